@@ -1,0 +1,26 @@
+"""What a caller can put right, said in words.
+
+Everything raised on purpose for a user is a `FreeLBTuneError`: the command line prints it as one
+message and leaves with status 2. Any other exception is a fault of ours and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["DivergedError", "FreeLBTuneError", "unknown_name"]
+
+
+class FreeLBTuneError(Exception):
+    """Something that the caller can put right."""
+
+
+class DivergedError(FreeLBTuneError):
+    """A trial's loss or score is not a finite number; the trial ends and is recorded as diverged."""
+
+
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, which ones are, and the likeliest one meant."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown name {name!r}; {hint}known: {', '.join(names)}"
