@@ -1,1 +1,34 @@
-"""Room: store."""
+"""What is known so far: the journal of a search, the logs of its cells, and reading them back.
+
+Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a trial to its own
+`cells/ID/epochs.jsonl`. Tables and resuming read these alone; no Ray, no torch.
+"""
+
+from freelb_tune.store.disk import write_whole
+from freelb_tune.store.environment import describe_environment, write_environment
+from freelb_tune.store.epochs import EpochLog, read_epochs
+from freelb_tune.store.folder import check_results, open_results, set_aside
+from freelb_tune.store.journal import Journal, read_journal, utc_now
+from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
+from freelb_tune.store.records import CellState, EpochRecord
+
+__all__ = [
+    "Better",
+    "CellResult",
+    "CellState",
+    "EpochLog",
+    "EpochRecord",
+    "Journal",
+    "Store",
+    "cell_folder",
+    "check_results",
+    "describe_environment",
+    "load_store",
+    "open_results",
+    "read_epochs",
+    "read_journal",
+    "set_aside",
+    "utc_now",
+    "write_environment",
+    "write_whole",
+]

@@ -1,0 +1,192 @@
+"""How files reach the disk: folders, whole files and lines that survive a crash.
+
+Room: store. Bytes in, bytes on disk. Knows nothing of what they mean.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.errors import FreeLBTuneError
+
+__all__ = ["append_lines", "disk_error", "make_folder", "read_lines", "write_whole"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def disk_error(doing: str, path: Path, err: OSError) -> FreeLBTuneError:
+    """Say what could not be done to a file, why, and what to do."""
+    if err.errno in _FULL:
+        advice = "make room and run the same command again: it continues where it was"
+    else:
+        advice = "change its permissions, or choose another folder with --results"
+    return FreeLBTuneError(f"{path}: cannot {doing}: {err.strerror or err}; {advice}")
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, each on disk before this returns.
+
+    Raises:
+        FreeLBTuneError: no permission, no room, or a file is in the way.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            _sync_folder(path.parent)
+    except OSError as err:
+        raise disk_error("create this folder", folder, err) from err
+    if not folder.is_dir():
+        raise FreeLBTuneError(
+            f"{folder}: is a file, and results need a folder; move it away, or choose another "
+            "folder with --results"
+        )
+
+
+def write_whole(path: Path, content: str) -> bool:
+    """Replace a text file in one step, so that a reader sees the old one or the new one.
+
+    Args:
+        path: its folder exists.
+        content: UTF-8 on disk; half characters that no encoding has are written as `\\udc80`.
+
+    Returns:
+        Whether the file was written; one that already says the same is left alone.
+
+    Raises:
+        FreeLBTuneError: no permission or no room. The old file is as it was.
+    """
+    raw = content.encode("utf-8", "backslashreplace")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.exists() and path.read_bytes() == raw:
+            return False
+        try:
+            with draft.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as err:
+        raise disk_error("write this file", path, err) from err
+    return True
+
+
+def append_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Append mappings as JSON lines; all are on disk when this returns.
+
+    What a killed writer left of a last line is cut off first. When the disk refuses, the file is
+    put back to the lines it had.
+
+    Args:
+        path: its folder exists; the file is created if need be.
+        entries: one line each; finite numbers only.
+
+    Raises:
+        FreeLBTuneError: no permission or no room.
+        ValueError: a number is not finite.
+    """
+    # ASCII escapes: one line stays one line, and odd bytes from an error message stay writable.
+    lines = [json.dumps(entry, allow_nan=False, separators=(",", ":")) for entry in entries]
+    raw = "".join(f"{line}\n" for line in lines).encode()
+    try:
+        is_new = not path.exists()
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            end = _mend_tail(handle)
+            try:
+                _write_all(handle, raw, end)
+            except OSError:
+                os.ftruncate(handle, end)  # shrinking needs no room
+                raise
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if is_new:
+            _sync_folder(path.parent)
+    except OSError as err:
+        raise disk_error("append to this file", path, err) from err
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; entry `n` of the list is line `n + 1` of the file.
+
+    A last line without its end is what a killed writer left: it counts if it is whole, and is
+    passed over if it is not. A file that is not there has no lines.
+
+    Raises:
+        FreeLBTuneError: any other line is not one JSON mapping, or the file cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as err:
+        raise disk_error("read this file", path, err) from err
+    *lines, tail = raw.split(b"\n")
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        entry = _parse(line)
+        if entry is None:
+            shown = line[:60].decode("utf-8", "backslashreplace")
+            raise FreeLBTuneError(
+                f"{path}, line {number}: expected one JSON mapping, found {shown!r}; only a last "
+                "line may be torn, so this file was changed by hand or damaged: restore it, or "
+                "take the line out"
+            )
+        entries.append(entry)
+    last = _parse(tail)
+    return entries if last is None else [*entries, last]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The mapping that a line says, or None where it says none."""
+    try:
+        entry = json.loads(line, parse_constant=_refuse_constant)
+    except ValueError:  # also not UTF-8
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _refuse_constant(text: str) -> None:
+    """NaN and Infinity are Python's, not JSON's, and no writer of ours lets one through."""
+    raise ValueError(text)
+
+
+def _mend_tail(handle: int) -> int:
+    """Make the file end with a whole line, by the rule of `read_lines`; returns its length."""
+    size = os.fstat(handle).st_size
+    tail, start = b"", size
+    while start > 0 and b"\n" not in tail:
+        step = min(4096, start)
+        start -= step
+        tail = os.pread(handle, step, start) + tail
+    tail = tail.rpartition(b"\n")[2]
+    if not tail:
+        return size
+    if _parse(tail) is not None:
+        return size + os.pwrite(handle, b"\n", size)
+    os.ftruncate(handle, size - len(tail))
+    return size - len(tail)
+
+
+def _write_all(handle: int, raw: bytes, at: int) -> None:
+    """Write every byte from an offset on; the system may take them in pieces."""
+    view = memoryview(raw)
+    while view:
+        taken = os.pwrite(handle, view, at)
+        view, at = view[taken:], at + taken
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's list of files on disk, so that a new file survives a power failure."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,148 @@
+"""The journal of a search: what was started, decided, failed and finished, one line each.
+
+Room: store. The driver is its one writer. The events and what they carry:
+
+    opened    at, pid, version, command, name, task, cells (ids in plan order), seeds,
+              space (digest)
+    planned   cell (as `Cell.to_json`)
+    started   cell_id, at
+    decided   cell_id, epoch, score, decision ("continue" or "stop")
+    failed    cell_id, state ("failed" or "diverged"), message
+    retried   cell_id
+    finished  cell_id, state ("done" or "stopped")
+    closed    at
+"""
+
+import json
+import os
+import platform
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.store.disk import append_lines, disk_error, make_folder, read_lines, write_whole
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+__all__ = ["JOURNAL", "LOCK", "OWNER", "Journal", "read_journal", "utc_now"]
+
+JOURNAL = "journal.jsonl"
+LOCK = ".lock"
+OWNER = ".lock-owner.json"  # beside the lock: some systems let nobody read a locked file
+
+
+def utc_now() -> str:
+    """The time as the journal writes it: `2026-11-22T23:06:37Z`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """Every event of a results folder in the order of writing; entry `n` is line `n + 1`.
+
+    Raises:
+        FreeLBTuneError: a line that is not the torn last one is no event.
+    """
+    path = folder / JOURNAL
+    entries = read_lines(path)
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry.get("event"), str):
+            raise FreeLBTuneError(
+                f"{path}, line {number}: expected an event, found a mapping without the text "
+                f"'event' (it has {sorted(entry)}); restore the file, or take the line out"
+            )
+    return entries
+
+
+class Journal:
+    """Writes the journal of one results folder, and is the folder's lock while it is open.
+
+    The operating system frees the lock when the process ends, however it ends.
+
+        with Journal(folder) as journal:
+            journal.append("started", cell_id=cell.id, at=utc_now())
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / JOURNAL
+        self._lock: FileLock | None = None
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Take the folder.
+
+        Raises:
+            FreeLBTuneError: another run holds it (its process id is said), or it cannot be written.
+        """
+        from filelock import FileLock, Timeout  # a tenth of a second that readers need not pay
+
+        make_folder(self.folder)
+        lock = FileLock(self.folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as err:
+            raise FreeLBTuneError(
+                f"{self.folder}: another run is writing here ({_owner(self.folder)}); wait for it "
+                "or stop it, or choose another folder with --results"
+            ) from err
+        except OSError as err:
+            raise disk_error("write in this folder", self.folder, err) from err
+        self._lock = lock
+        try:
+            owner = {"pid": os.getpid(), "host": platform.node()}
+            write_whole(self.folder / OWNER, json.dumps(owner) + "\n")
+            append_lines(self.path, [])  # an empty journal marks the folder as ours from now on
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go; a second call does nothing."""
+        if self._lock is not None:
+            (self.folder / OWNER).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
+
+    def append(self, event: str, **facts: Any) -> None:
+        """Write one event; it is on disk when this returns. Threads may call it at once.
+
+        Raises:
+            FreeLBTuneError: no permission or no room; what was written before stays.
+            ValueError: a number is not finite.
+            RuntimeError: the journal is not open.
+        """
+        self.append_all([(event, facts)])
+
+    def append_all(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Write many events with one wait for the disk, such as thousands of `planned`.
+
+        Raises:
+            FreeLBTuneError: no permission or no room; then none of them is written.
+            ValueError: a number is not finite; then none of them is written.
+            RuntimeError: the journal is not open.
+        """
+        if self._lock is None:
+            raise RuntimeError("the journal is not open: write inside `with Journal(folder)`")
+        lines = [{"event": event, **facts} for event, facts in events]
+        with self._turn:
+            append_lines(self.path, lines)
+
+
+def _owner(folder: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        owner = json.loads((folder / OWNER).read_text())
+        return f"pid {owner['pid']} on {owner['host']}"
+    except (OSError, ValueError, KeyError):
+        return "it has only just started, or ended and left a process behind"
