@@ -1,0 +1,99 @@
+"""What an adversary sees of training: one mini-batch that can be passed through the model.
+
+Room: adversary. Tensors only; knows no files, tasks or Ray. `training/` provides the passes.
+
+Letters used in this room: B examples, T tokens, E embedding width, C classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["Adversary", "Outcome", "PassResult", "Passes"]
+
+Objective = Callable[[tuple[Tensor, ...], Tensor], Tensor]
+"""From the logits of each perturbed copy, `(b, C)`, and the labels `(b,)` to losses `(b,)`."""
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """What one pass brought back; nothing here holds a graph.
+
+    Attributes:
+        losses: each example's loss, `(B,)`.
+        logits: of each perturbed copy, `(B, C)`.
+        grads: gradient of the scaled mini-batch loss by each perturbation, `(B, T, E)`, zero on
+            padding; None where that perturbation was None or no gradient was asked for.
+    """
+
+    losses: Tensor
+    logits: tuple[Tensor, ...]
+    grads: tuple[Tensor | None, ...]
+
+
+class Passes(Protocol):
+    """One mini-batch, ready to be passed through the model any number of times.
+
+    Every pass uses the same dropout masks. Gradients by the parameters add up in `.grad`.
+
+    Attributes:
+        mask: 1 for a real token and 0 for padding, `(B, T)`, in the embeddings' dtype.
+        width: E.
+        generator: source of the adversary's noise; dropout draws from another one.
+    """
+
+    mask: Tensor
+    width: int
+    generator: torch.Generator
+
+    def run(
+        self,
+        *deltas: Tensor | None,
+        objective: Objective | None = None,
+        scale: float = 1.0,
+        parameters: bool = True,
+        ascend: bool = True,
+    ) -> PassResult:
+        """Pass the mini-batch forward and backward, once per perturbation.
+
+        Args:
+            deltas: added to the word embeddings, `(B, T, E)`; None for the clean embeddings.
+            objective: losses from the copies' logits; the task's own loss of the first copy if
+                None.
+            scale: the mini-batch's mean loss is multiplied by this before backward.
+            parameters: whether gradients by the parameters are wanted.
+            ascend: whether gradients by the perturbations are wanted.
+        """
+        ...
+
+    def update(self) -> None:
+        """Let the optimizer step on the gradients so far (for methods that step on each pass)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an adversary did with one mini-batch.
+
+    Attributes:
+        losses: each example's training loss, mean over the passes that train, `(B,)`.
+        adversarial: each example's loss under the last perturbation, `(B,)`.
+        delta: that perturbation, `(B, T, E)`; None if the method perturbs nothing.
+        passes: forward and backward passes that were run.
+    """
+
+    losses: Tensor
+    adversarial: Tensor
+    delta: Tensor | None
+    passes: int
+
+
+class Adversary(Protocol):
+    """How a mini-batch is perturbed. One small file per method."""
+
+    def __call__(self, passes: Passes) -> Outcome:
+        """Leave the training gradient of one mini-batch in the parameters."""
+        ...

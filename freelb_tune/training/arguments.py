@@ -1,0 +1,83 @@
+"""A cell's settings as `TrainingArguments` and adversary settings.
+
+Room: training.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from transformers import TrainingArguments
+
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.cell import Cell
+
+__all__ = ["adversary_settings", "check_arguments", "training_arguments"]
+
+OURS: dict[str, Any] = {
+    "eval_strategy": "no",  # the cell evaluates, reports and checkpoints itself
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "report_to": [],
+    "disable_tqdm": True,
+    "logging_nan_inf_filter": False,  # it would wait for the device on each step
+}
+
+
+def adversary_settings(cell: Cell) -> AdversarySettings:
+    """The settings of the cell's adversary.
+
+    Raises:
+        FreeLBTuneError: an unknown method, or a setting that it does not have.
+    """
+    content = cell.section("adversary")
+    method = str(content.get("method", "freelb"))
+    if method not in ADVERSARIES:
+        raise FreeLBTuneError(f"adversary.method: {unknown_name(method, ADVERSARIES)}")
+    try:
+        return ADVERSARIES[method].model_validate(content)
+    except ValidationError as err:
+        raise FreeLBTuneError(f"adversary: {err}") from err
+
+
+def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
+    """The cell's `TrainingArguments`: its own settings over the defaults for this device.
+
+    bf16 and TF32 are on by default where the device is good at them, never on a CPU.
+
+    Raises:
+        FreeLBTuneError: `TrainingArguments` refuses a setting.
+    """
+    given = cell.section("trainer")
+    content = {**_device_defaults(given), **given, **OURS}
+    content |= {"output_dir": str(folder), "seed": cell.seed, "data_seed": cell.seed}
+    content.setdefault("per_device_eval_batch_size", 32)
+    try:
+        return TrainingArguments(**content)
+    except (TypeError, ValueError, ImportError) as err:
+        raise FreeLBTuneError(f"trainer: {str(err).strip()} (cell {cell.id})") from err
+
+
+def check_arguments(cells: Mapping[str, Cell], folder: Path) -> None:
+    """Build each distinct `trainer` section once, so that a refusal comes before anything runs."""
+    seen = set()
+    for cell in cells.values():
+        key = repr(sorted(cell.section("trainer").items()))
+        if key not in seen:
+            seen.add(key)
+            training_arguments(cell, folder)
+
+
+def _device_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    if not torch.cuda.is_available():
+        if given.get("bf16") or given.get("fp16"):
+            raise FreeLBTuneError(
+                "trainer.bf16 and trainer.fp16 are for GPUs; this machine has none that torch "
+                "sees, and on a CPU they are slower than float32: take them out"
+            )
+        return {"use_cpu": True, "dataloader_pin_memory": False}
+    good = torch.cuda.get_device_capability()[0] >= 8  # Ampere and later
+    return {"bf16": good and not given.get("fp16"), "tf32": good}

@@ -1,0 +1,206 @@
+"""One cell, start to finish: build, train, evaluate each epoch, keep, report.
+
+Room: training. Knows nothing of Ray: `search/` calls it, and so does `freelb-tune rerun`, and both
+get the same numbers bit for bit on the same hardware.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import PrinterCallback, TrainerCallback
+
+from freelb_tune.errors import DivergedError
+from freelb_tune.space.cell import Cell
+from freelb_tune.store import EpochLog, EpochRecord, read_epochs
+from freelb_tune.tasks import compute_metrics, get_task
+from freelb_tune.training.arguments import adversary_settings, training_arguments
+from freelb_tune.training.checkpoint import find_checkpoint, replace_folder, save_checkpoint
+from freelb_tune.training.model import build_model
+from freelb_tune.training.prepare import Prepared
+from freelb_tune.training.tokens import PadCollator, TokenDataset, Tokens
+from freelb_tune.training.trainer import AdversarialTrainer
+
+__all__ = ["run_cell"]
+
+Report = Callable[[EpochRecord], None]
+
+
+def run_cell(
+    cell: Cell, prepared: Prepared, folder: Path, report: Report, threads: int = 1
+) -> None:
+    """Train one cell from wherever it stands, and report after each epoch.
+
+    Epochs that `folder` already knows are reported again without training them. Each new epoch
+    writes, in this order: predictions, checkpoint, a line in `epochs.jsonl`, the report.
+
+    Args:
+        cell: what to train.
+        prepared: its tokens, model and number of epochs.
+        folder: `results/NAME/cells/ID`.
+        report: called with each epoch's record; what it raises ends the cell.
+        threads: of this process, for this cell.
+
+    Raises:
+        DivergedError: a loss or score is not a finite number.
+        FreeLBTuneError: the settings cannot run, as the message says.
+    """
+    torch.set_num_threads(threads)
+    transformers.logging.set_verbosity_error()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = EpochLog(folder / "epochs.jsonl")
+    known = read_epochs(folder / "epochs.jsonl")
+    found = find_checkpoint(folder / "checkpoint")
+    if found and found[1].epoch == len(known) + 1:  # killed between checkpoint and line
+        log.append(found[1])
+        known.append(found[1])
+    for record in known:
+        report(record)
+    if len(known) >= prepared.epochs:
+        return
+    if found is None or found[1].epoch != len(known):
+        known, found = _start_over(folder), None
+    trainer = _trainer(cell, prepared, folder)
+    trainer.add_callback(_EachEpoch(cell, prepared, folder, trainer, log, report, known))
+    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+
+
+def _start_over(folder: Path) -> list[EpochRecord]:
+    """Without its checkpoint a cell begins again; what it had is written again, alike."""
+    shutil.rmtree(folder / "predictions", ignore_errors=True)
+    (folder / "epochs.jsonl").unlink(missing_ok=True)
+    return []
+
+
+def _trainer(cell: Cell, prepared: Prepared, folder: Path) -> AdversarialTrainer:
+    tokens = prepared.tokens
+    model = build_model(prepared.model, tokens, cell.seed)
+    padding_free = cell.settings.get("run.padding_free", "auto")
+    trainer = AdversarialTrainer(
+        model=model,
+        args=training_arguments(cell, folder / "trainer"),
+        data_collator=_collator(tokens),
+        train_dataset=TokenDataset(tokens.folder / "train"),
+        adversary=adversary_settings(cell),
+        padding_free=None if padding_free == "auto" else bool(padding_free),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _collator(tokens: Tokens) -> PadCollator:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tokens.folder / "tokenizer", local_files_only=True)
+    pads = {"input_ids": tokens.pad_id, "attention_mask": 0, "token_type_ids": 0}
+    return PadCollator(pads, left=tokenizer.padding_side == "left")
+
+
+class _EachEpoch(TrainerCallback):
+    """Evaluates, keeps and reports at the end of each epoch."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        prepared: Prepared,
+        folder: Path,
+        trainer: AdversarialTrainer,
+        log: EpochLog,
+        report: Report,
+        known: list[EpochRecord],
+    ) -> None:
+        self.cell, self.prepared, self.folder = cell, prepared, folder
+        self.trainer, self.log, self.report = trainer, log, report
+        self.task = get_task(str(cell.settings["task"]))
+        self.metric = str(cell.settings.get("search.metric") or self.task.metrics[0].name)
+        better = {m.name: m.better for m in self.task.metrics}[self.metric]
+        self.sign = 1.0 if better == "higher" else -1.0
+        self.epoch = len(known)
+        self.best = max((self.sign * record.score for record in known), default=-np.inf)
+        trainer.passes = known[-1].passes if known else 0
+        self.sets = {
+            name: TokenDataset(prepared.tokens.folder / name) for name in prepared.tokens.evaluation
+        }
+        self.started = perf_counter()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Predict the dev sets, then write and report the epoch."""
+        trained = perf_counter()
+        self.epoch += 1
+        metrics, dev_loss = self._evaluate()
+        score = metrics[self.metric]
+        if not (np.isfinite(score) and np.isfinite(dev_loss)):
+            raise DivergedError(
+                f"after epoch {self.epoch} dev {self.metric} is {score} and dev loss {dev_loss}"
+            )
+        health = self.trainer.health.read()
+        done = perf_counter()
+        record = EpochRecord(
+            cell_id=self.cell.id,
+            epoch=self.epoch,
+            step=state.global_step,
+            score=score,
+            metrics=metrics,
+            dev_loss=dev_loss,
+            train_loss=health.train_loss,
+            delta_ratio=health.delta_ratio,
+            delta_norm=health.delta_norm,
+            bound_share=health.bound_share,
+            adv_loss_gain=health.adv_loss_gain,
+            passes=self.trainer.passes,
+            learning_rate=float(self.trainer._get_learning_rate()),
+            micro_batch=self.trainer.micro_batch,
+            train_seconds=round(trained - self.started, 3),
+            eval_seconds=round(done - trained, 3),
+            peak_gib=_peak_gib(),
+        )
+        self._keep(record)
+        self.report(record)
+        self.trainer.health.restart()
+        self.started = perf_counter()
+
+    def _evaluate(self) -> tuple[dict[str, float], float]:
+        metrics: dict[str, float] = {}
+        arrays: dict[str, np.ndarray] = {}
+        dev_loss = float("nan")
+        for name, rows in self.sets.items():
+            output = self.trainer.predict(rows)
+            arrays[f"{name}.logits"] = output.predictions
+            arrays[f"{name}.labels"] = output.label_ids
+            prefix = "" if name == "dev" else f"{name}."
+            values = compute_metrics(self.task, output.predictions, output.label_ids)
+            metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
+            if name == "dev":
+                dev_loss = float(output.metrics["test_loss"])
+        path = self.folder / "predictions" / f"epoch_{self.epoch:04d}.npz"
+        path.parent.mkdir(exist_ok=True)
+        fresh = path.with_suffix(".tmp")
+        with fresh.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        fresh.replace(path)
+        return metrics, dev_loss
+
+    def _keep(self, record: EpochRecord) -> None:
+        """Model if it is the best so far, checkpoint unless it was the last epoch, then the line."""
+        if self.sign * record.score > self.best:
+            self.best = self.sign * record.score
+            fresh = self.folder / "model.tmp"
+            shutil.rmtree(fresh, ignore_errors=True)
+            self.trainer.save_model(str(fresh))
+            shutil.copytree(self.prepared.tokens.folder / "tokenizer", fresh, dirs_exist_ok=True)
+            (fresh / "training_args.bin").unlink(missing_ok=True)
+            replace_folder(fresh, self.folder / "model")
+        if record.epoch < self.prepared.epochs:
+            save_checkpoint(self.trainer, self.folder / "checkpoint", record)
+        self.log.append(record)
+
+
+def _peak_gib() -> float | None:
+    if not torch.cuda.is_available():
+        return None
+    return round(torch.cuda.max_memory_allocated() / 2**30, 3)

@@ -1,0 +1,61 @@
+"""A cell's last checkpoint: replaced as a whole, so that a kill at any moment leaves a good one.
+
+Room: training. Weights are safetensors; optimizer and generators load with `weights_only`.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freelb_tune.store.records import EpochRecord
+
+if TYPE_CHECKING:
+    from freelb_tune.training.trainer import AdversarialTrainer
+
+__all__ = ["find_checkpoint", "replace_folder", "save_checkpoint"]
+
+RECORD = "record.json"
+
+
+def save_checkpoint(trainer: "AdversarialTrainer", folder: Path, record: EpochRecord) -> None:
+    """Write everything that the next epoch needs, with the record of this one."""
+    fresh = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    trainer.save_model(str(fresh))
+    trainer._save_optimizer_and_scheduler(str(fresh))
+    trainer._save_scaler(str(fresh))
+    trainer._save_rng_state(str(fresh))
+    trainer.state.save_to_json(str(fresh / "trainer_state.json"))
+    (fresh / RECORD).write_text(json.dumps(record.to_json(), allow_nan=False), "utf-8")
+    replace_folder(fresh, folder)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in an older one's place; `FOLDER.old` is good while neither is there.
+
+    Files reach the disk before the names change.
+    """
+    for path in [*fresh.rglob("*"), fresh]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    old = folder.with_name(f"{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def find_checkpoint(folder: Path) -> tuple[Path, EpochRecord] | None:
+    """The last whole checkpoint and the record of its epoch, or None."""
+    for place in (folder, folder.with_name(f"{folder.name}.old")):
+        if (place / RECORD).is_file():
+            content = json.loads((place / RECORD).read_text("utf-8"))
+            return place, EpochRecord.from_json(content)
+    return None

@@ -1,0 +1,110 @@
+"""Passes of one mini-batch without any padding, for the encoders that can do it.
+
+Room: training. The encoder itself is in `packed/`; here its results meet the adversary's contract.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from freelb_tune.adversary.passes import Objective, PassResult
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.minibatch import Machinery, real_tokens
+
+if TYPE_CHECKING:
+    from freelb_tune.training.packed import PackedEncoder
+
+__all__ = ["PackedPasses", "packed_encoder"]
+
+
+def packed_encoder(
+    model: nn.Module, device: torch.device, wanted: bool | None
+) -> "PackedEncoder | None":
+    """The model's padding-free form, or None to use the general path.
+
+    Args:
+        model: a sequence classifier.
+        device: where it trains.
+        wanted: None chooses it on a CPU, where it was measured to pay; False never.
+
+    Raises:
+        FreeLBTuneError: it is asked for and this model has none.
+    """
+    if wanted is False or (wanted is None and device.type != "cpu"):
+        return None
+    from freelb_tune.training.packed import pack
+
+    packed = pack(model)
+    if packed is None and wanted:
+        raise FreeLBTuneError(
+            f"run.padding_free: {type(model).__name__} has no padding-free path; "
+            "BERT, RoBERTa and ELECTRA classifiers have one; write auto or false"
+        )
+    return packed
+
+
+class PackedPasses:
+    """See `Passes`. One mini-batch is one piece; masks are drawn once and serve every pass."""
+
+    def __init__(
+        self,
+        encoder: "PackedEncoder",
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        *,
+        items: int,
+        generator: torch.Generator,
+        dropout: torch.Generator,
+        tools: Machinery,
+    ) -> None:
+        """Draw the dropout masks; arguments as for `PaddedPasses`."""
+        self.generator, self.tools = generator, tools
+        self._encoder, self._inputs, self._labels, self._items = encoder, inputs, labels, items
+        self._masks = encoder.masks(inputs, dropout)
+        weight = encoder.embedding_weight
+        self.mask = real_tokens(inputs).to(weight.dtype)
+        self.width = weight.shape[-1]
+        self.micro_batch = len(labels)
+
+    def run(
+        self,
+        *deltas: Tensor | None,
+        objective: Objective | None = None,
+        scale: float = 1.0,
+        parameters: bool = True,
+        ascend: bool = True,
+    ) -> PassResult:
+        """See `Passes.run`."""
+        leaves = [
+            delta if delta is None else delta.detach().clone().requires_grad_(ascend)
+            for delta in deltas
+        ]
+        with self.tools.context():
+            outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
+        if objective is None:
+            losses = self.tools.loss(outs[0], self._labels)
+        else:
+            losses = objective(outs, self._labels)
+        loss = losses.sum() * (scale / self._items)
+        if parameters:
+            self.tools.backward(loss)
+            grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
+        else:
+            grads = self._by_delta(loss, leaves) if ascend else (None,) * len(deltas)
+        return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
+
+    def _by_delta(self, loss: Tensor, leaves: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        with self._encoder.parameters_fixed():
+            return tuple(
+                None if leaf is None else torch.autograd.grad(loss, leaf, retain_graph=True)[0]
+                for leaf in leaves
+            )
+
+    def update(self) -> None:
+        """See `Passes.update`."""
+        self.tools.update()
+
+    def close(self) -> None:
+        """Nothing is left over: the packed encoder keeps its embeddings' gradient itself."""

@@ -1,0 +1,156 @@
+"""Where a model's files are, and their fingerprint: no torch, and no network unless asked.
+
+Room: training. Reads the settings `model.name`, `model.revision`, `model.config` and
+`model.trust_remote_code` of a cell.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.cell import Value, digest
+
+__all__ = ["ModelSource", "find_model", "model_fingerprint"]
+
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+CONFIG = "config:"
+PACKAGE = "package:"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that can be built without the network.
+
+    Attributes:
+        name: as the search space writes it.
+        folder: config, weights and tokenizer; None where the model is built from `config`.
+        config: `model_type` and sizes of a randomly initialised model; None with a folder.
+        fingerprint: of everything above that changes numbers.
+        trust_remote_code: whether the folder's own Python may run.
+    """
+
+    name: str
+    folder: Path | None
+    config: dict[str, Value] | None
+    fingerprint: str
+    trust_remote_code: bool = False
+
+
+def find_model(settings: Mapping[str, Value], *, fetch: bool = False) -> ModelSource | None:
+    """Find a cell's model: from a config, a package, a folder, or the Hub's cache.
+
+    Args:
+        settings: a cell's settings by dotted name.
+        fetch: whether the Hub may be asked for what is not in its cache.
+
+    Returns:
+        The source; None for a Hub model that is not in the cache while `fetch` is off.
+
+    Raises:
+        FreeLBTuneError: the folder or package is not there or not a model's, or the Hub cannot
+            be reached.
+    """
+    name = str(settings["model.name"])
+    trust = bool(settings.get("model.trust_remote_code", False))
+    if name.startswith(CONFIG):
+        config = settings.get("model.config") or {}
+        assert isinstance(config, dict)  # the schema's promise
+        config = {"model_type": name.removeprefix(CONFIG), **config}
+        return ModelSource(name, None, config, f"config:{digest(config)}")
+    folder = _folder(name)
+    if folder is None:
+        revision = settings.get("model.revision")
+        folder = _hub_folder(name, str(revision) if revision else None, fetch)
+        if folder is None:
+            return None
+    _check(name, folder)
+    return ModelSource(name, folder, None, _files_fingerprint(folder), trust)
+
+
+def model_fingerprint(settings: Mapping[str, Value], *, fetch: bool = False) -> str:
+    """What stands for a cell's model in its id; see `find_model` for the arguments and errors."""
+    source = find_model(settings, fetch=fetch)
+    return f"hub:{settings['model.name']}@unresolved" if source is None else source.fingerprint
+
+
+def _folder(name: str) -> Path | None:
+    if name.startswith(PACKAGE):
+        package, _, inside = name.removeprefix(PACKAGE).partition("/")
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        if spec is None or not spec.submodule_search_locations:
+            raise FreeLBTuneError(
+                f"model: the package {package!r} of {name!r} is not installed; "
+                f"pip install {package.replace('_', '-')}, or name a folder or a Hub id"
+            )
+        folder = Path(next(iter(spec.submodule_search_locations))) / inside
+        if not folder.is_dir():
+            raise FreeLBTuneError(f"model: the package {package!r} has no folder {inside!r}")
+        return folder
+    path = Path(name).expanduser()
+    looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if path.is_dir() or looks_local:
+        if not path.is_dir():
+            raise FreeLBTuneError(f"model: there is no folder {name!r}")
+        return path.resolve()
+    return None
+
+
+def _check(name: str, folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise FreeLBTuneError(
+            f"model: the folder {name!r} has no config.json; a model folder is what "
+            "save_pretrained writes: config.json, model.safetensors and the tokenizer's files"
+        )
+    if not list(folder.glob("*.safetensors")):
+        raise FreeLBTuneError(
+            f"model: the folder {name!r} has no .safetensors weights (others are not loaded, as "
+            "unpickling runs code); load it once and write it with save_pretrained"
+        )
+
+
+def _hub_folder(name: str, revision: str | None, fetch: bool) -> Path | None:
+    import huggingface_hub as hub
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(
+            hub.snapshot_download(
+                name, revision=revision, allow_patterns=HUB_FILES, local_files_only=not fetch
+            )
+        )
+    except RepositoryNotFoundError as err:
+        raise FreeLBTuneError(f"model: the Hub has no model {name!r}, nor is it a folder") from err
+    except (LocalEntryNotFoundError, OSError, ValueError) as err:
+        if not fetch:
+            return None
+        raise FreeLBTuneError(
+            f"model: {name!r} could not be reached on the Hugging Face Hub "
+            f"({type(err).__name__}) and is not in its cache.\n"
+            "Point at a local copy: model=FOLDER with config.json, model.safetensors and the "
+            "tokenizer's files"
+        ) from err
+
+
+@cache
+def _files_fingerprint(folder: Path) -> str:
+    """Hash what is loaded; a checkpoint of 1 GB takes about a second, once per process."""
+    whole = hashlib.sha256()
+    for pattern in ("config.json", "*.safetensors", "tokenizer*", "vocab*", "merges*", "*.model"):
+        for path in sorted(folder.glob(pattern)):
+            with path.open("rb") as file:
+                whole.update(path.name.encode())
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+    return f"files:{whole.hexdigest()[:16]}"
+
+
+def read_config(source: ModelSource) -> dict[str, Value]:
+    """The model's config as plain values, without loading transformers."""
+    if source.folder is None:
+        return dict(source.config or {})
+    content: dict[str, Value] = json.loads((source.folder / "config.json").read_text("utf-8"))
+    return content

@@ -1,0 +1,65 @@
+"""What several test files share: tiny random encoders, batches, and where real GLUE lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+    "num_labels": 2,
+    "initializer_range": 0.2,  # gradients large enough to compare in float32
+}
+
+ENCODERS = {
+    "bert": {},
+    "roberta": {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
+    "albert": {"embedding_size": 8, "num_hidden_groups": 1},
+    "distilbert": {},
+    "electra": {"embedding_size": 8},
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_buckets": 8,
+        "type_vocab_size": 0,
+    },
+    "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 8, "pad_token_id": 0}
+    | dict.fromkeys(["bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"], 1),
+}
+
+
+def tiny_encoder(kind, dropout=0.0, seed=0, **changes):
+    """A two-layer classifier of 16 units, built from its config with fixed weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    sizes = {**SIZES, **ENCODERS[kind], **changes}
+    if kind == "distilbert":
+        sizes |= {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+        rates = ["dropout", "attention_dropout", "seq_classif_dropout"]
+    elif kind == "modernbert":
+        rates = ["embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"]
+    else:
+        rates = ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"]
+    sizes |= dict.fromkeys(rates, dropout)
+    if kind not in ("distilbert", "modernbert"):
+        sizes["classifier_dropout"] = dropout
+    config = AutoConfig.for_model(kind, **sizes)
+    torch.manual_seed(seed)
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    return model.train()
+
+
+@pytest.fixture(scope="session")
+def glue_folder():
+    """The folder of real GLUE files, or a skip."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("GLUE_DATA", beside))
+    if not (folder / "RTE" / "train.tsv").is_file():
+        pytest.skip("real GLUE files are not here; set GLUE_DATA to their folder")
+    return folder
