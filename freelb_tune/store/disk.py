@@ -32,7 +32,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         FreeLBTuneError: no permission, no room, or a file is in the way.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)

@@ -30,8 +30,8 @@ def check_results(folder: Path, *, name: str, task: str) -> None:
         FreeLBTuneError: the folder holds another space's results or files that are not ours, it
             is a file, or it cannot be written in.
     """
-    if not folder.exists():
-        _check_writable(next(path for path in folder.absolute().parents if path.exists()))
+    if not os.path.exists(folder):  # False also where we may not look, unlike Path.exists
+        _check_writable(next(p for p in folder.absolute().parents if os.path.exists(p)))
         return
     _check_writable(folder)
     _check_ours(folder)
@@ -84,7 +84,7 @@ def set_aside(folder: Path) -> Path | None:
     Raises:
         FreeLBTuneError: a run is writing in it, it is not ours, or it cannot be moved.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):
         return None
     _check_ours(folder)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

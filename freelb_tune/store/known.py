@@ -3,6 +3,7 @@
 Room: store. Reads only files of ours; needs neither Ray nor torch, nor that a run has ended.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,7 +146,7 @@ def load_store(folder: Path) -> Store:
         FreeLBTuneError: it is no results folder, or a line in it is damaged.
     """
     path = folder / JOURNAL
-    if not path.exists():
+    if not os.path.exists(path):
         raise FreeLBTuneError(
             f"{folder}: no {JOURNAL} here, so this is no results folder; name one, such as "
             "results/NAME"

@@ -1,0 +1,177 @@
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from store_fixtures import epoch
+
+from freelb_tune.errors import DivergedError, FreeLBTuneError
+from freelb_tune.store import EpochLog, Journal, read_epochs, read_journal
+
+HOLDER = """
+import sys
+from pathlib import Path
+from freelb_tune.store import Journal
+journal = Journal(Path(sys.argv[1])).__enter__()
+journal.append("opened", name="a", task="b", cells=[], seeds=[])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def file_size_limit(size):
+    """Let no file of this process grow beyond a size: a disk that is full, for real."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_events_come_back_in_the_order_of_writing(tmp_path):
+    with Journal(tmp_path / "a" / "b") as journal:
+        journal.append("started", cell_id="é\ud800\n", at="now")
+        journal.append_all([("retried", {"cell_id": "1"}), ("retried", {"cell_id": "2"})])
+    assert read_journal(tmp_path / "a" / "b") == [
+        {"event": "started", "cell_id": "é\ud800\n", "at": "now"},
+        {"event": "retried", "cell_id": "1"},
+        {"event": "retried", "cell_id": "2"},
+    ]
+
+
+def test_a_torn_last_line_is_passed_over_and_cut_off_wherever_it_is_torn(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.append("started", cell_id="first")
+        journal.append("started", cell_id="sécond {}")
+    path = tmp_path / "journal.jsonl"
+    whole = path.read_bytes()
+    first, second = read_journal(tmp_path)
+    start = whole.index(b"\n") + 1
+    for length in range(start, len(whole)):
+        path.write_bytes(whole[:length])
+        # without its newline alone the line is whole: it counts, for reading as for appending
+        kept = [first, second] if length == len(whole) - 1 else [first]
+        assert read_journal(tmp_path) == kept
+        with Journal(tmp_path) as journal:
+            journal.append("closed")
+        assert read_journal(tmp_path) == [*kept, {"event": "closed"}]
+        assert path.read_bytes().count(b"\n") == len(kept) + 1
+
+
+def test_a_long_torn_line_is_cut_off_too(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"event":"closed"}\n{"event":"' + b"x" * 10_000)
+    with Journal(tmp_path) as journal:
+        journal.append("closed")
+    assert path.read_bytes() == b'{"event":"closed"}\n' * 2
+
+
+@pytest.mark.parametrize(
+    "bad", [b"{torn", b"", b"[1]", b'{"event": 3}', b'{"event":"a","x":NaN}', b"\xff{}"]
+)
+def test_any_other_bad_line_is_named(tmp_path, bad):
+    (tmp_path / "journal.jsonl").write_bytes(b'{"event":"closed"}\n' + bad + b'\n{"event":"a"}\n')
+    with pytest.raises(FreeLBTuneError, match=r"journal\.jsonl, line 2: expected"):
+        read_journal(tmp_path)
+
+
+def test_a_folder_without_a_journal_has_no_events(tmp_path):
+    assert read_journal(tmp_path) == []
+
+
+def test_nothing_is_written_of_an_event_with_a_number_that_is_not_finite(tmp_path):
+    with Journal(tmp_path) as journal:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            journal.append_all([("closed", {}), ("decided", {"score": float("nan")})])
+        assert read_journal(tmp_path) == []
+
+
+def test_a_closed_journal_refuses_to_write(tmp_path):
+    with pytest.raises(RuntimeError, match="the journal is not open"):
+        Journal(tmp_path).append("closed")
+
+
+def test_threads_do_not_tear_each_others_lines(tmp_path):
+    with Journal(tmp_path) as journal, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: journal.append("started", cell_id=str(n) * 500), range(40)))
+    assert len(read_journal(tmp_path)) == 40
+
+
+def test_a_second_driver_is_refused_with_the_firsts_pid(tmp_path):
+    said = rf"another run .*\(pid {os.getpid()} on "
+    with Journal(tmp_path), pytest.raises(FreeLBTuneError, match=said):
+        Journal(tmp_path).__enter__()
+    with Journal(tmp_path):  # and let in once the first is gone
+        pass
+
+
+def test_a_killed_driver_leaves_no_lock(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(FreeLBTuneError, match=rf"\(pid {holder.pid} on "):
+            Journal(tmp_path).__enter__()
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with Journal(tmp_path) as journal:
+        journal.append("closed")
+    assert [entry["event"] for entry in read_journal(tmp_path)] == ["opened", "closed"]
+
+
+def test_a_full_disk_is_said_and_leaves_whole_lines(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.append("started", cell_id="x" * 300)
+        with file_size_limit(350), pytest.raises(FreeLBTuneError, match="make room and run the"):
+            journal.append("started", cell_id="y" * 300)
+        assert (tmp_path / "journal.jsonl").read_bytes().endswith(b"\n")
+        journal.append("closed")
+    assert [entry["event"] for entry in read_journal(tmp_path)] == ["started", "closed"]
+
+
+def test_epochs_come_back_and_one_told_twice_counts_once(tmp_path):
+    log = EpochLog(tmp_path / "cells" / "1" / "epochs.jsonl")
+    told = [epoch("1", 1, 0.5, peak_gib=1.25), epoch("1", 2, 0.6)]
+    for record in [*told, epoch("1", 2, 0.9)]:
+        log.append(record)
+    assert read_epochs(log.path) == told
+
+
+def test_a_torn_epoch_is_trained_again(tmp_path):
+    log = EpochLog(tmp_path / "epochs.jsonl")
+    log.append(epoch("1", 1, 0.5))
+    log.append(epoch("1", 2, 0.6))
+    log.path.write_bytes(log.path.read_bytes()[:-20])
+    assert read_epochs(log.path) == [epoch("1", 1, 0.5)]
+    log.append(epoch("1", 2, 0.7))
+    assert read_epochs(log.path) == [epoch("1", 1, 0.5), epoch("1", 2, 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"train_loss": float("inf")}, "epoch 3: train_loss is inf"),
+        ({"metrics": {"accuracy": float("nan")}}, "epoch 3: accuracy is nan"),
+    ],
+)
+def test_an_epoch_that_is_not_finite_diverged_and_is_not_written(tmp_path, changed, said):
+    log = EpochLog(tmp_path / "epochs.jsonl")
+    with pytest.raises(DivergedError, match=said):
+        log.append(epoch("1", 3, 0.5, **changed))
+    assert read_epochs(log.path) == []
+
+
+def test_a_line_that_is_no_epoch_is_named(tmp_path):
+    path = tmp_path / "epochs.jsonl"
+    path.write_text(json.dumps({"epoch": 1}) + "\n")
+    with pytest.raises(FreeLBTuneError, match=r"epochs\.jsonl, line 1: .* found \['epoch'\]"):
+        read_epochs(path)
