@@ -1,1 +1,30 @@
-"""Room: tasks."""
+"""Room: tasks. What is RTE? Columns, labels, metrics, sets, and where its rows come from.
+
+Settings in, examples and scores out. Knows no model, no adversary and no Ray; `datasets`,
+scikit-learn and scipy load on use.
+"""
+
+from freelb_tune.tasks.examples import Examples, check_data, load_examples, load_test
+from freelb_tune.tasks.fingerprint import data_fingerprint
+from freelb_tune.tasks.metrics import Metric
+from freelb_tune.tasks.submission import SUBMISSION_FILES, submission_lines
+from freelb_tune.tasks.task import GLUE, TASKS, Task, compute_metrics, get_task, task_metrics
+from freelb_tune.tasks.toy import toy_vocabulary
+
+__all__ = [
+    "GLUE",
+    "SUBMISSION_FILES",
+    "TASKS",
+    "Examples",
+    "Metric",
+    "Task",
+    "check_data",
+    "compute_metrics",
+    "data_fingerprint",
+    "get_task",
+    "load_examples",
+    "load_test",
+    "submission_lines",
+    "task_metrics",
+    "toy_vocabulary",
+]

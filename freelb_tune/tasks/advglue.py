@@ -1,0 +1,56 @@
+"""AdvGLUE's dev file: the same tasks under textual attacks, as a further evaluation set.
+
+Room: tasks. The path of `dev_ann.json` in, `Rows` out. One JSON object, a list of rows per set;
+columns are named as on the Hub and labels numbered in its order.
+
+Reference:
+    Wang et al., "Adversarial GLUE", NeurIPS 2021 Datasets and Benchmarks, arXiv:2111.02840.
+"""
+
+import json
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.rows import Reading, Rows, collect, label_number
+from freelb_tune.tasks.settings import DataSettings
+from freelb_tune.tasks.tables import Table, read_text
+
+__all__ = ["read_advglue"]
+
+_SETS = {
+    "sst2": {"advglue": "sst2"},
+    "qqp": {"advglue": "qqp"},
+    "mnli": {"advglue": "mnli", "advglue_mismatched": "mnli-mm"},
+    "qnli": {"advglue": "qnli"},
+    "rte": {"advglue": "rte"},
+}
+
+
+def read_advglue(data: DataSettings) -> dict[str, Rows]:
+    """The task's sets of AdvGLUE; none where `data.advglue` is not set.
+
+    Raises:
+        FreeLBTuneError: AdvGLUE lacks the task, or the file is not AdvGLUE's.
+    """
+    if data.advglue is None:
+        return {}
+    task, path = data.task, data.advglue
+    if task.name not in _SETS or task.labels is None:
+        raise FreeLBTuneError(
+            f"data.advglue: AdvGLUE has no task {task.name!r}; it has {', '.join(_SETS)}"
+        )
+    try:
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as err:
+        raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
+    found = {}
+    for name, key in _SETS[task.name].items():
+        rows = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
+            raise FreeLBTuneError(
+                f"{path}: no list of rows under {key!r}; expected AdvGLUE's dev_ann.json"
+            )
+        table = Table(f"{path}, {key}", tuple(rows[0]), enumerate(rows, start=1), unit="row")
+        table.require((*task.columns, "label"), "expected AdvGLUE's dev_ann.json")
+        reading = Reading(task.columns, "label", label_number(task.labels, numbers=True))
+        found[name] = collect(table, reading)
+    return found

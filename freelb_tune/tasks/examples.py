@@ -1,0 +1,210 @@
+"""A cell's data settings become examples in one form, whatever their source.
+
+Room: tasks. Settings in, `Examples` out; `datasets` loads in `load_examples` and `load_test`.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks import hub, layout
+from freelb_tune.tasks.advglue import read_advglue
+from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
+from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.tables import Table, read_table
+from freelb_tune.tasks.toy import toy_pairs
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["Examples", "check_data", "load_examples", "load_test", "sample"]
+
+_TEXT = ("text_a", "text_b")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One task's examples, ready to be tokenised.
+
+    Attributes:
+        train: columns text_a, text_b (pairs only) and label: a class number, or a real value.
+        evaluation: the same, by set; "dev" first.
+        labels: names of the class numbers, in order; None for regression.
+        kind: what the model's head does.
+        notes: what was left out or found odd, in sentences for the user.
+    """
+
+    train: "Dataset"
+    evaluation: dict[str, "Dataset"]
+    labels: tuple[str, ...] | None
+    kind: Literal["classification", "regression"]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The text columns: text_a, and text_b for a pair."""
+        return tuple(name for name in _TEXT if name in self.train.column_names)
+
+
+@dataclass(frozen=True)
+class _Sets:
+    train: Rows
+    evaluation: dict[str, Rows]
+    labels: tuple[str, ...] | None
+
+
+def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read everything once and raise what is wrong with it, before anything starts.
+
+    Local files take a second or two at most; a dataset of the Hub is fetched, as the run needs it.
+
+    Returns:
+        Notes for the user: sets that are not there, rows that were skipped.
+
+    Raises:
+        FreeLBTuneError: whatever keeps the settings from giving examples.
+    """
+    data = data_settings(settings)
+    return _notes(data, _read(data))
+
+
+def load_examples(settings: Mapping[str, Any]) -> Examples:
+    """Read a cell's training and evaluation sets.
+
+    Raises:
+        FreeLBTuneError: as `check_data`.
+    """
+    data = data_settings(settings)
+    sets = _read(data)
+    evaluation = {
+        name: _dataset(rows, sets.labels, sample(name, len(rows), data.max_eval_examples))
+        for name, rows in sets.evaluation.items()
+    }
+    keep = sample("train", len(sets.train), data.max_train_examples)
+    train = _dataset(sets.train, sets.labels, keep)
+    return Examples(train, evaluation, sets.labels, data.task.kind, _notes(data, sets))
+
+
+def load_test(settings: Mapping[str, Any]) -> dict[str, "Dataset"]:
+    """Read a task's test sets, whole: columns text_a, text_b (pairs only) and index.
+
+    Returns:
+        By the name of the set's file in a GLUE submission ("RTE"; "MNLI-m" and "MNLI-mm"), or by
+        the task's name for own data (`data.test`).
+
+    Raises:
+        FreeLBTuneError: the source has no test set, or it is broken.
+    """
+    data = data_settings(settings)
+    if data.source == "glue":
+        tests = layout.read_test(data)
+    elif data.source == "hub":
+        tests = hub.read_hub_test(data)
+    elif data.test is not None and data.source == "files":
+        rows = _collect_file(data, data.test, None)
+        rows.index = list(range(len(rows)))
+        tests = {data.task.folder or data.task.name: rows}
+    else:
+        raise FreeLBTuneError(f"data.test: source {data.source!r} needs a file to predict")
+    return {name: _dataset(rows, None, range(len(rows))) for name, rows in tests.items()}
+
+
+def sample(name: str, size: int, limit: int | None) -> Sequence[int]:
+    """Which rows of a set a limit keeps: a random sample without a look at the labels.
+
+    Always the same rows, in the file's order; a larger limit keeps those of a smaller one. The
+    head of a file would not do: several of GLUE's are sorted by source or topic.
+
+    Args:
+        name: the set's; each has its own stream.
+        size: rows in the set.
+        limit: rows to keep; None for all.
+    """
+    if limit is None or limit >= size:
+        return range(size)
+    rng = random.Random(f"freelb_tune/sample/{name}")
+    keys = [rng.random() for _ in range(size)]
+    return sorted(sorted(range(size), key=keys.__getitem__)[:limit])
+
+
+def _read(data: DataSettings) -> _Sets:
+    adversarial = read_advglue(data)
+    if data.source == "synthetic":
+        made = {split: _toy_rows(rows) for split, rows in toy_pairs().items()}
+        return _Sets(made["train"], {"dev": made["dev"]}, data.task.labels)
+    if data.source == "hub":
+        train, evaluation, labels = hub.read_hub(data)
+        return _Sets(train, evaluation | adversarial, labels)
+    if data.source == "glue":
+        train, labels = layout.read_train(data), data.task.labels
+        return _Sets(train, layout.read_dev(data) | adversarial, labels)
+    labels = data.task.labels
+    if data.task.kind == "classification" and labels is None:
+        labels = _file_labels(data)
+    train = _collect_file(data, str(data.train), labels)
+    return _Sets(train, {"dev": _collect_file(data, str(data.dev), labels)} | adversarial, labels)
+
+
+def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
+    first, second, labels = zip(*pairs, strict=True)
+    return Rows((list(first), list(second)), list(labels))
+
+
+def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
+    table = read_table(Path(name).expanduser())
+    wanted = data.text or data.task.columns
+    table.require(
+        (*wanted, *((label,) if label else ())),
+        "data.text and data.label name the columns to read",
+    )
+    return table
+
+
+def _file_labels(data: DataSettings) -> tuple[str, ...]:
+    label = data.label or "label"
+    table = _open_file(data, str(data.train), label)
+    return infer_labels((row.get(label) for _, row in table.rows), table.place)
+
+
+def _collect_file(data: DataSettings, name: str, labels: tuple[str, ...] | None) -> Rows:
+    testing = name == data.test
+    label = None if testing else data.label or "label"
+    table = _open_file(data, name, label)
+    number = label_number(labels, numbers=bool(data.task.labels)) if labels else real_number
+    return collect(table, Reading(data.text or data.task.columns, label, number))
+
+
+def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) -> "Dataset":
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    columns: dict[str, list[Any]] = {
+        name: [texts[place] for place in keep]
+        for name, texts in zip(_TEXT, rows.texts, strict=False)
+    }
+    features: dict[str, Any] = dict.fromkeys(columns, Value("string"))
+    if rows.labels:
+        columns["label"] = [rows.labels[place] for place in keep]
+        features["label"] = ClassLabel(names=list(labels)) if labels else Value("float32")
+    if rows.index:
+        columns["index"] = [rows.index[place] for place in keep]
+        features["index"] = Value("int64")
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
+    notes = []
+    absent = [name for name in data.task.dev_sets if name not in sets.evaluation]
+    if absent and data.source == "glue":
+        file = layout.LAYOUTS[data.task.name].dev[absent[0]]
+        notes.append(f"{data.task.name}: no {file}, so the {absent[0]} set is not evaluated")
+    elif absent:
+        notes.append(f"{data.task.name}: own files have no {absent[0]} set")
+    for name, rows in {"train": sets.train, **sets.evaluation}.items():
+        if rows.skipped:
+            notes.append(f"{data.task.name}, {name}: {rows.skipped} broken rows skipped")
+        if rows.empty:
+            notes.append(f"{data.task.name}, {name}: {rows.empty} rows with an empty text kept")
+    return tuple(notes)

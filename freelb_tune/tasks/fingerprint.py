@@ -1,0 +1,79 @@
+"""What a cell's rows are, as a short text that changes when they do.
+
+Room: tasks. Settings in, text out. Cheap: hashes files' bytes, loads no library, asks no network.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks import layout
+from freelb_tune.tasks.hub import hub_fingerprint
+from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.toy import TOY_VERSION
+
+__all__ = ["data_fingerprint"]
+
+READING_VERSION = 1
+"""Raised by hand whenever the same files give other examples."""
+
+
+def data_fingerprint(settings: Mapping[str, Any]) -> str:
+    """Name the examples that the settings give, wherever their files lie.
+
+    Files count by their bytes and their part (train, dev, ...), not by name or place, together
+    with every setting that changes which rows are read and how. A dataset of the Hub counts by
+    the commit in the local cache, `hub:nyu-mll/glue/rte@COMMIT`, or `@unresolved` before it was
+    fetched: after `check_data` it is resolved.
+
+    Raises:
+        FreeLBTuneError: a setting is wrong or a file is missing; rows are not checked.
+    """
+    data = data_settings(settings)
+    facts: dict[str, Any] = {
+        "version": READING_VERSION,
+        "task": data.task.name,
+        "text": data.text or data.task.columns,
+        "label": data.label or "label",
+        "max_train_examples": data.max_train_examples,
+        "max_eval_examples": data.max_eval_examples,
+        "files": {part: _file_digest(path) for part, path in _files(data).items()},
+    }
+    start = data.source
+    if data.source == "synthetic":
+        facts["grammar"] = TOY_VERSION
+    if data.source == "hub":
+        start = hub_fingerprint(data)
+        facts["splits"] = [data.train or "train", data.dev or "validation"]
+    text = json.dumps(facts, sort_keys=True)
+    return f"{start}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _files(data: DataSettings) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    if data.source == "glue":
+        files = {"train": layout.train_file(data), **layout.dev_files(data)}
+    if data.source == "files":
+        files = {"train": Path(str(data.train)), "dev": Path(str(data.dev))}
+    if data.advglue is not None:
+        files["advglue"] = data.advglue
+    return {part: path.expanduser() for part, path in files.items()}
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        facts = path.stat()
+        return _digest_of(path, facts.st_mtime_ns, facts.st_size)
+    except OSError as err:
+        raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
+
+
+@lru_cache(maxsize=256)
+def _digest_of(path: Path, changed_ns: int, size: int) -> str:
+    """A file's hash, kept as long as neither its time nor its size changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,211 @@
+"""Rows from a `datasets` name: GLUE on the Hub, any other dataset there, or a local copy of one.
+
+Room: tasks. `datasets` loads inside functions, on use.
+"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.layout import LAYOUTS
+from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
+from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
+from freelb_tune.tasks.tables import Table
+
+__all__ = ["cached_commit", "dataset_name", "hub_fingerprint", "read_hub", "read_hub_test"]
+
+
+def dataset_name(data: DataSettings) -> tuple[str, str | None]:
+    """The dataset's id (or local folder) and its configuration."""
+    path = data.path or GLUE_DATASET
+    if Path(path).expanduser().is_dir():
+        path = str(Path(path).expanduser())
+    return path, data.subset or data.task.hub
+
+
+def read_hub(data: DataSettings) -> tuple[Rows, dict[str, Rows], tuple[str, ...] | None]:
+    """The training set, the evaluation sets ("dev" first), and the labels.
+
+    Raises:
+        FreeLBTuneError: the dataset cannot be reached or found, has no such split or column, or
+            a row of it is wrong.
+    """
+    sets = _load(data)
+    train = _split(data, sets, data.train or "train")
+    labels = data.task.labels
+    if labels is None and data.task.kind == "classification":
+        labels = _labels(data, train)
+    evaluation = {
+        name: _collect(data, sets, split, labels) for name, split in _dev_splits(data).items()
+    }
+    return _collect(data, sets, data.train or "train", labels), evaluation, labels
+
+
+def read_hub_test(data: DataSettings) -> dict[str, Rows]:
+    """The test sets by the name of their submission; their labels are not read."""
+    sets = _load(data)
+    splits = {data.task.name: data.test or "test"}
+    if data.task.folder:
+        names = LAYOUTS[data.task.name].test
+        splits = {name: data.test or Path(file).stem for name, file in names.items()}
+    found = {}
+    for name, split in splits.items():
+        found[name] = _collect(data, sets, split, None, labelled=False)
+        found[name].index = list(range(len(found[name])))
+    return found
+
+
+def _dev_splits(data: DataSettings) -> dict[str, str]:
+    if data.task.name != "mnli":
+        return {"dev": data.dev or "validation"}
+    return {"dev": data.dev or "validation_matched", "mismatched": "validation_mismatched"}
+
+
+def _load(data: DataSettings) -> Any:
+    name, subset = dataset_name(data)
+    local = Path(name).is_dir()
+    if not local and not _reachable() and not _is_cached(name, subset):
+        raise _unreached(data, name, subset, "no connection")
+    from datasets import disable_progress_bars, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    disable_progress_bars()
+    said = f"dataset {name!r}" + (f", configuration {subset!r}" if subset else "")
+    try:
+        return load_dataset(name, subset, revision=None if local else data.revision)
+    except DatasetNotFoundError as err:
+        raise FreeLBTuneError(f"data.path: no {said}: {err}") from err
+    except ConnectionError as err:
+        raise _unreached(data, name, subset, str(err)) from err
+    except (OSError, ValueError) as err:
+        raise FreeLBTuneError(f"data.path: {said} cannot be read: {err}") from err
+
+
+def _unreached(data: DataSettings, name: str, subset: str | None, why: str) -> FreeLBTuneError:
+    said = name if subset is None else f"{name}, configuration {subset}"
+    advice = "own files: data.source=files data.train=FILE data.dev=FILE"
+    if data.task.folder:
+        folder = f"{data.task.folder}/train.tsv"
+        advice = f"a local copy in GLUE's layout (with {folder}): --data DIR, or data.path=DIR"
+        advice += " data.source=glue"
+    return FreeLBTuneError(
+        f"data: could not reach the Hub for dataset {said} ({why})\n  point at {advice}"
+    )
+
+
+def _reachable() -> bool:
+    """Whether the Hub's host answers at all; `datasets` alone would retry for half a minute.
+
+    True where a proxy is set, or the user said to stay offline: there `datasets` knows better.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((str(address.hostname), port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _split(data: DataSettings, sets: Any, split: str) -> Any:
+    if split not in sets:
+        raise FreeLBTuneError(
+            f"data: dataset {dataset_name(data)[0]!r} has no split {split!r}; "
+            f"it has {', '.join(sets)} (data.train and data.dev name them)"
+        )
+    return sets[split]
+
+
+def _columns(data: DataSettings) -> tuple[str, ...]:
+    return data.text or data.task.columns
+
+
+def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> tuple[Table, str | None]:
+    rows, label = _split(data, sets, split), data.label or "label"
+    name, subset = dataset_name(data)
+    wanted = (*_columns(data), *((label,) if labelled else ()))
+    place = ", ".join(part for part in (f"dataset {name}", subset, split) if part)
+    table = Table(place, tuple(rows.column_names), iter(()), unit="row")
+    table.require(wanted, "data.text and data.label name the columns to read")
+    columns = [rows[column][:] for column in wanted]
+
+    def numbered() -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, values in enumerate(zip(*columns, strict=True), start=1):
+            yield number, dict(zip(wanted, values, strict=True))
+
+    return Table(place, table.columns, numbered(), unit="row"), label if labelled else None
+
+
+def _labels(data: DataSettings, rows: Any) -> tuple[str, ...]:
+    label = data.label or "label"
+    Table(f"dataset {dataset_name(data)[0]}", tuple(rows.column_names), iter(())).require(
+        (label,), "data.label names the label's column"
+    )
+    names = getattr(rows.features[label], "names", None)
+    return tuple(names) if names else infer_labels(rows[label], f"dataset {dataset_name(data)[0]}")
+
+
+def _collect(
+    data: DataSettings,
+    sets: Any,
+    split: str,
+    labels: tuple[str, ...] | None,
+    labelled: bool = True,
+) -> Rows:
+    table, label = _table(data, sets, split, labelled)
+    names = getattr(_split(data, sets, split).features.get(label), "names", None) if label else None
+    as_place = names is not None or bool(data.task.labels)
+    number = real_number if labels is None else label_number(labels, numbers=as_place)
+    return collect(table, Reading(_columns(data), label, number, lenient=data.task.name == "qqp"))
+
+
+def _cache_folders() -> tuple[Path, Path]:
+    """Where `datasets` and `huggingface_hub` keep what they fetched, by their own rules."""
+    environ = os.environ
+    home = environ.get("HF_HOME") or os.path.join(
+        environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
+    )
+    prepared = environ.get("HF_DATASETS_CACHE") or os.path.join(home, "datasets")
+    fetched = environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")
+    return Path(prepared).expanduser(), Path(fetched).expanduser()
+
+
+def cached_commit(name: str, subset: str | None, revision: str | None = None) -> str | None:
+    """The commit of a dataset that the local cache holds; the newest where it holds several."""
+    prepared, fetched = _cache_folders()
+    reference = fetched / f"datasets--{name.replace('/', '--')}" / "refs" / (revision or "main")
+    if reference.is_file():
+        return reference.read_text("utf-8").strip()
+    if revision:
+        return None
+    folders = (prepared / name.replace("/", "___")).glob(f"{subset or '*'}/*/*/dataset_info.json")
+    newest = max(folders, key=lambda path: path.parent.stat().st_mtime, default=None)
+    return newest.parent.name if newest else None
+
+
+def _is_cached(name: str, subset: str | None) -> bool:
+    return cached_commit(name, subset) is not None
+
+
+def hub_fingerprint(data: DataSettings) -> str:
+    """What the rows are, without loading `datasets`: a commit, or a local copy's content."""
+    name, subset = dataset_name(data)
+    if Path(name).is_dir():
+        digest = hashlib.sha256()
+        inside = sorted(p.relative_to(name) for p in Path(name).rglob("*") if p.is_file())
+        for path in inside:
+            if not any(part.startswith(".") for part in path.parts):  # .git, .cache: not rows
+                digest.update(str(path).encode() + (Path(name) / path).read_bytes())
+        return f"hub:{subset or ''}@{digest.hexdigest()[:16]}"
+    is_commit = data.revision is not None and len(data.revision) == 40
+    commit = data.revision if is_commit else cached_commit(name, subset, data.revision)
+    return f"hub:{name}{f'/{subset}' if subset else ''}@{commit or 'unresolved'}"

@@ -1,0 +1,89 @@
+"""The numbers a prediction is judged by, each with its direction.
+
+Room: tasks. Predictions and labels in, one float out. scikit-learn and scipy load on first use.
+
+Letters used below: N examples, C classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[Any]
+
+__all__ = [
+    "ACCURACY",
+    "F1",
+    "MACRO_F1",
+    "MATTHEWS",
+    "PEARSON",
+    "RMSE",
+    "SPEARMAN",
+    "Metric",
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number to search for, with its direction, so that nothing else has to carry one.
+
+    Attributes:
+        name: as in tables and under `search.metric`.
+        compute: from predictions and labels, both `(N,)`: class numbers, or real values for
+            regression. Fractions, never percent. Of N = 0 it is nan.
+        better: the direction.
+    """
+
+    name: str
+    compute: Callable[["Numbers", "Numbers"], float]
+    better: Literal["higher", "lower"] = "higher"
+
+
+def _accuracy(predictions: "Numbers", labels: "Numbers") -> float:
+    return float((predictions == labels).mean()) if len(labels) else float("nan")
+
+
+def _f1(predictions: "Numbers", labels: "Numbers") -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+
+
+def _macro_f1(predictions: "Numbers", labels: "Numbers") -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _matthews(predictions: "Numbers", labels: "Numbers") -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(labels, predictions))
+
+
+def _correlation(kind: str) -> Callable[["Numbers", "Numbers"], float]:
+    def compute(predictions: "Numbers", labels: "Numbers") -> float:
+        from scipy import stats
+
+        if (predictions == predictions[0]).all() or (labels == labels[0]).all():
+            return 0.0  # undefined; a constant is associated with nothing, as Matthews has it
+        return float(getattr(stats, kind)(predictions, labels).statistic)
+
+    return compute
+
+
+def _rmse(predictions: "Numbers", labels: "Numbers") -> float:
+    return float(((predictions - labels) ** 2).mean() ** 0.5)
+
+
+ACCURACY = Metric("accuracy", _accuracy)
+F1 = Metric("f1", _f1)
+"""Of the positive class (number 1), as MRPC and QQP are scored."""
+MACRO_F1 = Metric("macro_f1", _macro_f1)
+MATTHEWS = Metric("matthews", _matthews)
+PEARSON = Metric("pearson", _correlation("pearsonr"))
+SPEARMAN = Metric("spearman", _correlation("spearmanr"))
+RMSE = Metric("rmse", _rmse, better="lower")

@@ -1,0 +1,182 @@
+"""What a task is: its columns, labels, metrics and sets, by name.
+
+Room: tasks. Knows no files. Light: nothing heavy loads on import or by `task_metrics`.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.tasks.metrics import (
+    ACCURACY,
+    F1,
+    MACRO_F1,
+    MATTHEWS,
+    PEARSON,
+    RMSE,
+    SPEARMAN,
+    Metric,
+)
+from freelb_tune.tasks.toy import TOY_LABELS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["GLUE", "TASKS", "Task", "compute_metrics", "get_task", "task_metrics"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, wherever its rows come from.
+
+    Attributes:
+        name: as written in the search space.
+        title: as written in papers and table headings.
+        text: our columns: "text_a", and "text_b" for a pair. An own task (`columns` empty) takes
+            a pair too where `data.text` names two columns; `Examples.text` then says so.
+        columns: the Hub's names for the same columns, in the same order.
+        labels: in the Hub's order, a label's place being its number. None: inferred from the
+            training rows (classification), or there are none (regression).
+        kind: what the model's head does.
+        metrics: the first is the search's default: accuracy, Matthews for CoLA and Pearson for
+            STS-B, as the FreeLB authors' scripts select.
+        dev_sets: evaluation sets by our names; the first is always "dev".
+        folder: its folder in GLUE's original layout; None outside GLUE.
+    """
+
+    name: str
+    title: str
+    text: tuple[str, ...]
+    columns: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    kind: Literal["classification", "regression"]
+    metrics: tuple[Metric, ...]
+    dev_sets: tuple[str, ...] = field(default=("dev",))
+    folder: str | None = None
+
+    @property
+    def hub(self) -> str | None:
+        """The configuration's name in the Hub's `nyu-mll/glue`; None outside GLUE."""
+        return self.name if self.folder else None
+
+
+_PAIR = ("text_a", "text_b")
+_SENTENCES = ("sentence1", "sentence2")
+_ENTAILMENT = ("entailment", "not_entailment")
+
+
+def _glue(
+    name: str,
+    folder: str,
+    columns: tuple[str, ...],
+    labels: tuple[str, ...] | None,
+    metrics: tuple[Metric, ...] = (ACCURACY,),
+    dev_sets: tuple[str, ...] = ("dev",),
+) -> Task:
+    kind: Literal["classification", "regression"] = "classification" if labels else "regression"
+    text = _PAIR[: len(columns)]
+    return Task(name, folder, text, columns, labels, kind, metrics, dev_sets, folder)
+
+
+GLUE: tuple[Task, ...] = (
+    _glue("cola", "CoLA", ("sentence",), ("unacceptable", "acceptable"), (MATTHEWS, ACCURACY)),
+    _glue("sst2", "SST-2", ("sentence",), ("negative", "positive")),
+    _glue("mrpc", "MRPC", _SENTENCES, ("not_equivalent", "equivalent"), (ACCURACY, F1)),
+    _glue("stsb", "STS-B", _SENTENCES, None, (PEARSON, SPEARMAN)),
+    _glue(
+        "qqp",
+        "QQP",
+        ("question1", "question2"),
+        ("not_duplicate", "duplicate"),
+        (ACCURACY, F1),
+    ),
+    _glue(
+        "mnli",
+        "MNLI",
+        ("premise", "hypothesis"),
+        ("entailment", "neutral", "contradiction"),
+        dev_sets=("dev", "mismatched"),
+    ),
+    _glue("qnli", "QNLI", ("question", "sentence"), _ENTAILMENT),
+    _glue("rte", "RTE", _SENTENCES, _ENTAILMENT),
+    _glue("wnli", "WNLI", _SENTENCES, ("not_entailment", "entailment")),
+)
+"""GLUE's nine, in the order of its own table."""
+
+_OWN: tuple[Task, ...] = (
+    Task(
+        "entailment_toy",
+        "toy entailment (synthetic)",
+        _PAIR,
+        ("premise", "hypothesis"),
+        TOY_LABELS,
+        "classification",
+        (ACCURACY,),
+    ),
+    Task(
+        "classification",
+        "own classification",
+        ("text_a",),
+        (),
+        None,
+        "classification",
+        (ACCURACY, MACRO_F1, MATTHEWS),
+    ),
+    Task(
+        "regression",
+        "own regression",
+        ("text_a",),
+        (),
+        None,
+        "regression",
+        (PEARSON, SPEARMAN, RMSE),
+    ),
+)
+
+TASKS: dict[str, Task] = {task.name: task for task in (*GLUE, *_OWN)}
+"""Every task by its name: what `task` may say."""
+
+
+def get_task(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        FreeLBTuneError: there is none; says which there are and the likeliest one meant.
+    """
+    if name not in TASKS:
+        raise FreeLBTuneError(f"task: {unknown_name(name, TASKS)}")
+    return TASKS[name]
+
+
+def task_metrics() -> dict[str, list[str]]:
+    """Every task's metric names; the first is the search's default."""
+    return {name: [metric.name for metric in task.metrics] for name, task in TASKS.items()}
+
+
+def compute_metrics(
+    task: Task, logits: "NDArray[np.floating[Any]]", labels: "NDArray[np.generic[Any]]"
+) -> dict[str, float]:
+    """Every metric of the task, as a fraction, by name.
+
+    Args:
+        task: whose metrics.
+        logits: the head's output, `(N, C)`; `(N, 1)` or `(N,)` for regression.
+        labels: class numbers or real values, `(N,)`.
+
+    Returns:
+        Metrics by name. All nan where any logit is not finite: an argmax over nan would be class
+        0 and look like a score. A correlation with a constant is 0.
+    """
+    import numpy as np
+
+    scores = np.asarray(logits, dtype=np.float64)
+    truth = np.asarray(labels)
+    if not np.isfinite(scores).all():
+        return {metric.name: float("nan") for metric in task.metrics}
+    if task.kind == "regression":
+        predictions = scores.reshape(len(scores))
+        truth = truth.astype(np.float64)
+    else:
+        predictions = scores.argmax(axis=-1)
+    return {metric.name: metric.compute(predictions, truth) for metric in task.metrics}
