@@ -4,7 +4,6 @@ Written from Algorithm 1 of Zhu et al. (ICLR 2020) and the update rules of the a
 huggingface-transformers/examples/run_glue_freelb.py. What `AdversarialTrainer` must equal.
 """
 
-import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 from freelb_tune.training.minibatch import input_embeddings

@@ -52,6 +52,7 @@ def run_cell(
     """
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     log = EpochLog(folder / "epochs.jsonl")
     known = read_epochs(folder / "epochs.jsonl")
@@ -83,7 +84,7 @@ def _trainer(cell: Cell, prepared: Prepared, folder: Path) -> AdversarialTrainer
     padding_free = cell.settings.get("run.padding_free", "auto")
     trainer = AdversarialTrainer(
         model=model,
-        args=training_arguments(cell, folder / "trainer"),
+        args=training_arguments(cell, folder),
         data_collator=_collator(tokens),
         train_dataset=TokenDataset(tokens.folder / "train"),
         adversary=adversary_settings(cell),
@@ -186,7 +187,7 @@ class _EachEpoch(TrainerCallback):
         return metrics, dev_loss
 
     def _keep(self, record: EpochRecord) -> None:
-        """Model if it is the best so far, checkpoint unless it was the last epoch, then the line."""
+        """Model if the best so far, checkpoint unless it was the last epoch, then the line."""
         if self.sign * record.score > self.best:
             self.best = self.sign * record.score
             fresh = self.folder / "model.tmp"

@@ -25,6 +25,7 @@ def save_checkpoint(trainer: "AdversarialTrainer", folder: Path, record: EpochRe
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     trainer.save_model(str(fresh))
+    (fresh / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
     trainer._save_optimizer_and_scheduler(str(fresh))
     trainer._save_scaler(str(fresh))
     trainer._save_rng_state(str(fresh))

@@ -1,6 +1,6 @@
-"""Whether the perturbation lives: its length, how often it meets the ball, what it does to the loss.
+"""Whether the perturbation lives: its length, how often it meets the ball, what it costs in loss.
 
-Room: training. Sums stay on the device and are read once per epoch, so that no step waits for them.
+Room: training. Sums stay on the device and are read once per epoch: no step waits for them.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.adversary import AdversarySettings
 
 __all__ = ["Health", "HealthReport"]
+
+PROBE_EVERY = 50
+"""Mini-batches between two clean passes without gradients, which tell `adv_loss_gain`."""
 
 ON_THE_BALL = 1 - 1e-4
 """A perturbation at least this share of `max_norm` long lies on the ball."""
@@ -44,12 +47,19 @@ class Health:
         self._sums: Tensor | None = None  # loss, length, on the ball
         self._gain: Tensor | None = None
         self._examples = self._perturbed = self._probed = 0
+        self._batches = 0
+
+    @property
+    def probe_is_due(self) -> bool:
+        """Whether this mini-batch should tell its clean loss too: the first, and now and then."""
+        return self._batches % PROBE_EVERY == 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one mini-batch."""
         row = torch.zeros(3, dtype=torch.float64, device=outcome.losses.device)
         row[0] = outcome.losses.sum()
         self._examples += len(outcome.losses)
+        self._batches += 1
         if outcome.delta is not None:
             length = lengths(outcome.delta, self._norm)
             row[1] = length.sum()

@@ -7,7 +7,7 @@ Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embeddi
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ def input_embeddings(model: nn.Module) -> nn.Module:
             f"{type(model).__name__} has a decoder; adversaries need an encoder-only classifier"
         )
     try:
-        module = model.get_input_embeddings()
+        module = cast(Any, model).get_input_embeddings()
     except (AttributeError, NotImplementedError):
         module = None
     if not isinstance(module, nn.Module):

@@ -3,7 +3,8 @@
 Room: training. The encoder itself is in `packed/`; here its results meet the adversary's contract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -63,7 +64,7 @@ class PackedPasses:
         self.generator, self.tools = generator, tools
         self._encoder, self._inputs, self._labels, self._items = encoder, inputs, labels, items
         self._masks = encoder.masks(inputs, dropout)
-        weight = encoder.embedding_weight
+        weight = encoder.model.get_input_embeddings().weight
         self.mask = real_tokens(inputs).to(weight.dtype)
         self.width = weight.shape[-1]
         self.micro_batch = len(labels)
@@ -81,26 +82,17 @@ class PackedPasses:
             delta if delta is None else delta.detach().clone().requires_grad_(ascend)
             for delta in deltas
         ]
-        with self.tools.context():
-            outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
-        if objective is None:
-            losses = self.tools.loss(outs[0], self._labels)
-        else:
-            losses = objective(outs, self._labels)
-        loss = losses.sum() * (scale / self._items)
-        if parameters:
-            self.tools.backward(loss)
-            grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
-        else:
-            grads = self._by_delta(loss, leaves) if ascend else (None,) * len(deltas)
+        with nullcontext() if parameters else _fixed(self._encoder.model):
+            with self.tools.context():
+                outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
+            if objective is None:
+                losses = self.tools.loss(outs[0], self._labels)
+            else:
+                losses = objective(outs, self._labels)
+            if parameters or ascend:
+                self.tools.backward(losses.sum() * (scale / self._items))
+        grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
         return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
-
-    def _by_delta(self, loss: Tensor, leaves: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-        with self._encoder.parameters_fixed():
-            return tuple(
-                None if leaf is None else torch.autograd.grad(loss, leaf, retain_graph=True)[0]
-                for leaf in leaves
-            )
 
     def update(self) -> None:
         """See `Passes.update`."""
@@ -108,3 +100,16 @@ class PackedPasses:
 
     def close(self) -> None:
         """Nothing is left over: the packed encoder keeps its embeddings' gradient itself."""
+
+
+@contextmanager
+def _fixed(model: nn.Module) -> Iterator[None]:
+    """Keep backward away from the parameters: the packed layers add to `.grad` themselves."""
+    moving = [p for p in model.parameters() if p.requires_grad]
+    for parameter in moving:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in moving:
+            parameter.requires_grad_(True)

@@ -22,9 +22,6 @@ from freelb_tune.training.packing import PackedPasses, packed_encoder
 
 __all__ = ["AdversarialTrainer"]
 
-PROBE_EVERY = 50
-"""Weight updates between two clean passes without gradients, which tell `adv_loss_gain`."""
-
 
 class _OpenPasses(Passes, Protocol):
     micro_batch: int
@@ -138,7 +135,7 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         labels = batch.pop("labels")
         passes = self._open(model, batch, labels, items)
         outcome = self.adversary(passes)
-        if outcome.delta is not None and self.state.global_step % PROBE_EVERY == 0:
+        if outcome.delta is not None and self.health.probe_is_due:
             with torch.no_grad():
                 clean = passes.run(None, parameters=False, ascend=False)
             self.health.probe(outcome, clean.losses)

@@ -1,0 +1,29 @@
+# Python >= 3.11 and make are all that is needed. Everything lives in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: quickstart test lint bench clean
+
+$(BIN)/freelb-tune: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet 'torch>=2.6,<2.14'
+	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+quickstart: $(BIN)/freelb-tune  ## a FreeLB search without network, in about three minutes
+	$(BIN)/freelb-tune --space search_spaces/quickstart.yaml
+
+test: $(BIN)/freelb-tune  ## set up and pass the tests
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/freelb-tune
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(BIN)/freelb-tune  ## the README's speed table
+	$(BIN)/python -m bench.freelb
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

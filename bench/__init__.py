@@ -1,0 +1,1 @@
+"""Measurements anyone can repeat: `python -m bench.freelb`, `python -m bench.search`."""

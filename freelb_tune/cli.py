@@ -1,0 +1,314 @@
+"""The command line: parse, call one room after the other, print, return an exit status.
+
+Data goes to stdout, talk to stderr. Status 0: done; 1: some cells failed; 2: something the caller
+can put right; 130: interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from freelb_tune import __version__
+from freelb_tune.errors import FreeLBTuneError
+
+if TYPE_CHECKING:
+    from freelb_tune.space import Plan, Space
+
+DEFAULT = "search"
+
+
+class _SearchByDefault(TyperGroup):
+    """`freelb-tune --space FILE ...` is `freelb-tune search --space FILE ...`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if args and args[0] not in own and args[0] not in self.commands:
+            if args[0].startswith("-") or "=" in args[0]:
+                args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_SearchByDefault,
+    name="freelb-tune",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Search hyperparameters for adversarial fine-tuning (FreeLB) of sequence classifiers.
+
+\b
+  freelb-tune --space FILE [key=value ...]   run a search; the same command again continues it
+  freelb-tune plan --space FILE              list what would run, and run none of it
+  freelb-tune report results/NAME            rebuild every table from what is stored
+
+\b
+Try  freelb-tune --space search_spaces/quickstart.yaml  (three minutes, no network), or
+     freelb-tune --space search_spaces/rte_minilm.yaml --data GLUE_FOLDER  for real data.
+Overrides such as  adversary.adv_lr=0.03 'seeds=[1,2,3]'  replace what the file says.
+""",
+)
+
+SpaceFile = Annotated[Path, typer.Option("--space", help="The search-space file (YAML).")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's."),
+]
+Results = Annotated[
+    Path, typer.Option("--results", help="Folder of results; this search goes to DIR/NAME.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="A GLUE folder (DIR/RTE/train.tsv ...) in place of `data`."),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="A Python module that registers adversaries. Repeatable."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"freelb-tune {__version__}")
+        raise typer.Exit
+
+
+@app.command(DEFAULT)
+def search(
+    space: SpaceFile,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells and run none (same as `plan`).")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Set what is stored aside and start anew.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed and diverged cells again.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option("--address", help="A Ray cluster to join (such as auto).")
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Ray's dashboard on 127.0.0.1.")
+    ] = True,
+    plugin: Plugins = None,
+    yes: Yes = False,
+) -> None:
+    """Run a search, or continue it: known cells are kept, unfinished ones go on."""
+    if dry_run:
+        return plan(space, overrides, results, data, plugin, yes)
+    from freelb_tune.search import Display, SearchOptions, run_search
+    from freelb_tune.store import check_results, set_aside
+
+    opened, planned, folder = _plan(space, overrides, results, data, plugin, yes, fetch=True)
+    if fresh and folder.exists():
+        _ask(f"Set {folder} aside and start anew?", yes)
+        print(f"what was stored is now in {set_aside(folder)}", file=sys.stderr)
+    check_results(folder, name=opened.name, task=opened.task)
+    _check_cells(planned)
+    options = SearchOptions(
+        address=address,
+        dashboard=dashboard,
+        retry_failed=retry_failed,
+        command=("freelb-tune", *sys.argv[1:]),
+        cache=results.resolve() / ".cache",
+    )
+    summary = run_search(opened, planned, folder, options, Display())
+    print((folder / "table.md").read_text("utf-8"))
+    _say_where(folder)
+    if summary.interrupted:
+        print(f"interrupted; the same command continues: {sys.argv[0]} ...", file=sys.stderr)
+        raise typer.Exit(130)
+    if summary.failed:
+        raise typer.Exit(1)
+    return None
+
+
+@app.command()
+def plan(
+    space: SpaceFile,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    plugin: Plugins = None,
+    yes: Yes = False,
+) -> None:
+    """List every cell of a space, their number, and what is already known. Runs nothing."""
+    from freelb_tune.space import list_plan
+
+    opened, planned, folder = _plan(space, overrides, results, data, plugin, yes, fetch=False)
+    print(list_plan(opened, planned, _known(folder)))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Rebuild every table of a search from its journal alone, byte for byte the same."""
+    from freelb_tune.results import write_outputs
+
+    write_outputs(folder)
+    print((folder / "table.md").read_text("utf-8"))
+    _say_where(folder)
+
+
+@app.command()
+def rerun(
+    folder: Folder,
+    cell: Annotated[str, typer.Argument(help="A cell's id, or the first digits of it.")],
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    plugin: Plugins = None,
+) -> None:
+    """Train one cell again here, without Ray, and compare its numbers with the stored ones."""
+    import tempfile
+
+    from freelb_tune.store import load_store
+    from freelb_tune.training import prepare, run_cell
+
+    _load_plugins(plugin)
+    store = load_store(folder)
+    found = [r for r in (*store.cells, *store.others) if r.cell.id.startswith(cell)]
+    if len(found) != 1:
+        raise FreeLBTuneError(
+            f"{len(found)} cells of {folder} begin with {cell!r}; ids are in trials.csv"
+        )
+    known = {record.epoch: record for record in found[0].epochs}
+    differ = False
+    with tempfile.TemporaryDirectory() as scratch:
+        ready = prepare([found[0].cell], folder.parent / ".cache")[found[0].cell.id]
+
+        def tell(record: Any) -> None:
+            nonlocal differ
+            old = known.get(record.epoch)
+            same = old is not None and (old.score, old.dev_loss) == (record.score, record.dev_loss)
+            differ |= old is not None and not same
+            word = "not stored" if old is None else "as stored" if same else f"stored {old.score}"
+            print(f"epoch {record.epoch}: {record.score} ({word})")
+
+        run_cell(found[0].cell, ready, Path(scratch), tell, threads)
+    if differ:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the search-space file's JSON Schema, for editors."""
+    from freelb_tune.space import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def doctor() -> None:
+    """Print versions, devices and disk space: for a bug report."""
+    from freelb_tune.store import describe_environment
+
+    print(json.dumps(describe_environment(devices=_devices()), indent=2, default=str))
+
+
+def _devices() -> list[str]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return ["cpu"]
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def _plan(
+    space: Path,
+    overrides: Sequence[str] | None,
+    results: Path,
+    data: Path | None,
+    plugin: Sequence[str] | None,
+    yes: bool,
+    *,
+    fetch: bool,
+) -> tuple["Space", "Plan", Path]:
+    from freelb_tune.space import load_space, plan_cells
+    from freelb_tune.tasks import data_fingerprint, task_metrics
+    from freelb_tune.training import model_fingerprint
+
+    _load_plugins(plugin)
+    opened = load_space(space, overrides or (), data, tasks=task_metrics())
+    planned = plan_cells(
+        opened,
+        data_fingerprint=data_fingerprint,
+        model_fingerprint=partial(model_fingerprint, fetch=fetch),
+        limit=None if yes else 100_000,
+    )
+    return opened, planned, results / opened.name
+
+
+def _load_plugins(modules: Sequence[str] | None) -> None:
+    if modules:
+        from freelb_tune.adversary import load_plugins
+
+        load_plugins(modules)
+
+
+def _known(folder: Path) -> dict[str, str]:
+    """The state of every cell that a results folder knows, by id."""
+    from freelb_tune.store import load_store
+
+    if not (folder / "journal.jsonl").is_file():
+        return {}
+    store = load_store(folder)
+    return {r.cell.id: str(r.state) for r in (*store.cells, *store.others)}
+
+
+def _check_cells(planned: "Plan") -> None:
+    """Everything that would make a cell fail and can be known before Ray starts."""
+    import tempfile
+
+    from freelb_tune.space import digest
+    from freelb_tune.tasks import check_data
+    from freelb_tune.training.arguments import check_arguments
+
+    distinct = {
+        digest({k: v for k, v in c.settings.items() if k.startswith(("data.", "task"))}): c
+        for c in planned.cells
+    }
+    for cell in distinct.values():
+        check_data(cell.settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        check_arguments({c.id: c for c in planned.cells}, Path(scratch))
+
+
+def _ask(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise FreeLBTuneError(f"{question} There is no terminal to ask at; add --yes")
+    if not typer.confirm(question):
+        raise typer.Exit(2)
+
+
+def _say_where(folder: Path) -> None:
+    print(f"files: {folder}/table.md, table.csv, trials.csv, epochs.csv", file=sys.stderr)
+
+
+def main() -> NoReturn:
+    """The `freelb-tune` command."""
+    try:
+        app()
+    except FreeLBTuneError as err:
+        print(f"freelb-tune: {err}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""One cell trained without Ray: reports, files, and going on after an interruption."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from freelb_tune.errors import DivergedError, FreeLBTuneError
+from freelb_tune.space.cell import Cell
+from freelb_tune.training import prepare, run_cell
+
+TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+
+
+def toy_cell(**changes):
+    """A cell of the synthetic task that trains in about a second."""
+    settings = {
+        "task": "entailment_toy",
+        "data.source": "synthetic",
+        "data.max_length": 48,
+        "data.max_train_examples": 64,
+        "data.max_eval_examples": 40,
+        "model.name": "config:bert",
+        "model.config": {**TINY, "intermediate_size": 32, "max_position_embeddings": 48},
+        "trainer.learning_rate": 1e-3,
+        "trainer.num_train_epochs": 4,
+        "trainer.per_device_train_batch_size": 16,
+        "adversary.method": "freelb",
+        "adversary.adv_steps": 2,
+        "adversary.max_norm": 0.2,
+        **changes,
+    }
+    return Cell("c1", "k1", "k0", "adversarial", 3, settings, "toy", "tiny")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Train a cell in a folder; returns its reports."""
+
+    def go(cell, folder="cell", stop_after=None):
+        prepared = prepare([cell], tmp_path / "cache")[cell.id]
+        records = []
+
+        def report(record):
+            records.append(record)
+            if len(records) == stop_after:
+                raise InterruptedError
+
+        if stop_after:
+            with pytest.raises(InterruptedError):
+                run_cell(cell, prepared, tmp_path / folder, report)
+        else:
+            run_cell(cell, prepared, tmp_path / folder, report)
+        return records
+
+    return go
+
+
+def numbers(records):
+    """Everything but times."""
+    timed = ("train_seconds", "eval_seconds")
+    return [{k: v for k, v in r.to_json().items() if k not in timed} for r in records]
+
+
+@pytest.mark.parametrize("padding_free", ["auto", False])
+def test_an_interrupted_cell_continues_bit_for_bit(run, tmp_path, padding_free):
+    dropout = {"hidden_dropout_prob": 0.2}
+    cell = toy_cell(**{"run.padding_free": padding_free})
+    cell.settings["model.config"] |= dropout
+    straight = run(cell, "straight")
+    assert [r.epoch for r in straight] == [1, 2, 3, 4]
+    run(cell, "broken", stop_after=2)
+    continued = run(cell, "broken")
+    assert numbers(continued) == numbers(straight)
+    for epoch in range(1, 5):
+        a, b = (
+            np.load(tmp_path / folder / "predictions" / f"epoch_{epoch:04d}.npz")
+            for folder in ("straight", "broken")
+        )
+        np.testing.assert_array_equal(a["dev.logits"], b["dev.logits"])
+
+
+def test_a_finished_cell_is_reported_again_without_training(run, tmp_path):
+    cell = toy_cell(**{"trainer.num_train_epochs": 1})
+    first = run(cell)
+    shutil.rmtree(tmp_path / "cell" / "model")
+    assert run(cell) == first
+    assert not (tmp_path / "cell" / "model").exists()  # nothing was trained, so nothing written
+
+
+def test_a_kill_between_checkpoint_and_line_loses_no_epoch(run, tmp_path):
+    cell = toy_cell()
+    straight = run(cell, "straight")
+    run(cell, "broken", stop_after=2)
+    log = tmp_path / "broken" / "epochs.jsonl"
+    log.write_text(log.read_text().splitlines(keepends=True)[0])  # line 2 was never written
+    continued = run(cell, "broken")
+    assert numbers(continued) == numbers(straight)
+    assert len(log.read_text().splitlines()) == 4
+
+
+def test_a_cell_whose_checkpoint_is_gone_starts_over_and_says_the_same(run, tmp_path):
+    cell = toy_cell()
+    straight = run(cell, "straight")
+    run(cell, "broken", stop_after=2)
+    shutil.rmtree(tmp_path / "broken" / "checkpoint")
+    again = run(cell, "broken")
+    assert numbers(again[-2:]) == numbers(straight[-2:])
+
+
+def test_a_part_of_an_epoch_counts_as_one(run):
+    records = run(toy_cell(**{"trainer.max_steps": 6}))  # 64 examples in batches of 16: 4 + 2
+    assert [(r.epoch, r.step) for r in records] == [(1, 4), (2, 6)]
+
+
+def test_the_best_epochs_model_loads_with_from_pretrained(run, tmp_path):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    run(toy_cell())
+    folder = tmp_path / "cell" / "model"
+    assert not list(folder.glob("*.bin"))
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    words = AutoTokenizer.from_pretrained(folder)("A dog sleeps", "A dog runs", return_tensors="pt")
+    assert model(**words).logits.shape == (1, 2)
+    assert model.config.id2label == {0: "entailment", 1: "not_entailment"}
+
+
+def test_the_clean_arm_reports_no_perturbation(run):
+    cell = toy_cell(**{"trainer.num_train_epochs": 1})
+    for name in [name for name in cell.settings if name.startswith("adversary.")]:
+        del cell.settings[name]
+    cell.settings["adversary.method"] = "none"
+    (record,) = run(cell)
+    assert (record.delta_norm, record.delta_ratio, record.bound_share) == (None, None, None)
+    assert record.passes == 4
+
+
+def test_a_learning_rate_that_explodes_is_recorded_as_diverged(run):
+    with pytest.raises(DivergedError, match=r"loss is nan|score|loss is inf"):
+        run(toy_cell(**{"trainer.learning_rate": 1e30, "trainer.max_grad_norm": 0.0}))
+
+
+def test_the_seed_alone_decides_the_numbers(run):
+    import torch
+
+    cell = toy_cell(**{"trainer.num_train_epochs": 1})
+    torch.manual_seed(1)
+    first = run(cell, "a")
+    torch.manual_seed(2)
+    torch.rand(5)
+    assert numbers(run(cell, "b")) == numbers(first)
+
+
+def test_tokens_are_made_once_per_data_and_tokenizer(tmp_path):
+    cells = [toy_cell(), toy_cell(**{"trainer.learning_rate": 1e-4})]
+    said = []
+    made = prepare(cells, tmp_path, said.append)
+    assert len(said) == 1
+    meta = made["c1"].tokens.folder / "tokens.json"
+    before = meta.stat().st_mtime_ns
+    prepare(cells, tmp_path)
+    assert meta.stat().st_mtime_ns == before
+    assert json.loads(meta.read_text())["sizes"] == {"train": 64, "dev": 40}
+
+
+def test_more_tokens_than_positions_is_an_error(tmp_path):
+    with pytest.raises(FreeLBTuneError, match=r"data\.max_length: 64 .* positions for 48"):
+        prepare([toy_cell(**{"data.max_length": 64})], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("package:no_such_package/model", "is not installed", id="package"),
+        pytest.param("./nowhere", "no folder './nowhere'", id="folder"),
+        pytest.param("EMPTY", "no config.json", id="no-config"),
+    ],
+)
+def test_a_model_that_is_not_there_is_told(tmp_path, name, words):
+    (tmp_path / "empty").mkdir()
+    name = str(tmp_path / "empty") if name == "EMPTY" else name
+    with pytest.raises(FreeLBTuneError, match=words):
+        prepare([toy_cell(**{"model.name": name})], tmp_path / "cache")
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(FreeLBTuneError, match=r"no \.safetensors weights"):
+        prepare([toy_cell(**{"model.name": str(tmp_path)})], tmp_path / "cache")
+
+
+def test_a_trainer_setting_that_transformers_refuses_is_told(run):
+    with pytest.raises(FreeLBTuneError, match=r"trainer: .*nearly_linear"):
+        run(toy_cell(**{"trainer.lr_scheduler_type": "nearly_linear"}))
