@@ -1,0 +1,169 @@
+"""Own files: CSV, TSV, JSON Lines and Parquet; and every way in which they can be wrong."""
+
+import json
+
+import pytest
+from tasks_fixtures import files
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks import check_data, load_examples, load_test
+
+ROWS = [('good, "really" good', "pos"), ("bad", "neg"), ("so so", "neutral"), ("fine", "pos")]
+
+
+def write(folder, name, rows, columns=("review", "grade")):
+    """One file of rows in the form that its ending names."""
+    import pandas as pd
+
+    frame, path = pd.DataFrame(rows, columns=list(columns)), folder / name
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        frame.to_parquet(path)
+    elif path.suffix == ".tsv":
+        lines = ["\t".join(columns), *("\t".join(map(str, row)) for row in rows)]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+    else:
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+        path.write_text("\n".join(lines), "utf-8")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_kind_of_file_gives_the_same_examples(tmp_path, ending):
+    write(tmp_path, f"a.{ending}", ROWS)
+    write(tmp_path, f"b.{ending}", ROWS[:2])
+    examples = load_examples(
+        files(
+            "classification", tmp_path, f"a.{ending}", f"b.{ending}", text="review", label="grade"
+        )
+    )
+    assert examples.labels == ("neg", "neutral", "pos")
+    assert examples.train["text_a"][:] == [text for text, _ in ROWS]
+    assert examples.train["label"][:] == [2, 0, 1, 2]
+    assert examples.evaluation["dev"]["label"][:] == [2, 0]
+    assert examples.text == ("text_a",)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_labels_may_be_numbers_and_sort_as_numbers(tmp_path, ending):
+    write(tmp_path, f"a.{ending}", [("x", 10), ("y", 2), ("z", 1)])
+    settings = files("classification", tmp_path, f"a.{ending}", f"a.{ending}")
+    examples = load_examples(settings | {"data.text": ["review"], "data.label": "grade"})
+    assert examples.labels == ("1", "2", "10")
+    assert examples.train["label"][:] == [2, 1, 0]
+
+
+def test_a_number_is_a_label_not_a_place(tmp_path):
+    write(tmp_path, "a.csv", [("x", 1), ("y", 2)])
+    write(tmp_path, "b.csv", [("x", 0)])
+    settings = files("classification", tmp_path, "a.csv", "b.csv", text="review", label="grade")
+    with pytest.raises(FreeLBTuneError, match=r"b.csv.*\n  line 2: label '0' is not.* known: 1, 2"):
+        check_data(settings)
+
+
+def test_regression_reads_a_pair_and_real_targets(tmp_path):
+    write(tmp_path, "a.csv", [("x", "y", 0.5), ("z", "w", -3)], ("one", "two", "grade"))
+    settings = files("regression", tmp_path, "a.csv", "a.csv", text=["one", "two"], label="grade")
+    examples = load_examples(settings)
+    assert examples.kind == "regression"
+    assert examples.labels is None
+    assert examples.text == ("text_a", "text_b")
+    assert examples.train["label"][:] == [0.5, -3.0]
+
+
+@pytest.mark.parametrize("grade", ["much", "nan", "inf", ""])
+def test_a_target_that_is_no_number_is_named(tmp_path, grade):
+    write(tmp_path, "a.tsv", [("x", 1.5), ("y", grade)])
+    settings = files("regression", tmp_path, "a.tsv", "a.tsv", text="review", label="grade")
+    with pytest.raises(FreeLBTuneError, match=rf"a.tsv.*\n  line 3: target '{grade}' is not a num"):
+        check_data(settings)
+
+
+@pytest.mark.parametrize("label", ["entailment", 0, "0"])
+def test_a_glue_task_on_own_files_takes_names_and_the_hubs_numbers(tmp_path, label):
+    columns = ("sentence1", "sentence2", "label")
+    write(tmp_path, "a.jsonl", [("x", "y", label), ("x", "z", "not_entailment")], columns)
+    examples = load_examples(files("rte", tmp_path, "a.jsonl", "a.jsonl"))
+    assert examples.train["label"][:] == [0, 1]
+
+
+def test_mnli_on_own_files_says_that_it_has_one_dev_set(tmp_path):
+    columns = ("premise", "hypothesis", "label")
+    write(tmp_path, "a.tsv", [("x", "y", "neutral"), ("x", "z", "contradiction")], columns)
+    assert check_data(files("mnli", tmp_path, "a.tsv", "a.tsv")) == (
+        "mnli: own files have no mismatched set",
+    )
+
+
+def test_a_csv_field_may_span_lines_and_the_line_is_still_right(tmp_path):
+    (tmp_path / "a.csv").write_text('review,grade\n"one\ntwo",a\nthree,b\n"",a\n', "utf-8")
+    settings = files("classification", tmp_path, "a.csv", "a.csv", text="review", label="grade")
+    with pytest.raises(FreeLBTuneError, match=r"1 problem\n  line 5: review is empty"):
+        check_data(settings)
+
+
+def test_a_file_to_predict_needs_no_labels(tmp_path):
+    write(tmp_path, "a.csv", ROWS)
+    write(tmp_path, "t.csv", [("new",), ("newer",)], ("review",))
+    settings = files("classification", tmp_path, "a.csv", "a.csv", text="review", label="grade")
+    (rows,) = load_test(settings | {"data.test": str(tmp_path / "t.csv")}).values()
+    assert rows["text_a"][:] == ["new", "newer"]
+    assert rows["index"][:] == [0, 1]
+    with pytest.raises(FreeLBTuneError, match="data.test: source 'files' needs a file"):
+        load_test(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", 'review,grade\n"open,a\nx,b\n', r"a.csv: line 2: unexpected end of data.*\.tsv"),
+        ("a.jsonl", '{"review": "x", "grade": "a"}\n{"review": \n', r"a.jsonl: line 2: not JSON"),
+        ("a.json", '["x", "a"]\n', r"line 1: expected one JSON object a line, got list"),
+        ("a.jsonl", "\n", "a.jsonl: the file is empty"),
+        ("a.parquet", "no", "a.parquet: not a Parquet file"),
+        ("a.xlsx", "no", r"unknown ending '.xlsx'; files end in .csv, .tsv"),
+        ("a.tsv", "text\tgrade\nx\ta\n", r"no column 'review'; the columns are 'text', 'grade'\n"),
+        ("a.tsv", "review\tgrade\nx\ta\ny\ta\n", r"two labels or more, found 'a'; is data.label"),
+        ("a.csv", "", "a.csv: the file is empty"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content, "utf-8")
+    settings = files("classification", tmp_path, name, name, text="review", label="grade")
+    with pytest.raises(FreeLBTuneError, match=message):
+        check_data(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"task": "rte", "data.text": "sentence"},
+            "'rte' reads two different columns, got sentence",
+        ),
+        ({"task": "sst2", "data.text": ["a", "b"]}, "data.text: task 'sst2' reads one column"),
+        ({"task": "classification", "data.text": []}, "reads one or two different columns"),
+        ({"task": "rtr"}, r"task: unknown name 'rtr'; did you mean 'rte'\?"),
+        ({"task": "rte", "data.source": "glu"}, r"data.source: .* did you mean 'glue'\?"),
+        ({"task": "rte", "data.source": "synthetic"}, "only entailment_toy is synthetic"),
+        ({"task": "entailment_toy", "data.source": "hub"}, "has no source 'hub'"),
+        ({"task": "regression", "data.source": "glue"}, "GLUE's layout has no task 'regression'"),
+        ({"task": "rte", "data.source": "glue"}, "data.path: source glue needs the folder"),
+        ({"task": "rte", "data.source": "files"}, "data.train: source files needs"),
+        ({"task": "rte", "data.train": "x.csv"}, "data.dev: source files needs"),
+        ({"task": "classification"}, "task 'classification' needs its rows named"),
+        (
+            {"task": "classification", "data.train": "a.csv", "data.dev": "b.csv"},
+            "data.text: task 'classification' needs the text column",
+        ),
+        (
+            {"task": "entailment_toy", "data.label": "x"},
+            "data.label: source 'synthetic' has its own",
+        ),
+        ({"task": "rte", "data.max_train_examples": 0}, "max_train_examples: .* above 0, got 0"),
+        ({"task": "cola", "data.train": "no.csv", "data.dev": "no.csv"}, "no.csv: no such file"),
+    ],
+)
+def test_settings_that_cannot_work_say_why(settings, message):
+    with pytest.raises(FreeLBTuneError, match=message):
+        check_data(settings)

@@ -1,0 +1,114 @@
+"""The `datasets` path, on a local copy with the Hub's own columns: no network."""
+
+import pytest
+from tasks_fixtures import glue, write_layout
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks import GLUE, check_data, data_fingerprint, get_task, load_examples, load_test
+from freelb_tune.tasks.hub import cached_commit
+
+HUB_SPLITS = {
+    "dev": "validation",
+    "mnli dev": "validation_matched",
+    "mnli mismatched": "validation_mismatched",
+}
+
+
+def write_hub_copy(folder, task, sets):
+    """Parquet files with the Hub's columns (texts, label, idx) and configuration, per split."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    kind = ClassLabel(names=list(task.labels)) if task.labels else Value("float32")
+    features = dict.fromkeys(task.columns, Value("string")) | {"label": kind, "idx": Value("int32")}
+    files = []
+    for split, rows in sets.items():
+        columns = {name: rows[f"text_{'ab'[place]}"][:] for place, name in enumerate(task.columns)}
+        columns |= {"label": rows["label"][:], "idx": list(range(len(rows)))}
+        path = f"{task.hub}/{split}-00000-of-00001.parquet"
+        (folder / task.hub).mkdir(parents=True, exist_ok=True)
+        Dataset.from_dict(columns, features=Features(features)).to_parquet(str(folder / path))
+        files.append(f"  - split: {split}\n    path: {path}")
+    text = "\n".join(["---", "configs:", f"- config_name: {task.hub}", "  data_files:", *files])
+    (folder / "README.md").write_text(f"{text}\n---\n", "utf-8")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("name", [task.name for task in GLUE])
+def test_the_layout_and_the_hub_give_the_same_texts_and_labels(tmp_path, own_cache, name):
+    task = get_task(name)
+    layout = load_examples(glue(name, write_layout(tmp_path / "glue")))
+    splits = {
+        HUB_SPLITS.get(f"{name} {part}", HUB_SPLITS.get(part)): rows
+        for part, rows in layout.evaluation.items()
+    }
+    write_hub_copy(tmp_path / "copy", task, {"train": layout.train, **splits})
+    settings = {"task": name, "data.source": "hub", "data.path": str(tmp_path / "copy")}
+    hub = load_examples(settings)
+    assert hub.labels == layout.labels
+    assert hub.train.features == layout.train.features
+    assert hub.train.to_dict() == layout.train.to_dict()
+    assert hub.evaluation.keys() == layout.evaluation.keys()
+    for part, rows in layout.evaluation.items():
+        assert hub.evaluation[part].to_dict() == rows.to_dict()
+
+
+def test_any_dataset_of_the_hub_gives_an_own_task(tmp_path, own_cache):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "train.csv").write_text("title,stars\ngood,five\nbad,one\n", "utf-8")
+    (tmp_path / "own" / "test.csv").write_text("title,stars\nbad,one\n", "utf-8")
+    settings = {
+        "task": "classification",
+        "data.source": "hub",
+        "data.path": str(tmp_path / "own"),
+        "data.text": "title",
+        "data.label": "stars",
+    }
+    examples = load_examples(settings | {"data.dev": "test"})
+    assert examples.labels == ("five", "one")
+    assert examples.evaluation["dev"].to_dict() == {"text_a": ["bad"], "label": [1]}
+    assert load_test(settings)["classification"].to_dict() == {"text_a": ["bad"], "index": [0]}
+    with pytest.raises(FreeLBTuneError, match="has no split 'validation'; it has train, test"):
+        check_data(settings)
+    with pytest.raises(
+        FreeLBTuneError, match="no column 'grade'; the columns are 'title', 'stars'"
+    ):
+        check_data(settings | {"data.label": "grade", "data.dev": "test"})
+
+
+def test_an_unreachable_hub_is_two_lines_with_the_way_out(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name in ("HTTPS_PROXY", "https_proxy", "HF_DATASETS_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(FreeLBTuneError) as caught:
+        check_data({"task": "rte", "data.source": "hub"})
+    said, advice = str(caught.value).splitlines()
+    assert said.startswith(
+        "data: could not reach the Hub for dataset nyu-mll/glue, configuration rte"
+    )
+    assert "--data DIR" in advice
+    assert "RTE/train.tsv" in advice
+
+
+def test_the_fingerprint_names_the_commit_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {"task": "rte", "data.source": "hub"}
+    assert data_fingerprint(settings).startswith("hub:nyu-mll/glue/rte@unresolved:")
+    prepared = tmp_path / "datasets" / "nyu-mll___glue" / "rte" / "0.0.0" / "abc123"
+    prepared.mkdir(parents=True)
+    (prepared / "dataset_info.json").write_text("{}", "utf-8")
+    assert data_fingerprint(settings).startswith("hub:nyu-mll/glue/rte@abc123:")
+    assert cached_commit("nyu-mll/glue", "qnli") is None
+    pinned = data_fingerprint(settings | {"data.revision": "f" * 40})
+    assert pinned.startswith(f"hub:nyu-mll/glue/rte@{'f' * 40}:")
