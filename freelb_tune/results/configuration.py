@@ -1,0 +1,145 @@
+"""A configuration's results over its seeds: the numbers that tables compare.
+
+Room: results. Values are as stored (0.8014 for 80.14 %). A seed that the scheduler stopped early,
+that failed or that is still to come never enters a mean.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+from typing import Literal
+
+from freelb_tune.space.cell import Cell, Value
+from freelb_tune.store import Better, CellResult, CellState
+
+__all__ = ["Configuration", "Select", "SeedResult", "Spread", "configurations"]
+
+Select = Literal["best_epoch", "last_epoch"]
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One seed of a configuration.
+
+    Attributes:
+        seed: the seed.
+        state: where its cell is.
+        epochs: epochs known.
+        best: score of the best epoch; None before the first.
+        last: score of the last one known.
+    """
+
+    seed: int
+    state: CellState
+    epochs: int
+    best: float | None
+    last: float | None
+
+    def value(self, select: Select) -> float | None:
+        """The score that a table shows."""
+        return self.best if select == "best_epoch" else self.last
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Scores over the finished seeds.
+
+    Attributes:
+        n: number of seeds.
+        mean: their mean.
+        sd: sample standard deviation; None for one seed.
+        median: their median.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    median: float
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Every setting but the seed, and what its seeds gave.
+
+    Attributes:
+        config_id: as in `Cell`.
+        clean_id: its clean arm's `config_id`; None where that is switched off.
+        arm: "clean" is the same settings without perturbation.
+        settings: by dotted name.
+        seeds: in the order of the seeds' numbers.
+    """
+
+    config_id: str
+    clean_id: str | None
+    arm: Literal["adversarial", "clean"]
+    settings: dict[str, Value]
+    seeds: tuple[SeedResult, ...]
+
+    def count(self, *states: CellState) -> int:
+        """How many seeds are in one of these states."""
+        return sum(each.state in states for each in self.seeds)
+
+    @property
+    def planned(self) -> int:
+        """Seeds of the plan."""
+        return len(self.seeds)
+
+    @property
+    def finished(self) -> int:
+        """Seeds trained to the end."""
+        return self.count(CellState.DONE)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned seed was trained to the end: only then it can be compared."""
+        return self.finished == self.planned
+
+    @property
+    def stopped(self) -> tuple[SeedResult, ...]:
+        """Seeds that the scheduler ended early."""
+        return tuple(each for each in self.seeds if each.state is CellState.STOPPED)
+
+    def spread(self, select: Select) -> Spread | None:
+        """Mean, deviation and median over the finished seeds; None if there is none."""
+        values = [
+            value
+            for each in self.seeds
+            if each.state is CellState.DONE and (value := each.value(select)) is not None
+        ]
+        if not values:
+            return None
+        sd = stdev(values) if len(values) > 1 else None
+        return Spread(len(values), fmean(values), sd, median(values))
+
+
+def configurations(cells: Sequence[CellResult], better: Better) -> list[Configuration]:
+    """Put cells that differ only in their seed together, in the order of their first cell."""
+    groups: dict[str, list[CellResult]] = {}
+    for each in cells:
+        groups.setdefault(each.cell.config_id, []).append(each)
+    return [_configuration(group, better) for group in groups.values()]
+
+
+def _configuration(group: Sequence[CellResult], better: Better) -> Configuration:
+    """One configuration out of its cells."""
+    cell: Cell = group[0].cell
+    seeds = [_seed_result(each, better) for each in group]
+    return Configuration(
+        config_id=cell.config_id,
+        clean_id=cell.clean_id,
+        arm=cell.arm,
+        settings=cell.settings,
+        seeds=tuple(sorted(seeds, key=lambda each: each.seed)),
+    )
+
+
+def _seed_result(result: CellResult, better: Better) -> SeedResult:
+    """One seed out of its cell."""
+    best, last = result.best(better), result.last
+    return SeedResult(
+        seed=result.cell.seed,
+        state=result.state,
+        epochs=len(result.epochs),
+        best=best.score if best else None,
+        last=last.score if last else None,
+    )

@@ -1,0 +1,66 @@
+"""What a search is judged by: a metric, which way is better, and how it is printed.
+
+Room: results.
+"""
+
+from dataclasses import dataclass
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.store import Better, Store
+from freelb_tune.tasks.task import Task, get_task
+
+__all__ = ["Measure", "measure_of"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric with its direction.
+
+    Attributes:
+        name: the metric, `accuracy`.
+        better: which way is better.
+        task: the task as people write it, `RTE`.
+    """
+
+    name: str
+    better: Better
+    task: str
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1: times this, more is better."""
+        return 1 if self.better == "higher" else -1
+
+    @property
+    def scale(self) -> float:
+        """What a stored value is multiplied by in print: percent for scores, losses as they are."""
+        return 100.0 if self.better == "higher" else 1.0
+
+    def show(self, value: float) -> str:
+        """A value as printed: `80.14` for 0.8014; a loss with four decimals."""
+        return f"{value * self.scale:.{2 if self.better == 'higher' else 4}f}"
+
+    def show_difference(self, value: float) -> str:
+        """A difference as printed, with its sign: `+1.08`."""
+        return f"{value * self.scale:+.{2 if self.better == 'higher' else 4}f}"
+
+
+def measure_of(store: Store) -> Measure:
+    """The metric by which a search ranks: the space's, else its task's first."""
+    search = store.space.get("search") or {}
+    task = _task(store.task)
+    metrics = {each.name: each.better for each in task.metrics} if task else {}
+    name = search.get("metric") or next(iter(metrics), "score")
+    # a further evaluation set's metric is prefixed, as in mismatched.accuracy
+    better: Better = metrics.get(name.rpartition(".")[2], "higher")
+    if search.get("mode") is not None:
+        better = "lower" if search["mode"] == "min" else "higher"
+    return Measure(name, better, task.title if task else store.task)
+
+
+def _task(name: str) -> Task | None:
+    """The task, or None where this installation does not know it: its results still show."""
+    try:
+        return get_task(name)
+    except FreeLBTuneError:
+        return None
