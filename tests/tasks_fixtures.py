@@ -7,7 +7,7 @@ MNLI_HEADER = "index\tpromptID\tpairID\tgenre\tp1\tp2\tp3\tp4\tsentence1\tsenten
 LAYOUT_FILES = {
     "SST-2/train.tsv": "sentence\tlabel\na \"bold film \t1\nnot 'much' of one \t0\n",
     "SST-2/dev.tsv": "sentence\tlabel\nfine work \t1\n",
-    "SST-2/test.tsv": "index\tsentence\n0\tplain work\n1\tdull work\n",
+    "SST-2/test.tsv": "index\tsentence\n0\tplain work \n1\tdull work\n",
     "MRPC/train.tsv": "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n"
     '1\t11\t12\tHe said " yes .\tHe agreed .\r\n'
     "0\t13\t14\tShares fell .\tRain fell .\r\n",

@@ -70,6 +70,8 @@ def test_test_sets_carry_their_own_numbers_and_no_label(tmp_path):
     assert rows(sets["MNLI-mm"]) == [("C.", "D.", 7)]
     assert rows(load_test(glue("cola", tmp_path))["CoLA"]) == [("He is.", 0)]
     assert rows(load_test(glue("qqp", tmp_path))["QQP"]) == [("A?", "B?", 0)]
+    sst2 = load_test(glue("sst2", tmp_path))["SST-2"]
+    assert sst2["text_a"][0] == "plain work "  # a space at a line's end is text
 
 
 @pytest.mark.parametrize("spelling", ["sst2", "SST2", "sst_2"])
