@@ -1,0 +1,67 @@
+import numpy as np
+from store_fixtures import SPACE, Search, cell
+
+from freelb_tune.results import render_table
+from freelb_tune.results.judge import arms_of, judge
+from freelb_tune.store import load_store
+
+LABELS = np.arange(100) % 2
+
+
+def predict(folder, result_cell, epoch, right):
+    """Keep predictions of 100 dev examples of which the first so many are right."""
+    guesses = np.where(np.arange(100) < right, LABELS, 1 - LABELS)
+    logits = np.eye(2, dtype=np.float32)[guesses]
+    home = folder / "cells" / result_cell.id / "predictions"
+    home.mkdir(exist_ok=True)
+    np.savez(
+        home / f"epoch_{epoch:04d}.npz", **{"dev.logits": logits, "dev.labels": LABELS}
+    )  # as a trial does
+
+
+def four_cells(folder):
+    """A clean arm and one adversarial configuration over two seeds; the best epoch is the first."""
+    search = Search([cell(1), cell(2), cell(1, adv_lr=0.1), cell(2, adv_lr=0.1)])
+    for place, each in enumerate(search.cells):
+        search.end(each, 0.7 + place / 100, 0.6)
+    search.write(folder)
+    for place, each in enumerate(search.cells):
+        predict(folder, each, 1, 70 + place)
+        predict(folder, each, 2, 60)
+    return search
+
+
+def test_arms_hold_the_finished_runs_at_the_selected_epoch(tmp_path):
+    search = four_cells(tmp_path)
+    clean, tried = arms_of(load_store(tmp_path))
+    assert clean.is_clean
+    assert clean.name == "normal training, bsz 16"
+    assert tried.name == "adv_lr 0.1, bsz 16"
+    assert tried.clean_id == clean.config_id == search.cells[0].config_id
+    assert [(run.seed, run.score) for run in tried.runs] == [(1, 0.72), (2, 0.73)]
+    for run in (*clean.runs, *tried.runs):
+        assert (run.logits.argmax(axis=1) == run.labels).mean() == round(run.score, 2)
+
+
+def test_the_last_epoch_is_judged_where_it_is_shown(tmp_path):
+    four_cells(tmp_path)
+    (tmp_path / "space.yaml").write_text(SPACE.replace("best_epoch", "last_epoch"))
+    assert {run.score for arm in arms_of(load_store(tmp_path)) for run in arm.runs} == {0.6}
+
+
+def test_only_finished_runs_are_judged_and_missing_predictions_are_none(tmp_path):
+    search = Search([cell(seed) for seed in range(4)])
+    for each, state in zip(search.cells, ("done", "stopped", "failed", "diverged"), strict=True):
+        search.end(each, 0.5, state=state)
+    search.write(tmp_path)
+    (arm,) = arms_of(load_store(tmp_path))
+    assert (arm.planned, arm.failed, arm.is_complete) == (4, 2, False)
+    assert [(run.seed, run.logits, run.labels) for run in arm.runs] == [(0, None, None)]
+
+
+def test_the_verdict_of_a_search_stands_under_its_table(tmp_path):
+    four_cells(tmp_path)
+    told = judge(load_store(tmp_path))
+    assert [each.config_id for each in told.comparisons] == [cell(1, adv_lr=0.1).config_id]
+    assert round(told.comparisons[0].difference, 6) == 0.02
+    assert told.sentence in render_table(tmp_path, judge)
