@@ -10,6 +10,8 @@ from freelb_tune.store import load_store
 # correct answers out of RTE's 277 dev examples in ParaGen's README, in the plan's order
 PARAGEN = {16: (222, 222, 224, 222, 224), 32: (223, 224, 223, 221, 226)}
 
+BATCH = "trainer.per_device_train_batch_size"
+
 
 def paragen():
     """ParaGen's table as a search: each cell's best epoch is its second."""
@@ -208,12 +210,23 @@ def test_configurations_are_never_mixed_whatever_the_rows_leave_out(tmp_path):
 def test_a_setting_that_goes_with_the_column_needs_no_row(tmp_path):
     cells = grid()
     for each in cells:
-        size = each.settings["trainer.per_device_train_batch_size"]
+        size = each.settings[BATCH]
         each.settings["trainer.max_steps"] = 32576 // size
     table = table_of(Search(cells), tmp_path)
     assert len(table.rows) == 4
     assert table.layout.tied == ("trainer.max_steps",)
     assert "Goes with bsz: max_steps." in footnotes(table)
+
+
+def test_a_setting_that_the_space_ties_to_the_column_needs_no_row(tmp_path):
+    cells = [cell(bsz=bsz, adv_lr=0.1) for bsz in (16, 32)]
+    for each in cells:
+        each.settings["trainer.max_steps"] = 32576 // each.settings[BATCH]
+    space = f"table: {{rows: [adv_lr], columns: {BATCH}}}\n"
+    ties = f"tie:\n  - {{{BATCH}: [16, 32], trainer.max_steps: [2036, 1018]}}\n"
+    assert len(table_of(Search(cells), tmp_path / "a", space=space + ties).rows) == 1
+    # nothing but two values of each would not show it
+    assert len(table_of(Search(cells), tmp_path / "b", space=space).rows) == 2
 
 
 def test_in_a_random_search_every_setting_is_in_sight(tmp_path):
