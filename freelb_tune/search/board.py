@@ -1,0 +1,126 @@
+"""What the driver knows of every cell while a search runs: the one thing displays read.
+
+Room: search, without Ray.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from freelb_tune.space import Cell
+from freelb_tune.store import CellState
+
+__all__ = ["Board", "Row"]
+
+
+@dataclass
+class Row:
+    """One cell as it stands now.
+
+    Attributes:
+        cell: the cell.
+        place: its place in the plan, 0 for the first; settles ties between equal scores.
+        epochs: how many epochs its full budget has; None where that is not known yet.
+        scores: the score after each finished epoch, by epoch.
+        state: where the cell is.
+        message: why it failed, in one line.
+    """
+
+    cell: Cell
+    place: int
+    epochs: int | None = None
+    scores: dict[int, float] = field(default_factory=dict)
+    state: CellState = CellState.WAITING
+    message: str | None = None
+
+    @property
+    def epochs_done(self) -> int:
+        """The last finished epoch; 0 before the first."""
+        return max(self.scores, default=0)
+
+    def best_epoch(self, sign: float) -> tuple[int, float] | None:
+        """Epoch and score where `sign` times the score is highest; of equals the earliest."""
+        return max(sorted(self.scores.items()), key=lambda item: sign * item[1], default=None)
+
+
+class Board:
+    """Every cell of the plan, its state and its scores.
+
+    Args:
+        cells: the plan's cells, in plan order.
+        better: whether higher or lower scores are better.
+        label: what a cell is called on the screen, by cell id.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], better: Literal["higher", "lower"], label: Mapping[str, str]
+    ) -> None:
+        self.rows = {cell.id: Row(cell, place) for place, cell in enumerate(cells)}
+        self.label = label
+        self.sign = 1.0 if better == "higher" else -1.0
+        self._since: float | None = None
+        self._fresh_epochs = 0
+
+    def __getitem__(self, cell_id: str) -> Row:
+        return self.rows[cell_id]
+
+    def add_epoch(self, cell_id: str, epoch: int, score: float) -> bool:
+        """Note a finished epoch; False where it was known already."""
+        row = self.rows[cell_id]
+        if epoch in row.scores:
+            return False
+        row.scores[epoch] = score
+        self._fresh_epochs += 1
+        return True
+
+    def start_clock(self) -> None:
+        """The first trial of this run has started: time left is measured from here."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def best_score(self, cell_id: str) -> float | None:
+        """The cell's score at its best epoch; None before its first."""
+        best = self.rows[cell_id].best_epoch(self.sign)
+        return None if best is None else best[1]
+
+    def leader(self) -> Row | None:
+        """The best finished cell: by its best epoch, and of equals the first in the plan.
+
+        The same whatever order the cells finished in. Cells that were stopped early or failed
+        do not compete.
+        """
+        done = [row for row in self.rows.values() if row.state is CellState.DONE and row.scores]
+        return max(done, key=self._rank, default=None)
+
+    def best_so_far(self) -> Row | None:
+        """The cell with the best score yet, running and early-stopped ones included."""
+        scored = [row for row in self.rows.values() if row.scores]
+        return max(scored, key=self._rank, default=None)
+
+    def counts(self) -> Counter[CellState]:
+        """How many cells are in each state."""
+        return Counter(row.state for row in self.rows.values())
+
+    def waiting(self) -> list[str]:
+        """The ids of the cells that are not over, in plan order."""
+        return [cell_id for cell_id, row in self.rows.items() if not row.state.is_over]
+
+    def seconds_left(self) -> float | None:
+        """Estimate from this run's finished epochs; None before the first.
+
+        Every remaining epoch counts, so a scheduler that stops cells early ends sooner.
+        """
+        if self._since is None or not self._fresh_epochs:
+            return None
+        left = 0
+        for row in self.rows.values():
+            if not row.state.is_over:
+                left += max((row.epochs or 0) - row.epochs_done, 0)
+        return left * (time.monotonic() - self._since) / self._fresh_epochs
+
+    def _rank(self, row: Row) -> tuple[float, int]:
+        score = self.best_score(row.cell.id)
+        assert score is not None  # only cells with scores are ranked
+        return self.sign * score, -row.place

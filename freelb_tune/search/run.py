@@ -1,0 +1,168 @@
+"""The search: what is known, what is left, and having it run; each fact in the store first.
+
+Room: search. Ray is loaded only where something is left to run.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from freelb_tune import __version__
+from freelb_tune.search.best import BestModel, start_over
+from freelb_tune.search.board import Board
+from freelb_tune.search.interruption import Interruption
+from freelb_tune.search.labels import cell_labels
+from freelb_tune.search.ledger import Ledger, Outputs
+from freelb_tune.search.listener import Guard, Listener, Silent
+from freelb_tune.search.trials import run_trials
+from freelb_tune.search.work import SearchOptions, SearchSummary, Work
+from freelb_tune.space import Plan, Space, digest
+from freelb_tune.store import (
+    Better,
+    CellState,
+    Journal,
+    cell_folder,
+    load_store,
+    open_results,
+    utc_now,
+)
+from freelb_tune.tasks import get_task
+
+__all__ = ["run_search"]
+
+
+def run_search(
+    space: Space,
+    plan: Plan,
+    folder: Path,
+    options: SearchOptions | None = None,
+    listener: Listener | None = None,
+    work: Work | None = None,
+) -> SearchSummary:
+    """Run what is left of a plan, and keep everything in its results folder.
+
+    Known cells are kept, unfinished ones go on from their last epoch, failed ones run again if
+    the options say so. Where nothing is left, Ray is not started.
+
+    Args:
+        space: what the user asked for.
+        plan: its cells.
+        folder: the results folder, `results/NAME`.
+        options: where and how; None for the defaults.
+        listener: is told how it goes; None for silence.
+        work: how cells are prepared and trained; None for the training room.
+
+    Returns:
+        How it ended. Ctrl-C and SIGTERM end it as `interrupted`, with everything known kept.
+
+    Raises:
+        FreeLBTuneError: the folder is another's or in use, the data or model cannot be had, a
+            trial asks for more than there is, or the disk refuses.
+    """
+    start = time.monotonic()
+    folder, options = folder.resolve(), options or SearchOptions()
+    interruption, interrupted = Interruption(), False
+    with (
+        open_results(
+            folder, space_yaml=space.to_yaml(), name=space.name, task=space.task
+        ) as journal,
+        interruption.handled(),
+        _opened(space, plan, journal, options, Guard(listener or Silent())) as ledger,
+    ):
+        try:
+            if options.retry_failed:
+                _take_up_failed(ledger, folder)
+            if ledger.board.waiting():
+                run_trials(space, ledger, options, work, interruption)
+        except KeyboardInterrupt:
+            interrupted = True
+    best = ledger.board.leader()
+    return SearchSummary(
+        folder=folder,
+        counts=ledger.board.counts(),
+        ran=ledger.ran,
+        best=None if best is None else best.cell.id,
+        best_score=None if best is None else ledger.board.best_score(best.cell.id),
+        interrupted=interrupted,
+        wall_seconds=time.monotonic() - start,
+    )
+
+
+@contextmanager
+def _opened(
+    space: Space, plan: Plan, journal: Journal, options: SearchOptions, guard: Guard
+) -> Iterator[Ledger]:
+    """Journal the plan and read what is known; close the journal and write tables at the end."""
+    folder = journal.folder
+    _journal_plan(space, plan, journal, options)
+    better = _better(space)
+    board = Board(plan.cells, better, cell_labels(plan.cells))
+    _read_known(board, folder)
+    best = BestModel(folder, options.command, board.sign)
+    ledger = Ledger(journal, board, best, Outputs(lambda: _write_outputs(folder)), guard)
+    ledger.repair()
+    guard.tell(guard.listener.opened, board)
+    try:
+        yield ledger
+        journal.append("closed", at=utc_now())
+        ledger.write_outputs()
+    finally:
+        guard.tell(guard.listener.closed)
+
+
+def _journal_plan(space: Space, plan: Plan, journal: Journal, options: SearchOptions) -> None:
+    """Say in the journal that a run begins, and which cells nobody planned before."""
+    store = load_store(journal.folder)
+    known = {result.cell.id for result in (*store.cells, *store.others)}
+    journal.append(
+        "opened",
+        at=utc_now(),
+        pid=os.getpid(),
+        version=__version__,
+        command=list(options.command),
+        name=space.name,
+        task=space.task,
+        cells=[cell.id for cell in plan.cells],
+        seeds=list(space.seeds),
+        space=digest({"space": space.to_yaml()}),
+    )
+    journal.append_all(
+        ("planned", {"cell": cell.to_json()}) for cell in plan.cells if cell.id not in known
+    )
+
+
+def _read_known(board: Board, folder: Path) -> None:
+    """Put on the board what the store knows of the plan's cells."""
+    for result in load_store(folder).cells:
+        row = board[result.cell.id]
+        row.state, row.message = result.state, result.message
+        row.scores = {record.epoch: record.score for record in result.epochs}
+        if row.state is CellState.DONE:
+            row.epochs = row.epochs_done
+
+
+def _take_up_failed(ledger: Ledger, folder: Path) -> None:
+    """Make failed cells unfinished ones; those without a checkpoint begin again."""
+    for cell_id, row in ledger.board.rows.items():
+        if row.state in (CellState.FAILED, CellState.DIVERGED):
+            if not (cell_folder(folder, cell_id) / "checkpoint").exists():
+                start_over(folder, cell_id)
+                row.scores.clear()
+            ledger.retried(cell_id)
+
+
+def _better(space: Space) -> Better:
+    """Direction of the search's metric: the space's `mode`, or the metric's own."""
+    if space.search.mode is not None:
+        return "higher" if space.search.mode == "max" else "lower"
+    metrics = {metric.name: metric for metric in get_task(space.task).metrics}
+    name = space.search.metric or next(iter(metrics))
+    return metrics[name].better
+
+
+def _write_outputs(folder: Path) -> None:
+    from freelb_tune.results import write_outputs
+
+    write_outputs(folder)

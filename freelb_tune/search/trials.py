@@ -1,0 +1,144 @@
+"""Having the unfinished cells run: data first, then Ray, then trials until none is left.
+
+Room: search. Loads Ray when it is called, not before.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from freelb_tune.search.board import Row
+from freelb_tune.search.cluster import TRIAL_ENVIRONMENT, machines, running_ray
+from freelb_tune.search.halving import Halving, plan_halving
+from freelb_tune.search.interruption import Interruption
+from freelb_tune.search.ledger import Ledger
+from freelb_tune.search.share import Share, find_share
+from freelb_tune.search.work import Ready, SearchOptions, Work, default_work
+from freelb_tune.space import Space
+from freelb_tune.store import CellState, write_environment
+
+__all__ = ["run_trials"]
+
+_ROUNDS = 3  # how often Ray is handed cells that it gave back without a word
+
+
+def run_trials(
+    space: Space,
+    ledger: Ledger,
+    options: SearchOptions,
+    work: Work | None,
+    interruption: Interruption,
+) -> None:
+    """Run every cell that is not over.
+
+    Args:
+        space: what the user asked for.
+        ledger: takes everything down; its board says what is left.
+        options: where and how.
+        work: how cells are prepared and trained; None for the training room.
+        interruption: whether the user asks to end.
+
+    Raises:
+        KeyboardInterrupt: the user asked to end.
+        FreeLBTuneError: as `run_search`.
+    """
+    work = work or default_work()
+    ready = _prepare(space, ledger, options, work)
+    halving = plan_halving(space.search, ledger, ready)
+    waiting = ledger.board.waiting()
+    if not waiting:
+        return
+    environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
+    with _on_machines(space, ledger, options, environment) as (share, scratch):
+        from freelb_tune.search.fit import fit
+        from freelb_tune.search.trial import Job
+        from freelb_tune.search.watch import Watch
+
+        job = Job(ledger.folder, {}, {}, work.train, share.cpu, environment)
+        watch = Watch(ledger, halving.max_epochs if halving else None, lambda: interruption.asked)
+        scheduler = _scheduler(halving, ledger)
+        for _ in range(_ROUNDS):
+            cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
+            job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
+            with interruption.watched():
+                fit(job, share, space.resources, scheduler, watch, scratch)
+            waiting = ledger.board.waiting()
+            if not waiting:
+                return
+    for cell_id in waiting:
+        ledger.failed(cell_id, CellState.FAILED, "Ray did not run its trial", keep_checkpoint=True)
+
+
+def _prepare(
+    space: Space, ledger: Ledger, options: SearchOptions, work: Work
+) -> Mapping[str, Ready]:
+    """Prepare the cells that are left; under ASHA all, as its budget is the largest of the plan."""
+    rows = ledger.board.rows
+    asked: list[Row] = [
+        row for row in rows.values() if not row.state.is_over or space.search.algorithm == "asha"
+    ]
+    ready = work.prepare([row.cell for row in asked], _cache(options, ledger.folder), ledger.say)
+    for row in asked:
+        if not row.state.is_over:
+            row.epochs = ready[row.cell.id].epochs
+    return ready
+
+
+def _cache(options: SearchOptions, folder: Path) -> Path:
+    """Where prepared data is kept."""
+    if options.cache is not None:
+        return options.cache.resolve()
+    if options.address is not None:
+        return folder.parent / ".freelb-tune-cache"
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home).resolve() / "freelb-tune"
+
+
+def _scheduler(halving: Halving | None, ledger: Ledger) -> object | None:
+    """Ray's scheduler; None runs all trials as they come."""
+    if halving is None:
+        return None
+    from freelb_tune.search.asha import JournaledASHA
+
+    return JournaledASHA(halving, ledger)
+
+
+@contextmanager
+def _on_machines(
+    space: Space, ledger: Ledger, options: SearchOptions, environment: Mapping[str, str]
+) -> Iterator[tuple[Share, Path]]:
+    """Have Ray running on machines that can take a trial; what was found is said and kept."""
+    ledger.say("starting Ray" if options.address is None else f"joining Ray at {options.address}")
+    with running_ray(
+        options.address,
+        with_dashboard=options.dashboard,
+        results=ledger.folder,
+        trial_environment=environment,
+    ) as running:
+        share = find_share(space.resources, machines())
+        if options.address is not None:
+            from freelb_tune.search.preflight import check_machines
+
+            check_machines(ledger.folder)
+        ledger.say(share.text)
+        if running.dashboard:
+            ledger.say(f"Ray's dashboard: {running.dashboard} (its token: ray get-auth-token)")
+        cells = [row.cell for row in ledger.board.rows.values()]
+        write_environment(
+            ledger.folder,
+            _devices(),
+            {
+                "data": sorted({cell.data for cell in cells}),
+                "weights": sorted({cell.weights for cell in cells}),
+            },
+        )
+        yield share, running.scratch
+
+
+def _devices() -> list[str]:
+    """The accelerators that Ray has found, by model."""
+    prefix = "accelerator_type:"
+    names = {name for machine in machines() for name in machine if name.startswith(prefix)}
+    return sorted(name.removeprefix(prefix) for name in names)

@@ -1,0 +1,268 @@
+"""The parts of a search that need no Ray: shares, labels, the leader, tables, displays."""
+
+import io
+import itertools
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
+from freelb_tune.search.best import BestModel
+from freelb_tune.search.board import Board
+from freelb_tune.search.labels import cell_labels
+from freelb_tune.search.ledger import Outputs
+from freelb_tune.search.listener import Guard
+from freelb_tune.search.share import Share, find_share
+from freelb_tune.space import Cell, ResourcesConfig
+from freelb_tune.store import CellState, cell_folder
+
+
+def make_cell(name: str, *, seed: int = 1, arm: str = "adversarial", **settings: object) -> Cell:
+    content = {"task": "rte", **{key.replace("__", "."): v for key, v in settings.items()}}
+    return Cell(
+        id=name,
+        config_id=name,
+        clean_id=None,
+        arm=arm,  # type: ignore[arg-type]
+        seed=seed,
+        settings=content,  # type: ignore[arg-type]
+        data="d",
+        weights="w",
+    )
+
+
+def make_board(*names: str, better: str = "higher") -> Board:
+    cells = [make_cell(name) for name in names]
+    return Board(cells, better, {name: f"cell {name}" for name in names})  # type: ignore[arg-type]
+
+
+TWO_CORES = [{"CPU": 2.0}]
+GPU_BOX = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 4.0}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "machines", "share"),
+    [
+        pytest.param({}, TWO_CORES, Share(1, 0.0, 2), id="cpu-where-there-is-no-gpu"),
+        pytest.param({}, GPU_BOX, Share(1, 1.0, 2), id="one-gpu-where-there-are-gpus"),
+        pytest.param({"gpu": 0.0}, GPU_BOX, Share(1, 0.0, 12), id="no-gpu-on-request"),
+        pytest.param({"gpu": 0.5}, GPU_BOX, Share(1, 0.5, 4), id="two-share-a-gpu"),
+        pytest.param({"gpu": 2.0, "cpu": 4}, GPU_BOX, Share(4, 2.0, 1), id="two-gpus-each"),
+        pytest.param({"cpu": 2}, TWO_CORES, Share(2, 0.0, 1), id="both-cores"),
+        pytest.param({"max_concurrent": 1}, TWO_CORES, Share(1, 0.0, 1), id="one-at-a-time"),
+    ],
+)
+def test_a_trial_gets_one_gpu_where_there_are_gpus_unless_told_otherwise(asked, machines, share):
+    assert find_share(ResourcesConfig(**asked), machines) == share
+
+
+@pytest.mark.parametrize(
+    ("asked", "machines", "message"),
+    [
+        ({"gpu": 1.0}, TWO_CORES, r"resources.gpu: .* 1 GPUs, .* 2 CPU cores and 0 GPUs; leave"),
+        ({"gpu": 3.0}, GPU_BOX, r"asks for 3 GPUs, and the largest .* ask for at most 2"),
+        ({"gpu": 1.5}, GPU_BOX, r"1.5 GPUs per trial cannot be had"),
+        ({"cpu": 3}, TWO_CORES, r"resources.cpu: .* 3 CPU cores, .* ask for at most 2"),
+    ],
+)
+def test_more_than_there_is_is_an_error_that_says_what_there_is(asked, machines, message):
+    with pytest.raises(FreeLBTuneError, match=message):
+        find_share(ResourcesConfig(**asked), machines)
+
+
+def test_the_share_is_said_in_one_line():
+    assert Share(1, 1.0, 2).text == "1 GPU and 1 CPU core per trial; 2 trials at a time"
+    assert Share(4, 0.0, 1).text == "4 CPU cores per trial, no GPU; 1 trial at a time"
+
+
+def test_a_label_names_what_differs_and_nothing_else():
+    batch = "trainer__per_device_train_batch_size"
+    cells = [
+        make_cell("a", **{batch: 16, "adversary__adv_lr": 0.05, "trainer__warmup_steps": 5}),
+        make_cell("b", **{batch: 32, "adversary__adv_lr": 0.1, "trainer__warmup_steps": 5}),
+        make_cell("c", seed=2, arm="clean", **{batch: 32, "trainer__warmup_steps": 5}),
+    ]
+    assert cell_labels(cells) == {
+        "a": "adv_lr 0.05, batch size 16, seed 1",
+        "b": "adv_lr 0.1, batch size 32, seed 1",
+        "c": "clean, batch size 32, seed 2",
+    }
+
+
+def test_a_single_cell_is_called_by_its_id():
+    assert cell_labels([make_cell("a")]) == {"a": "a"}
+
+
+SCORES = {"a": {1: 0.7, 2: 0.6}, "b": {1: 0.5, 2: 0.7}, "c": {1: 0.9}, "d": {1: 0.6}}
+ENDS = {"a": "done", "b": "done", "c": "stopped", "d": "done"}
+
+
+@pytest.mark.parametrize("finishing", list(itertools.permutations("abcd"))[::5])
+def test_the_best_model_is_the_same_whatever_order_cells_finish_in(tmp_path, finishing):
+    # a and b tie at 0.7 and a is first in the plan; c is higher but was stopped early.
+    board = make_board("a", "b", "c", "d")
+    best = BestModel(tmp_path, ("freelb-tune",), board.sign)
+    for name in finishing:
+        model = cell_folder(tmp_path, name) / "model"
+        model.mkdir(parents=True)
+        (model / "config.json").write_text(name)
+        before = board.leader()
+        board[name].scores = dict(SCORES[name])
+        board[name].state = CellState(ENDS[name])
+        best.settle(board.leader(), [board[name], *([before] if before else [])])
+    assert (tmp_path / "best" / "config.json").read_text() == "a"
+    assert not list((tmp_path / "cells").glob("*/model"))
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".best")]
+
+
+def test_where_lower_is_better_the_lowest_leads():
+    board = make_board("a", "b", better="lower")
+    for name, score in (("a", 0.7), ("b", 0.3)):
+        board.add_epoch(name, 1, score)
+        board[name].state = CellState.DONE
+    assert board.leader() is board["b"]
+
+
+@pytest.mark.parametrize("reached", ["draft", "no best", "not cleaned"])
+def test_a_kill_while_the_best_model_changes_is_put_right(tmp_path, reached):
+    board = make_board("a", "b")
+    best = BestModel(tmp_path, (), board.sign)
+    for name, score in (("a", 0.5), ("b", 0.6)):
+        board.add_epoch(name, 1, score)
+        board[name].state = CellState.DONE
+        model = cell_folder(tmp_path, name) / "model"
+        model.mkdir(parents=True)
+        (model / "config.json").write_text(name)
+        if name == "a":
+            best.settle(board["a"], [board["a"]])
+    if reached == "draft":
+        (tmp_path / ".best.new").mkdir()
+    if reached == "no best":
+        (tmp_path / "best").rename(tmp_path / ".best.old")
+        (tmp_path / ".best.new").mkdir()
+    if reached == "not cleaned":
+        best.settle(board["b"], [])
+        model.mkdir()
+    BestModel(tmp_path, (), board.sign).settle(board.leader(), list(board.rows.values()))
+    assert json.loads((tmp_path / "best" / "cell.json").read_text())["id"] == "b"
+    assert (tmp_path / "best" / "config.json").read_text() == "b"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cells"]
+    assert not list((tmp_path / "cells").glob("*/model"))
+
+
+def test_a_best_cell_whose_weights_are_gone_says_how_to_train_it_again(tmp_path):
+    board = make_board("a")
+    board.add_epoch("a", 1, 0.5)
+    board["a"].state = CellState.DONE
+    BestModel(tmp_path, (), board.sign).settle(board.leader(), [])
+    readme = (tmp_path / "best" / "README.md").read_text()
+    assert "Its weights are not here" in readme
+    assert f"freelb-tune rerun {tmp_path} a" in readme
+
+
+def test_tables_are_not_rewritten_all_the_time_but_always_in_the_end():
+    calls: list[int] = []
+    outputs = Outputs(lambda: calls.append(1))
+    for _ in range(50):
+        outputs.touch()
+    assert len(calls) == 1
+    outputs.flush(now=True)
+    assert len(calls) == 2
+
+
+def test_a_display_that_breaks_is_told_nothing_more_and_harms_nobody(caplog):
+    class Broken(Silent):
+        calls = 0
+
+        def tick(self) -> None:
+            self.calls += 1
+            raise ZeroDivisionError
+
+    broken = Broken()
+    guard = Guard(broken)
+    guard.tell(broken.tick)
+    guard.tell(broken.tick)
+    assert broken.calls == 1
+    assert "the display broke" in caplog.text
+
+
+def written(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def play(display: PlainDisplay | LiveDisplay) -> None:
+    """Two cells: one does three epochs and is done, the other fails."""
+    board = make_board("a", "b")
+    display.opened(board)
+    display.said("1 CPU core per trial, no GPU; 2 trials at a time")
+    board["a"].epochs, board["a"].state = 3, CellState.RUNNING
+    for epoch, score in ((1, 0.5), (2, 0.7), (3, 0.6)):
+        board.add_epoch("a", epoch, score)
+        display.changed("a")
+    board["a"].state = CellState.DONE
+    display.changed("a")
+    board["b"].state, board["b"].message = CellState.FAILED, "ValueError: [x] no"
+    display.changed("b")
+    display.tick()
+    display.closed()
+
+
+def test_where_nobody_looks_the_display_is_a_few_plain_lines():
+    console = Console(file=io.StringIO(), width=40)
+    assert isinstance(make_display(console), PlainDisplay)
+    play(PlainDisplay(console, clock=iter(range(0, 1000, 1)).__next__))
+    assert written(console).splitlines() == [
+        "2 cells: 2 waiting",
+        "1 CPU core per trial, no GPU; 2 trials at a time",
+        "[1/2] cell a: done after epoch 3, best 0.7000 (epoch 2)",
+        "[2/2] cell b: failed: ValueError: [x] no",
+        "2 cells: 1 done, 1 failed; best 0.7000 (cell a)",
+    ]
+
+
+def test_on_a_terminal_the_display_is_a_table_that_is_gone_at_the_end():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, height=30)
+    display = make_display(console)
+    assert isinstance(display, LiveDisplay)
+    play(display)
+    text = written(console)
+    assert "epoch" in text
+    assert "cell b: failed: ValueError: [x] no" in text
+    assert "2 cells: 1 done, 1 failed; best 0.7000 (cell a)" in text
+
+
+def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):
+    from freelb_tune.search.cluster import _secure_token
+
+    path = tmp_path / "ray" / "token"
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    _secure_token()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    first = path.read_text()
+    path.chmod(0o644)
+    _secure_token()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == first
+    assert len(first) == 64
+
+
+def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):
+    from freelb_tune.search.cluster import _make_scratch
+
+    old = _make_scratch(tmp_path)
+    (old / "session").mkdir()
+    new = _make_scratch(tmp_path)
+    try:
+        assert not old.exists()
+        assert new.stat().st_uid == os.getuid()
+        assert len(str(new)) <= 40  # Ray's sockets lie some 65 characters below, of 107
+    finally:
+        Path(new).rmdir()
