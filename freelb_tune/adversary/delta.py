@@ -4,24 +4,73 @@ Formulas as in the FreeLB authors' Hugging Face code (zhuchen03/FreeLB,
 huggingface-transformers/examples/run_glue_freelb.py), per example over all its tokens together.
 """
 
+from typing import Literal, Protocol
+
 import torch
 from torch import Tensor
 
-from freelb_tune.space.adversary import Ascent
-
-__all__ = ["ascend", "init_delta", "lengths"]
+__all__ = ["Start", "Steps", "ascend", "direction", "init_delta", "lengths", "random_entries"]
 
 SMALLEST_NORM = 1e-8
 """A gradient shorter than this is divided by this instead, as in the authors' code."""
 
 
+class Start(Protocol):
+    """How a perturbation starts; settings such as `Ascent` have it."""
+
+    @property
+    def init_mag(self) -> float: ...
+    @property
+    def norm(self) -> str: ...
+
+
+class Steps(Protocol):
+    """How a perturbation climbs; settings such as `Ascent` have it."""
+
+    @property
+    def adv_lr(self) -> float: ...
+    @property
+    def max_norm(self) -> float | None: ...
+    @property
+    def norm(self) -> str: ...
+
+
 def lengths(delta: Tensor, norm: str) -> Tensor:
     """Each example's norm over all its tokens, `(B,)`, of `delta` `(B, T, E)`."""
     order = float("inf") if norm == "linf" else 2.0
-    return torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
+    size: Tensor = torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
+    return size
 
 
-def init_delta(mask: Tensor, width: int, settings: Ascent, generator: torch.Generator) -> Tensor:
+def direction(grad: Tensor, norm: str) -> Tensor:
+    """Each example of `grad` `(B, T, E)` at length 1, however short it was; zero stays zero."""
+    smallest = torch.finfo(grad.dtype).tiny
+    return grad / lengths(grad, norm).clamp_min(smallest)[:, None, None]
+
+
+def random_entries(
+    mask: Tensor, width: int, generator: torch.Generator, kind: Literal["uniform", "normal"]
+) -> Tensor:
+    """Draw U(-1, 1) or N(0, 1) for each entry of the real tokens.
+
+    Args:
+        mask: 1 for a real token and 0 for padding, `(B, T)`.
+        width: E.
+        generator: source of the noise; nothing here touches the global one.
+        kind: the distribution.
+
+    Returns:
+        Noise `(B, T, E)`, zero on padding, outside the graph.
+    """
+    noise = torch.empty((*mask.shape, width), device=generator.device)
+    if kind == "normal":
+        noise.normal_(generator=generator)
+    else:
+        noise.uniform_(-1, 1, generator=generator)
+    return noise.to(mask) * mask.unsqueeze(-1)
+
+
+def init_delta(mask: Tensor, width: int, settings: Start, generator: torch.Generator) -> Tensor:
     """Draw each example's starting perturbation.
 
     Uniform noise on the real tokens. Under l2 it is divided by the square root of the number of
@@ -33,7 +82,7 @@ def init_delta(mask: Tensor, width: int, settings: Ascent, generator: torch.Gene
         mask: 1 for a real token and 0 for padding, `(B, T)`.
         width: E.
         settings: `init_mag` (embedding units) and `norm` are read.
-        generator: source of the noise, on the CPU; nothing here touches the global one.
+        generator: source of the noise; nothing here touches the global one.
 
     Returns:
         Perturbation `(B, T, E)`, zero on padding, outside the graph.
@@ -43,18 +92,16 @@ def init_delta(mask: Tensor, width: int, settings: Ascent, generator: torch.Gene
     """
     if mask.ndim != 2:
         raise ValueError(f"mask must be (B, T), got {tuple(mask.shape)}")
-    shape = (*mask.shape, width)
     if settings.init_mag == 0:
-        return torch.zeros(shape, dtype=mask.dtype, device=mask.device)
-    noise = torch.empty(shape, device=generator.device).uniform_(-1, 1, generator=generator)
-    delta = noise.to(mask) * mask.unsqueeze(-1) * settings.init_mag
+        return mask.new_zeros(*mask.shape, width)
+    delta = random_entries(mask, width, generator, "uniform") * settings.init_mag
     if settings.norm == "linf":
         return delta
     entries = mask.sum(1) * width
     return delta / entries.clamp_min(1.0).sqrt()[:, None, None]  # all-padding row: zero, not nan
 
 
-def ascend(delta: Tensor, grad: Tensor, settings: Ascent) -> Tensor:
+def ascend(delta: Tensor, grad: Tensor, settings: Steps) -> Tensor:
     """Climb one step of length `adv_lr` along the gradient, then come back onto the ball.
 
     The step is `adv_lr * grad / norm(grad)` in the chosen norm; under l2 what leaves the ball is

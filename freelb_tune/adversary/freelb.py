@@ -31,13 +31,11 @@ class FreeLB:
     def __call__(self, passes: Passes) -> Outcome:
         k = self.settings.adv_steps
         delta = init_delta(passes.mask, passes.width, self.settings, passes.generator)
-        total = 0
+        total = passes.mask.new_zeros(len(passes.mask))
         for step in range(k):
             last = step == k - 1
             result = passes.run(delta, scale=1 / k, ascend=not last)
             total = total + result.losses
             if not last:
-                grad = result.grads[0]
-                assert grad is not None  # asked for just above
-                delta = ascend(delta, grad, self.settings)
+                delta = ascend(delta, result.slope, self.settings)
         return Outcome(total / k, result.losses, delta=delta, passes=k)

@@ -15,7 +15,8 @@ from torch import Tensor
 __all__ = ["Adversary", "Outcome", "PassResult", "Passes"]
 
 Objective = Callable[[tuple[Tensor, ...], Tensor], Tensor]
-"""From the logits of each perturbed copy, `(b, C)`, and the labels `(b,)` to losses `(b,)`."""
+"""From the logits of each perturbed copy, `(b, C)`, and the labels `(b,)`, or the targets
+`(b, ...)`, to losses `(b,)`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class PassResult:
     logits: tuple[Tensor, ...]
     grads: tuple[Tensor | None, ...]
 
+    @property
+    def slope(self) -> Tensor:
+        """The first perturbation's gradient, `(B, T, E)`.
+
+        Raises:
+            ValueError: it was not asked for.
+        """
+        if self.grads[0] is None:
+            raise ValueError("the pass had no perturbation, or was run with ascend=False")
+        return self.grads[0]
+
 
 class Passes(Protocol):
     """One mini-batch, ready to be passed through the model any number of times.
@@ -42,17 +54,24 @@ class Passes(Protocol):
     Attributes:
         mask: 1 for a real token and 0 for padding, `(B, T)`, in the embeddings' dtype.
         width: E.
+        labels: `(B,)`.
+        loss: the task's own loss of each example, `(b,)`, from logits `(b, C)` and labels `(b,)`.
+        step: weight updates that were done before this one.
         generator: source of the adversary's noise; dropout draws from another one.
     """
 
     mask: Tensor
     width: int
+    labels: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
+    step: int
     generator: torch.Generator
 
     def run(
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
+        targets: Tensor | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
@@ -63,10 +82,16 @@ class Passes(Protocol):
             deltas: added to the word embeddings, `(B, T, E)`; None for the clean embeddings.
             objective: losses from the copies' logits; the task's own loss of the first copy if
                 None.
+            targets: what the objective is given in place of the labels, `(B, ...)`.
             scale: the mini-batch's mean loss is multiplied by this before backward.
             parameters: whether gradients by the parameters are wanted.
-            ascend: whether gradients by the perturbations are wanted.
+            ascend: whether gradients by the perturbations are wanted. Without either, the pass
+                is forward only.
         """
+        ...
+
+    def redraw(self) -> None:
+        """Draw other dropout masks for the passes that follow."""
         ...
 
     def update(self) -> None:

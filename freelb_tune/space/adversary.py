@@ -3,14 +3,31 @@
 Room: space. Text and numbers only, no torch. The methods themselves live in `adversary/`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ADVERSARIES", "AdversarySettings", "Ascent", "FreeLBSettings", "NoneSettings"]
+__all__ = [
+    "ADVERSARIES",
+    "AdversarySettings",
+    "Ascent",
+    "FGMSettings",
+    "FreeATSettings",
+    "FreeLBSettings",
+    "NoiseSettings",
+    "NoneSettings",
+    "PGDSettings",
+    "Perturbing",
+    "R3FSettings",
+    "RepeatSettings",
+    "SMARTSettings",
+    "VATSettings",
+]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Norm = Literal["l2", "linf"]
 
 
 class AdversarySettings(BaseModel):
@@ -18,9 +35,13 @@ class AdversarySettings(BaseModel):
 
     Attributes:
         method: the method's name, as written in the search space.
+        UPDATES_WEIGHTS: whether the method lets the optimizer step between its passes, which
+            leaves no room for gradient accumulation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    UPDATES_WEIGHTS: ClassVar[bool] = False
 
     method: str
 
@@ -31,7 +52,47 @@ class NoneSettings(AdversarySettings):
     method: Literal["none"] = "none"
 
 
-class Ascent(AdversarySettings):
+class RepeatSettings(AdversarySettings):
+    """Clean passes with other dropout masks each, averaged: the control for compute.
+
+    Attributes:
+        adv_steps: K, forward and backward passes per batch.
+    """
+
+    method: Literal["repeat"] = "repeat"
+    adv_steps: Count = 3
+
+
+class Perturbing(AdversarySettings):
+    """Settings shared by every method that perturbs the word embeddings.
+
+    Attributes:
+        adv_begin_step: the weight update, counted from 0, at which the perturbation begins.
+            Updates before it are clean, with one pass.
+        adv_warmup_steps: W, weight updates over which the perturbation then grows: in the n-th of
+            them, counted from 1, every length is n / (W + 1) of what is set.
+        relative: whether lengths are given in units of the mean norm of the model's word
+            embeddings (as pretrained, in the same norm) instead of embedding units.
+        LENGTHS: the settings that are lengths in embedding units; a method that calls its own
+            otherwise lists them.
+    """
+
+    LENGTHS: ClassVar[tuple[str, ...]] = ("adv_lr", "init_mag", "max_norm")
+
+    adv_begin_step: Annotated[int, Field(ge=0)] = 0
+    adv_warmup_steps: Annotated[int, Field(ge=0)] = 0
+    relative: bool = False
+
+    def times(self, factor: float) -> Self:
+        """The same settings with every length multiplied; None stays None."""
+        lengths = {
+            name: getattr(self, name) for name in self.LENGTHS if name in type(self).model_fields
+        }
+        changed = {name: value * factor for name, value in lengths.items() if value is not None}
+        return self.model_copy(update=changed)
+
+
+class Ascent(Perturbing):
     """Settings shared by the methods that climb the loss by steps from a random start.
 
     Attributes:
@@ -46,11 +107,11 @@ class Ascent(AdversarySettings):
         norm: how an example's perturbation is measured, over all its tokens together.
     """
 
-    adv_steps: Annotated[int, Field(ge=1)] = 3
+    adv_steps: Count = 3
     adv_lr: NonNegative = 0.1
     init_mag: NonNegative = 0.1
     max_norm: Positive | None = None
-    norm: Literal["l2", "linf"] = "l2"
+    norm: Norm = "l2"
 
 
 class FreeLBSettings(Ascent):
@@ -59,5 +120,117 @@ class FreeLBSettings(Ascent):
     method: Literal["freelb"] = "freelb"
 
 
-ADVERSARIES: dict[str, type[AdversarySettings]] = {"none": NoneSettings, "freelb": FreeLBSettings}
-"""Every method's settings by name: what `adversary.method` may say."""
+class PGDSettings(Ascent):
+    """PGD: `adv_steps` passes, of which only the last trains (the authors' `--std-adv`)."""
+
+    method: Literal["pgd"] = "pgd"
+
+
+class FreeATSettings(Ascent):
+    """FreeAT: `adv_steps` passes with an optimizer step each. Takes no gradient accumulation."""
+
+    UPDATES_WEIGHTS: ClassVar[bool] = True
+
+    method: Literal["freeat"] = "freeat"
+
+
+class NoiseSettings(Ascent):
+    """FreeLB's passes and lengths along a random direction: the control for the gradient.
+
+    Attributes:
+        adv_lr: length of one step along the random direction, in embedding units of `norm`.
+    """
+
+    method: Literal["noise"] = "noise"
+
+
+class FGMSettings(Perturbing):
+    """One step up the gradient (Miyato et al., ICLR 2017, arXiv:1605.07725).
+
+    Attributes:
+        adv_lr: epsilon, the perturbation's l2 norm over all tokens of an example, in embedding
+            units.
+    """
+
+    norm: ClassVar[Norm] = "l2"
+
+    method: Literal["fgm"] = "fgm"
+    adv_lr: NonNegative = 0.1
+
+
+class SMARTSettings(Perturbing):
+    """SMART's smoothness-inducing regulariser (Jiang et al., ACL 2020, arXiv:1911.03437).
+
+    Attributes:
+        ascent_steps: steps up the divergence (mt-dnn's `adv_k`). A batch costs three passes more,
+            one of them forward only.
+        adv_lr: length of one step, in embedding units of `norm` (mt-dnn's `adv_step_size`).
+        init_mag: standard deviation of each entry of the starting noise, in embedding units
+            (mt-dnn's `noise_var`). 0 is refused: at the clean words the divergence is flat.
+        max_norm: radius of the ball around the clean embeddings; None for no ball.
+        norm: how an example's perturbation is measured, over all its tokens together.
+        adv_weight: what the divergence is multiplied by in the loss (mt-dnn's `adv_alpha`).
+    """
+
+    method: Literal["smart"] = "smart"
+    ascent_steps: Count = 1
+    adv_lr: NonNegative = 1e-3
+    init_mag: Positive = 1e-5
+    max_norm: Positive | None = None
+    norm: Norm = "linf"
+    adv_weight: NonNegative = 1.0
+
+
+class R3FSettings(Perturbing):
+    """R3F: noise and a symmetric divergence, no ascent (Aghajanyan et al., arXiv:2008.03156).
+
+    Attributes:
+        init_mag: size of each entry of the noise, in embedding units: half its range where it is
+            uniform, its standard deviation where it is normal (fairseq's `--eps`).
+        noise: the noise's distribution (fairseq's `--noise-type`).
+        adv_weight: what the divergence is multiplied by in the loss (fairseq's `--r3f-lambda`).
+    """
+
+    norm: ClassVar[Norm] = "linf"
+
+    method: Literal["r3f"] = "r3f"
+    init_mag: NonNegative = 1e-5
+    noise: Literal["uniform", "normal"] = "uniform"
+    adv_weight: NonNegative = 1.0
+
+
+class VATSettings(Perturbing):
+    """Virtual adversarial training (Miyato et al., ICLR 2017, arXiv:1605.07725).
+
+    Attributes:
+        ascent_steps: power iterations (the authors' `num_power_iteration`). A batch costs two
+            passes more.
+        adv_lr: epsilon, the perturbation's l2 norm over all tokens of an example, in embedding
+            units (the authors' `perturb_norm_length`).
+        init_mag: l2 norm of the probe whose gradient gives the direction, in embedding units (the
+            authors' `small_constant_for_finite_diff`). 0 is refused: there the divergence is flat.
+        adv_weight: what the divergence is multiplied by in the loss.
+    """
+
+    norm: ClassVar[Norm] = "l2"
+
+    method: Literal["vat"] = "vat"
+    ascent_steps: Count = 1
+    adv_lr: NonNegative = 0.1
+    init_mag: Positive = 0.1
+    adv_weight: NonNegative = 1.0
+
+
+ADVERSARIES: dict[str, type[AdversarySettings]] = {
+    "none": NoneSettings,
+    "freelb": FreeLBSettings,
+    "pgd": PGDSettings,
+    "freeat": FreeATSettings,
+    "fgm": FGMSettings,
+    "smart": SMARTSettings,
+    "r3f": R3FSettings,
+    "vat": VATSettings,
+    "noise": NoiseSettings,
+    "repeat": RepeatSettings,
+}
+"""Every method's settings by name: what `adversary.method` may say. Plugins add theirs."""

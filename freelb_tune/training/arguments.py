@@ -15,7 +15,7 @@ from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
 from freelb_tune.space.cell import Cell
 
-__all__ = ["adversary_settings", "check_arguments", "training_arguments"]
+__all__ = ["adversary_settings", "check_accumulation", "check_arguments", "training_arguments"]
 
 OURS: dict[str, Any] = {
     "eval_strategy": "no",  # the cell evaluates, reports and checkpoints itself
@@ -61,10 +61,33 @@ def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
         raise FreeLBTuneError(f"trainer: {str(err).strip()} (cell {cell.id})") from err
 
 
+def check_accumulation(method: str, accumulated: int) -> None:
+    """Refuse gradient accumulation for an adversary that lets the optimizer step between passes.
+
+    Args:
+        method: the adversary's name.
+        accumulated: mini-batches in one weight update.
+
+    Raises:
+        FreeLBTuneError: there are several.
+    """
+    if accumulated > 1:
+        raise FreeLBTuneError(
+            f"adversary {method} steps the weights on each pass, and "
+            f"trainer.gradient_accumulation_steps is {accumulated}: the mini-batches of one "
+            "update would meet different weights; set it to 1 and raise "
+            "trainer.per_device_train_batch_size instead"
+        )
+
+
 def check_arguments(cells: Mapping[str, Cell], folder: Path) -> None:
     """Build each distinct `trainer` section once, so that a refusal comes before anything runs."""
     seen = set()
     for cell in cells.values():
+        adversary = adversary_settings(cell)
+        if adversary.UPDATES_WEIGHTS:
+            accumulated = training_arguments(cell, folder).gradient_accumulation_steps
+            check_accumulation(adversary.method, accumulated)
         key = repr(sorted(cell.section("trainer").items()))
         if key not in seen:
             seen.add(key)

@@ -94,6 +94,7 @@ class PaddedPasses:
         items: int,
         generator: torch.Generator,
         tools: Machinery,
+        step: int = 0,
         largest: int | None = None,
         whole: bool = False,
     ) -> None:
@@ -106,11 +107,12 @@ class PaddedPasses:
             items: the loss is divided by this many examples: B, or more under accumulation.
             generator: source of the adversary's noise.
             tools: the trainer's autocast, backward, loss and optimizer step.
+            step: weight updates that were done before this one.
             largest: most examples in one micro-batch.
             whole: keep the mini-batch in one piece (a GPU gains nothing from small ones).
         """
-        self.generator, self.tools = generator, tools
-        self._model, self._inputs, self._labels, self._items = model, dict(inputs), labels, items
+        self.generator, self.tools, self.loss, self.step = generator, tools, tools.loss, step
+        self._model, self._inputs, self.labels, self._items = model, dict(inputs), labels, items
         self._module = input_embeddings(model)
         mask = real_tokens(inputs)
         lengths = [mask.shape[1]] * mask.shape[0] if whole else token_lengths(mask)
@@ -133,20 +135,23 @@ class PaddedPasses:
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
+        targets: Tensor | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
     ) -> PassResult:
         """See `Passes.run`."""
-        b = self._labels.shape[0]
-        losses = torch.zeros(b, device=self._labels.device)
+        targets = self.labels if targets is None else targets
+        b = self.labels.shape[0]
+        losses = torch.zeros(b, device=self.labels.device)
         logits: list[Tensor | None] = [None] * len(deltas)
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
         for rows, width in self._pieces:
-            leaves, outs = self._forward(deltas, rows, width)
-            labels = self._labels[rows]
-            piece = objective(outs, labels) if objective else self.tools.loss(outs[0], labels)
+            with torch.set_grad_enabled((parameters or ascend) and torch.is_grad_enabled()):
+                leaves, outs = self._forward(deltas, rows, width)
+                own = targets[rows]
+                piece = objective(outs, own) if objective else self.loss(outs[0], own)
             self._backward(piece.sum() * (scale / self._items), leaves, parameters, ascend)
             losses[rows] = piece.detach().float()
             for i, (leaf, out) in enumerate(zip(leaves, outs, strict=True)):
@@ -192,8 +197,13 @@ class PaddedPasses:
         if parameters:
             self.tools.backward(loss)
         elif ascend:
-            for leaf, grad in zip(leaves, torch.autograd.grad(loss, leaves), strict=True):
+            grads = torch.autograd.grad(loss, leaves, materialize_grads=True)
+            for leaf, grad in zip(leaves, grads, strict=True):
                 leaf.grad = grad
+
+    def redraw(self) -> None:
+        """See `Passes.redraw`."""
+        self._dropout = DropoutReplay(self.labels.device)
 
     def update(self) -> None:
         """See `Passes.update`."""

@@ -59,11 +59,13 @@ class PackedPasses:
         generator: torch.Generator,
         dropout: torch.Generator,
         tools: Machinery,
+        step: int = 0,
     ) -> None:
         """Draw the dropout masks; arguments as for `PaddedPasses`."""
-        self.generator, self.tools = generator, tools
-        self._encoder, self._inputs, self._labels, self._items = encoder, inputs, labels, items
-        self._masks = encoder.masks(inputs, dropout)
+        self.generator, self.tools, self.loss, self.step = generator, tools, tools.loss, step
+        self._encoder, self._inputs, self.labels, self._items = encoder, inputs, labels, items
+        self._dropout = dropout
+        self.redraw()
         weight = encoder.model.get_input_embeddings().weight
         self.mask = real_tokens(inputs).to(weight.dtype)
         self.width = weight.shape[-1]
@@ -73,26 +75,33 @@ class PackedPasses:
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
+        targets: Tensor | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
     ) -> PassResult:
         """See `Passes.run`."""
+        targets = self.labels if targets is None else targets
+        wanted = parameters or (ascend and any(delta is not None for delta in deltas))
         leaves = [
             delta if delta is None else delta.detach().clone().requires_grad_(ascend)
             for delta in deltas
         ]
-        with nullcontext() if parameters else _fixed(self._encoder.model):
+        with (
+            nullcontext() if parameters else _fixed(self._encoder.model),
+            torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
+        ):
             with self.tools.context():
                 outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
-            if objective is None:
-                losses = self.tools.loss(outs[0], self._labels)
-            else:
-                losses = objective(outs, self._labels)
-            if parameters or ascend:
+            losses = objective(outs, targets) if objective else self.loss(outs[0], targets)
+            if wanted:
                 self.tools.backward(losses.sum() * (scale / self._items))
         grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
         return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
+
+    def redraw(self) -> None:
+        """See `Passes.redraw`."""
+        self._masks = self._encoder.masks(self._inputs, self._dropout)
 
     def update(self) -> None:
         """See `Passes.update`."""

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import Trainer
 
-from freelb_tune.adversary import Outcome, Passes, make_adversary
+from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.adversary import AdversarySettings, FreeLBSettings
+from freelb_tune.training.arguments import check_accumulation
 from freelb_tune.training.evaluation import EvaluatesByLength
 from freelb_tune.training.health import Health
-from freelb_tune.training.minibatch import Machinery, PaddedPasses
+from freelb_tune.training.minibatch import Machinery, PaddedPasses, input_embeddings
 from freelb_tune.training.packing import PackedPasses, packed_encoder
 
 __all__ = ["AdversarialTrainer"]
@@ -38,6 +39,9 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
     predictions come back in the data's order.
 
     Attributes:
+        settings: the adversary's, all lengths in embedding units.
+        embedding_norm: mean norm of the word embeddings as training begins, in the adversary's
+            norm: the unit of `relative` lengths. None where it cannot be measured.
         health: what the perturbation did since `health.restart()`.
         passes: forward and backward passes of mini-batches so far.
         micro_batch: most examples that one forward pass has held.
@@ -60,8 +64,9 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             kwargs: as for `Trainer`.
 
         Raises:
-            FreeLBTuneError: the model cannot be perturbed, several GPUs would be used, or
-                `compute_loss_func` is given (override `example_losses`).
+            FreeLBTuneError: the model cannot be perturbed, several GPUs would be used, the
+                adversary leaves no room for gradient accumulation, or `compute_loss_func` is
+                given (override `example_losses`).
         """
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:
@@ -74,7 +79,12 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
                 f"{self.args.n_gpu} GPUs are visible and one is used per trainer: "
                 "set CUDA_VISIBLE_DEVICES to one of them"
             )
-        self.settings = adversary or FreeLBSettings()
+        adversary = adversary or FreeLBSettings()
+        if adversary.UPDATES_WEIGHTS:
+            check_accumulation(adversary.method, self.args.gradient_accumulation_steps)
+        norm = getattr(adversary, "norm", "l2")
+        self.embedding_norm = embedding_norm(input_embeddings(self.model), norm)
+        self.settings = absolute(adversary, self.embedding_norm)
         self.adversary = make_adversary(self.settings)
         self.packed = packed_encoder(self.model, self.args.device, padding_free)
         self.health = Health(self.settings)
@@ -82,6 +92,7 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
         self._update_start: Tensor | None = None
+        self._stepped = False
 
     def example_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Each example's loss `(b,)` from logits `(b, C)` and labels `(b,)`."""
@@ -131,6 +142,7 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
 
     def _one_batch(self, model: nn.Module, inputs: Mapping[str, Any], items: int) -> Outcome:
         model.train()
+        self._stepped = False
         batch = self._prepare_inputs(dict(inputs))
         labels = batch.pop("labels")
         passes = self._open(model, batch, labels, items)
@@ -164,6 +176,7 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
                 generator=noise,
                 dropout=masks,
                 tools=tools,
+                step=self.state.global_step,
             )
         return PaddedPasses(
             model,
@@ -172,12 +185,19 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             items=items,
             generator=noise,
             tools=tools,
+            step=self.state.global_step,
             largest=self._largest,
             whole=labels.device.type != "cpu",
         )
 
     def _update_weights(self, model: nn.Module) -> None:
-        """One optimizer step between two passes; the learning rate stays the update's."""
+        """One optimizer step between two passes; the learning rate stays the update's.
+
+        Raises:
+            FreeLBTuneError: under gradient accumulation.
+        """
+        check_accumulation(self.settings.method, self.args.gradient_accumulation_steps)
+        self._stepped = True
         if self.args.max_grad_norm:
             self._clip_grad_norm(model)
         self.optimizer.step()
@@ -187,10 +207,17 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         """Redo the weight update so far with micro-batches of half the size: the same gradient.
 
         Raises:
-            torch.OutOfMemoryError: not even one example at a time fits.
+            torch.OutOfMemoryError: not even one example at a time fits, or the weights have moved
+                since the first pass.
         """
         batches = self._update_inputs
         while True:
+            if self._stepped:
+                raise torch.OutOfMemoryError(
+                    f"adversary {self.settings.method} had moved the weights when memory ran out, "
+                    "so the batch cannot be begun again in smaller pieces; lower "
+                    "trainer.per_device_train_batch_size"
+                )
             largest = self._largest or max(len(batch["labels"]) for batch in batches)
             if largest <= 1:
                 raise torch.OutOfMemoryError("one example alone does not fit into device memory")

@@ -1,0 +1,43 @@
+"""When the perturbation begins, and how it grows to its full size. Serves every method.
+
+Room: adversary.
+"""
+
+from collections.abc import Callable
+
+from freelb_tune.adversary.none import NoAdversary
+from freelb_tune.adversary.passes import Adversary, Outcome, Passes
+from freelb_tune.space.adversary import NoneSettings, Perturbing
+
+__all__ = ["Schedule"]
+
+
+class Schedule:
+    """An adversary that begins late and grows.
+
+    With s the weight updates so far, b `adv_begin_step` and W `adv_warmup_steps`:
+
+        s < b           one clean pass
+        b <= s < b + W  the method with its lengths times (s - b + 1) / (W + 1)
+        b + W <= s      the method as set
+
+    During the growth the method is made anew for each mini-batch. Cost: the method's; 1 pass
+    before it begins.
+
+    Reference:
+        `adv_begin_step` is `--adv-begin-iter` of the FreeLB authors' fairseq code; growth is ours.
+    """
+
+    def __init__(self, settings: Perturbing, factory: Callable[[Perturbing], Adversary]) -> None:
+        self.settings, self._factory = settings, factory
+        self._clean: Adversary = NoAdversary(NoneSettings())
+        self._full = factory(settings)
+
+    def __call__(self, passes: Passes) -> Outcome:
+        done = passes.step - self.settings.adv_begin_step
+        growth = self.settings.adv_warmup_steps
+        if done < 0:
+            return self._clean(passes)
+        if done >= growth:
+            return self._full(passes)
+        return self._factory(self.settings.times((done + 1) / (growth + 1)))(passes)
