@@ -146,7 +146,9 @@ def _estimate(one: MeanSquares, others: Sequence[MeanSquares]) -> Estimate:
         theirs = np.array([other.n_seeds - 1.0 for other in others])
         lent = others_weight(float(theirs.mean()), len(others))
         dispersions = np.array([other.dispersion for other in others])
-        total += lent * float((theirs * dispersions).sum() / theirs.sum())
+        # at least 1, which is flips alone: others may widen an interval, and copies of one lucky
+        # configuration must not narrow it
+        total += lent * max(1.0, float((theirs * dispersions).sum() / theirs.sum()))
         weight += lent
     seeds = total / weight * one.residual
     examples = max(one.examples - one.residual, 0.0)

@@ -165,14 +165,13 @@ def chance_to_see(plan: Plan, difference: float) -> float:
     from scipy.special import ndtr, ndtri, stdtrit
 
     level = ALPHA / 2 / plan.configurations
+    flips = plan.discordance / plan.n_dev / plan.seeds  # variance of a mean from flips alone
     if plan.seeds == 1:
-        spread = math.sqrt(plan.discordance / plan.n_dev)
-        needed = -float(ndtri(level)) * math.sqrt(ONE_SEED_DISPERSION) * spread + 1 / plan.n_dev
-        true = spread * math.sqrt(plan.dispersion)
-        return float(ndtr((difference - needed) / true) + ndtr((-difference - needed) / true))
-    weight, used = _dispersions_used(plan)
-    flips = plan.discordance / plan.n_dev / plan.seeds
-    needed = float(stdtrit(weight, 1 - level)) * np.sqrt(used * flips)
+        reach = -float(ndtri(level)) * math.sqrt(ONE_SEED_DISPERSION * flips)
+        needed = np.array([reach + 1 / plan.n_dev])  # an exact test needs one example more
+    else:
+        weight, used = _dispersions_used(plan)
+        needed = float(stdtrit(weight, 1 - level)) * np.sqrt(used * flips)
     true = math.sqrt(plan.dispersion * flips)
     chances = ndtr((difference - needed) / true) + ndtr((-difference - needed) / true)
     return float(np.mean(chances))
@@ -188,14 +187,12 @@ def _dispersions_used(plan: Plan) -> tuple[float, NDArray[np.float64]]:
         return np.asarray(2 * gammaincinv(freedom / 2, _QUANTILES) / freedom)
 
     lent = others_weight(own, others)
-    total: NDArray[np.float64] = PRIOR_WEIGHT * PRIOR_DISPERSION + own * plan.dispersion * scatter(
-        own
-    )
+    mine = PRIOR_WEIGHT * PRIOR_DISPERSION + own * plan.dispersion * scatter(own)
+    theirs = np.zeros(1)
     if others:
-        theirs = others_freedom(own, others)
-        total = np.add.outer(total, lent * plan.dispersion * scatter(theirs))
+        theirs = lent * np.maximum(plan.dispersion * scatter(others_freedom(own, others)), 1.0)
     weight = PRIOR_WEIGHT + own + lent
-    return weight, np.ravel(total) / weight
+    return weight, np.add.outer(mine, theirs).ravel() / weight
 
 
 def _smallest(plan: Plan) -> float | None:

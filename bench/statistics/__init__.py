@@ -1,0 +1,1 @@
+"""Simulation studies of the statistics: `python -m bench.statistics`, see docs/statistics.md."""

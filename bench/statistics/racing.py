@@ -1,0 +1,62 @@
+"""Racing against the full grid: how often each finds the best, and what it costs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.statistics.studies import share
+from freelb_tune.results.race import race_decide
+
+__all__ = ["race", "races"]
+
+_LANDSCAPES = {
+    "spread of 1.5 points": lambda count, rng: 0.015 * rng.standard_normal(count),
+    "spread of 3 points": lambda count, rng: 0.03 * rng.standard_normal(count),
+    "one better by 3 points": lambda count, rng: np.r_[0.03, np.zeros(count - 1)],
+    "half are 4 points worse": lambda count, rng: np.r_[
+        0.01 * rng.standard_normal(count - count // 2), np.full(count // 2, -0.04)
+    ],
+}
+
+
+def race(table: NDArray[np.float64], budget: int | None) -> tuple[int, int, bool]:
+    """Race `(J, S)` scores; the winner's place, cells run, and whether place 0 was tested out."""
+    count, seeds = table.shape
+    known: dict[str, list[float | None]] = {f"{at:02d}": [] for at in range(count)}
+    while True:
+        decision = race_decide(known, seeds, budget)
+        if decision.is_over:
+            break
+        for name, at in decision.run:
+            known[name].append(float(table[int(name), at]))
+    spent = sum(len(row) for row in known.values())
+    return int(decision.contenders[0]), spent, "00" in decision.out_by_test
+
+
+def races(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
+    """Rows: the full grid and a race with at most 60 % of its cells, on the same scores."""
+    for kind, landscape in _LANDSCAPES.items():
+        for count, seeds in ((8, 5), (16, 5), (16, 8), (32, 5)):
+            found = np.zeros(3)
+            regret = np.zeros(2)
+            cells = 0
+            for _ in range(searches):
+                truth = np.sort(landscape(count, rng))[::-1]
+                table = truth[:, None] + 0.02 * rng.standard_normal((count, seeds))
+                full = int(table.mean(axis=1).argmax())
+                winner, spent, lost = race(table, int(0.6 * count * seeds))
+                found += [truth[full] == truth[0], truth[winner] == truth[0], lost]
+                regret += [truth[0] - truth[full], truth[0] - truth[winner]]
+                cells += spent
+            runs = 100 * cells / searches / count / seeds
+            missed = [f"{100 * each / searches:.2f}" for each in regret]
+            yield [
+                kind,
+                f"{count} x {seeds}",
+                share(found[0], searches),
+                share(found[1], searches),
+                *missed,
+                f"{runs:.0f}",
+                share(found[2], searches),
+            ]
