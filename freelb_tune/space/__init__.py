@@ -1,1 +1,26 @@
-"""Room: space."""
+"""What does the file mean, and which cells does it span? No torch, no Ray, no training."""
+
+from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.cell import Cell, Value, digest
+from freelb_tune.space.editors import json_schema
+from freelb_tune.space.listing import list_plan
+from freelb_tune.space.planning import Plan, plan_cells
+from freelb_tune.space.reading import Space, load_space
+from freelb_tune.space.sections import ResourcesConfig, SearchConfig, TableConfig
+
+__all__ = [
+    "ADVERSARIES",
+    "AdversarySettings",
+    "Cell",
+    "Plan",
+    "ResourcesConfig",
+    "SearchConfig",
+    "Space",
+    "TableConfig",
+    "Value",
+    "digest",
+    "json_schema",
+    "list_plan",
+    "load_space",
+    "plan_cells",
+]

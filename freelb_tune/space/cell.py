@@ -8,13 +8,14 @@ from typing import Any, Literal, Self
 
 __all__ = ["Cell", "Value", "digest"]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
 
 def digest(content: Mapping[str, Any]) -> str:
     """Name a mapping by its content: 12 hex digits over its sorted JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,21 @@
 """One cell, start to finish: model, data, trainer, dev metrics per epoch, checkpoint.
 
-Importing this room is cheap; torch is loaded when `AdversarialTrainer` or `run_cell` is asked for.
+Importing this room is cheap; torch is loaded when training is asked for.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from freelb_tune.training.prepare import Prepared, epochs_of, prepare
-from freelb_tune.training.source import find_model, model_fingerprint
+from freelb_tune.training.source import ModelSource, find_model, model_fingerprint
+
+if TYPE_CHECKING:
+    from freelb_tune.training.cell import run_cell
+    from freelb_tune.training.prepare import Prepared, epochs_of, prepare
+    from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
     "AdversarialTrainer",
+    "ModelSource",
     "Prepared",
     "epochs_of",
     "find_model",
@@ -18,14 +24,17 @@ __all__ = [
     "run_cell",
 ]
 
+_HEAVY = {
+    "AdversarialTrainer": "trainer",
+    "Prepared": "prepare",
+    "epochs_of": "prepare",
+    "prepare": "prepare",
+    "run_cell": "cell",
+}
+"""Names whose files load torch, which planning can do without."""
+
 
 def __getattr__(name: str) -> Any:
-    if name == "AdversarialTrainer":
-        from freelb_tune.training.trainer import AdversarialTrainer
-
-        return AdversarialTrainer
-    if name == "run_cell":
-        from freelb_tune.training.cell import run_cell
-
-        return run_cell
-    raise AttributeError(name)
+    if name not in _HEAVY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)

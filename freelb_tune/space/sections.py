@@ -1,0 +1,147 @@
+"""The sections of a search-space file that are not searched, as frozen objects.
+
+Room: space. `search`, `resources` and `table`; and the fields of `data`, `model` and `run`, whose
+values may be searched.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "SEARCHED",
+    "DataFields",
+    "ModelFields",
+    "ResourcesConfig",
+    "RunFields",
+    "SearchConfig",
+    "TableConfig",
+]
+
+SEARCHED = ("model", "data", "trainer", "adversary", "run")
+"""Sections whose every value may be a domain."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SearchConfig(_Section):
+    """Which cells are tried, and which are ended early.
+
+    Attributes:
+        algorithm: grid runs every combination; random draws `samples` times from the ranges; asha
+            does either and ends the worse cells early.
+        metric: the task's metric to rank by; its first if None.
+        mode: whether more is better; the metric knows, this only overrides.
+        samples: draws of the searched ranges; each is crossed with the grids.
+        epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
+        grace_epochs: asha ends no cell before this epoch.
+        reduction_factor: asha keeps one in this many at each rung.
+        draw_seed: decides the draws. Not a training seed.
+    """
+
+    algorithm: Literal["grid", "random", "asha"] = "grid"
+    metric: str | None = None
+    mode: Literal["max", "min"] | None = None
+    samples: Count = 10
+    epochs: Count | None = None
+    grace_epochs: Count = 1
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    draw_seed: int = 0
+
+
+class ResourcesConfig(_Section):
+    """What each trial gets, and how many run at a time.
+
+    Attributes:
+        gpu: GPUs per trial; None takes one where there are GPUs. 0 uses the CPU.
+        cpu: CPU cores, and threads, per trial.
+        max_concurrent: trials at a time; None for as many as fit.
+        max_failures: restarts of a trial after its worker died.
+    """
+
+    gpu: Annotated[float, Field(ge=0)] | None = None
+    cpu: Count | None = None
+    max_concurrent: Count | None = None
+    max_failures: Annotated[int, Field(ge=0)] = 2
+
+
+class TableConfig(_Section):
+    """How the result table is laid out.
+
+    Attributes:
+        rows: settings that make a row; the searched adversary settings if None.
+        columns: the setting that makes the columns; the searched batch size if None.
+        bold: what is printed in bold.
+        select: whether a cell counts with its best epoch or its last.
+    """
+
+    rows: list[str] | None = None
+    columns: str | None = None
+    bold: Literal["significant", "at_least_baseline", "best", "none"] = "significant"
+    select: Literal["best_epoch", "last_epoch"] = "best_epoch"
+
+
+class ModelFields(_Section):
+    """What to fine-tune.
+
+    Attributes:
+        name: a Hub id, a folder, `package:NAME/FOLDER` (files inside an installed package) or
+            `config:TYPE` (random weights, sizes from `config`).
+        revision: commit, tag or branch on the Hub.
+        config: sizes of a `config:` model, such as hidden_size.
+        trust_remote_code: let the model's own Python run. Off unless asked.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    revision: str | None = None
+    config: dict[str, Any] | None = None
+    trust_remote_code: bool = False
+
+
+class DataFields(_Section):
+    """Where the rows come from.
+
+    Attributes:
+        source: hub, glue (a folder in GLUE's layout), files (own CSV, TSV, JSON Lines, Parquet)
+            or synthetic; told from the rest if left out.
+        path: the GLUE folder, or a dataset's name or folder.
+        train: the training file.
+        dev: the dev file.
+        test: the test file.
+        text: the text column, or two for a pair.
+        label: the label's column.
+        subset: the dataset's configuration on the Hub.
+        revision: the dataset's commit, tag or branch on the Hub.
+        advglue: AdvGLUE's dev_ann.json, evaluated besides the dev set.
+        max_train_examples: a seeded sample of this many training rows.
+        max_eval_examples: the same of each evaluation set.
+        max_length: tokens of an example; the rest is cut off.
+    """
+
+    source: Literal["hub", "glue", "files", "synthetic"] | None = None
+    path: str | None = None
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    text: str | list[str] | None = None
+    label: str | None = None
+    subset: str | None = None
+    revision: str | None = None
+    advglue: str | None = None
+    max_train_examples: Count | None = None
+    max_eval_examples: Count | None = None
+    max_length: Annotated[int, Field(ge=4)] = 128
+
+
+class RunFields(_Section):
+    """How a cell is computed.
+
+    Attributes:
+        padding_free: do no work on padding (BERT, RoBERTa, ELECTRA); auto chooses it on a CPU.
+    """
+
+    padding_free: Literal["auto"] | bool = "auto"
