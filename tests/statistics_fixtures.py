@@ -1,6 +1,7 @@
 """Made-up searches for the tests of the statistics."""
 
 import numpy as np
+
 from freelb_tune.results.arms import Arm, Run
 
 

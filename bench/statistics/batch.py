@@ -95,8 +95,8 @@ def _one_seed(differences: NDArray[np.float32]) -> Tested:
     from scipy.special import ndtr, ndtri
 
     examples = differences.shape[3]
-    gained = (differences[:, :, 0] > 0).sum(axis=2).astype(float)
-    lost = (differences[:, :, 0] < 0).sum(axis=2).astype(float)
+    gained = (differences[:, :, 0] > 0).sum(axis=2)
+    lost = (differences[:, :, 0] < 0).sum(axis=2)
     total, least = gained + lost, np.minimum(gained, lost)
     p = np.where(total > 0, np.minimum(2 * bdtr(least, np.maximum(total, 1), 0.5), 1.0), 1.0)
     low = np.where(gained > 0, betaincinv(np.maximum(gained, 1), lost + 1, 0.025), 0.0)

@@ -142,7 +142,7 @@ def powers(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
         for seeds in (1, 2, 3, 5, 8):
             for grid in (1, 8):
                 for dispersion in (1.0, 1.5, 2.0) if n_dev == 277 else (1.5,):
-                    truth = Truth(n_dev, seeds, grid, seed_sd(n_dev, dispersion), accuracy=0.70)
+                    truth = Truth(n_dev, seeds, grid, seed_sd(n_dev, dispersion))
                     plan = truth.plan
                     smallest = power(
                         n_dev, grid, seeds, seed_sd=plan.seed_sd, discordance=plan.discordance
@@ -151,7 +151,8 @@ def powers(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
                     row = [str(n_dev), str(seeds), str(grid), f"{dispersion}"]
                     row.append(f"{100 * smallest:.1f}")
                     for effect in (smallest, smallest * 2 / 3):
-                        one = replace(truth, effects=(effect,))
+                        # around one half, so that both arms have the plan's discordance
+                        one = replace(truth, effects=(effect,), accuracy=0.5 - effect / 2)
                         found = total(one, searches, rng, _seen(seeds, grid))
                         row.append(f"{100 * chance_to_see(plan, effect):.1f}")
                         row.append(share(found[0], searches))

@@ -167,7 +167,10 @@ def chance_to_see(plan: Plan, difference: float) -> float:
     level = ALPHA / 2 / plan.configurations
     flips = plan.discordance / plan.n_dev / plan.seeds  # variance of a mean from flips alone
     if plan.seeds == 1:
-        reach = -float(ndtri(level)) * math.sqrt(ONE_SEED_DISPERSION * flips)
+        differ = (
+            flips + difference**2 / plan.n_dev
+        )  # the gain itself is discordance, at least so much
+        reach = -float(ndtri(level)) * math.sqrt(ONE_SEED_DISPERSION * differ)
         needed = np.array([reach + 1 / plan.n_dev])  # an exact test needs one example more
     else:
         weight, used = _dispersions_used(plan)

@@ -1,0 +1,176 @@
+"""What choosing the best does to its number, which setting mattered, and who gets another seed."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.statistics import batch
+from bench.statistics.generator import Truth, correct
+from bench.statistics.metrics import search_of
+from bench.statistics.racing import race
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.contrast import compare
+from freelb_tune.results.importance import importances, pair_table
+from freelb_tune.results.race import race_decide
+from freelb_tune.results.selection import best_of, optimism
+
+SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=7)
+
+
+@given(SCORES)
+def test_the_curve_is_the_mean_best_of_every_possible_draw(scores):
+    for point in best_of(scores):
+        draws = [max(draw) for draw in combinations(scores, point.trials)]
+        assert point.expected == pytest.approx(np.mean(draws))
+
+
+def test_a_score_that_counts_down_has_a_falling_curve():
+    curve = best_of([0.3, 0.1, 0.2], better="lower")
+    assert [point.expected for point in curve] == pytest.approx([0.2, 0.4 / 3, 0.1])
+
+
+def test_the_curve_counts_device_hours():
+    assert [point.hours for point in best_of([0.5, 0.6], hours=[1.0, 3.0])] == [2.0, 4.0]
+    assert best_of([]) == []
+
+
+def test_choosing_among_equals_is_all_optimism():
+    # 16 equal configurations, independent answers: the best half-mean of 200 examples is expected
+    # 1.77 x sqrt(0.25 / 200) above the truth, and falls back to it on the other half
+    rng = np.random.default_rng(0)
+    drops = [optimism((rng.random((16, 400)) < 0.5) * 1.0).drop for _ in range(12)]
+    assert np.mean(drops) == pytest.approx(1.77 * (0.25 / 200) ** 0.5, rel=0.25)
+
+
+def test_a_clear_winner_has_no_optimism():
+    values = np.stack([np.full(100, 0.9), np.full(100, 0.1)])
+    assert optimism(values).drop == pytest.approx(0.0)
+
+
+def test_optimism_is_the_same_each_time_and_needs_a_choice():
+    values = np.random.default_rng(1).random((4, 50))
+    assert optimism(values) == optimism(values)
+    assert optimism(values[:1]) is None
+
+
+def test_the_setting_that_makes_the_scores_is_the_important_one():
+    rows = [{"lr": lr, "steps": k, "same": 1} for lr in (0.01, 0.1, 1.0) for k in (1, 2, 3)]
+    found = importances(rows, [row["lr"] for row in rows], repeats=10)
+    assert [one.setting for one in found] == ["lr", "steps"]
+    assert found[0].low > 0.6
+    assert found[1].high < 0.3
+
+
+def test_settings_without_a_name_for_their_order_can_be_important():
+    rows = [{"norm": norm, "ball": ball} for norm in ("l2", "linf") for ball in (None, 0.1, 0.2)]
+    found = importances(rows, [0.5 if row["ball"] is None else 0.9 for row in rows], repeats=10)
+    assert found[0].setting == "ball"
+
+
+@pytest.mark.parametrize(
+    ("rows", "scores"),
+    [
+        pytest.param([{"a": 1}, {"a": 2}], [0.1, 0.2], id="too-few"),
+        pytest.param([{"a": 1}] * 5, [0.1, 0.2, 0.3, 0.4, 0.5], id="nothing-varies"),
+        pytest.param([{"a": at} for at in range(5)], [0.5] * 5, id="equal-scores"),
+    ],
+)
+def test_importance_is_silent_where_nothing_can_be_said(rows, scores):
+    assert importances(rows, scores) == []
+
+
+def test_a_pair_table_has_means_and_counts():
+    rows = [{"a": 1, "b": None}, {"a": 1, "b": None}, {"a": 2, "b": 0.5}]
+    table = pair_table(rows, [0.2, 0.4, 0.9], "a", "b")
+    assert (table.rows, table.columns) == ((1, 2), (None, 0.5))
+    assert table.means[0] == (pytest.approx(0.3), None)
+    assert table.counts == ((2, 0), (0, 1))
+
+
+def test_a_race_begins_with_two_seeds_for_all():
+    decision = race_decide({"a": [], "b": [0.5]}, seeds=4)
+    assert decision.run == (("a", 0), ("a", 1), ("b", 1))
+    assert not decision.is_over
+
+
+def test_a_race_drops_what_is_clearly_worse():
+    scores = {"a": [0.80, 0.82], "b": [0.79, 0.83], "bad": [0.20, 0.22], "worse": [0.10, 0.12]}
+    decision = race_decide(scores, seeds=5)
+    assert decision.contenders == ("a", "b")
+    assert decision.out_by_test == {"bad": 2, "worse": 2}
+    assert decision.run == (("a", 2), ("b", 2))
+
+
+def test_a_race_ends_with_one_contender():
+    scores = {"a": [0.80, 0.82], "b": [0.50, 0.53], "c": [0.51, 0.52]}
+    decision = race_decide(scores, seeds=5)
+    assert decision.is_over
+    assert decision.contenders == ("a",)
+    assert decision.reason == "a is ahead of all others"
+
+
+def test_a_race_keeps_to_its_budget_and_says_who_went_for_it():
+    rng = np.random.default_rng(0)
+    table = 0.8 + 0.02 * rng.standard_normal((16, 5))
+    _, spent, _ = race(table, 48)
+    assert 32 <= spent <= 48
+    decision = race_decide({str(at): list(row[:2]) for at, row in enumerate(table)}, 5, 48)
+    assert decision.out_by_budget
+    assert set(decision.out_by_budget.values()) == {2}
+
+
+def test_a_configuration_with_a_failed_seed_cannot_win_a_race():
+    decision = race_decide({"a": [0.99, None], "b": [0.5, 0.51]}, seeds=2)
+    assert (decision.contenders, decision.failed) == (("b",), ("a",))
+    assert race_decide({"a": [None]}, seeds=2).reason == "every configuration failed"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 8), st.integers(2, 5))
+def test_a_race_decides_the_same_whatever_the_order_or_a_constant(seed, count, seeds):
+    table = np.random.default_rng(seed).random((count, 2))
+    scores = {str(at): list(row) for at, row in enumerate(table)}
+    shifted = {name: [each + 0.25 for each in scores[name]] for name in reversed(scores)}
+    first, second = race_decide(scores, seeds), race_decide(shifted, seeds)
+    assert first.contenders == second.contenders
+    assert set(first.run) == set(second.run)
+
+
+@pytest.mark.parametrize(
+    ("scores", "seeds", "budget", "match"),
+    [
+        pytest.param({"a": []}, 1, None, "needs 2 seeds or more, got 1", id="seeds"),
+        pytest.param({"a": [], "b": []}, 3, 3, "needs 4 cells", id="budget"),
+        pytest.param({"a": [0.1, 0.2, 0.3]}, 2, None, "a has 3 scores", id="scores"),
+    ],
+)
+def test_a_race_that_cannot_be_is_refused(scores, seeds, budget, match):
+    with pytest.raises(FreeLBTuneError, match=match):
+        race_decide(scores, seeds, budget)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_the_studies_test_exactly_as_the_package_does(seeds):
+    rng = np.random.default_rng(seeds)
+    right = correct(Truth(90, seeds, 3, 0.02), 5, rng)
+    found = batch.tested(right)
+    for at, one_search in enumerate(right):
+        made = compare(search_of(one_search, rng.integers(0, 2, 90)), "accuracy")
+        for field in ("difference", "low", "high", "p"):
+            expected = [getattr(one, field) for one in made]
+            np.testing.assert_allclose(getattr(found, field)[at], expected, rtol=1e-4, atol=1e-7)
+        adjusted = [one.p_adjusted for one in made]
+        np.testing.assert_allclose(batch.holm(found.p_seeds)[at], adjusted, rtol=1e-4)
+
+
+def test_the_generator_makes_what_it_says():
+    truth = Truth(2000, 2, 1, 0.0, effects=(0.05,))
+    right = correct(truth, 40, np.random.default_rng(0))
+    clean, other = right[:, 0], right[:, 1]
+    # 160,000 answers each, in 40 dev sets: accuracy within 0.5 points
+    assert clean.mean() == pytest.approx(0.80, abs=0.006)
+    assert (other - clean).mean() == pytest.approx(0.05, abs=0.004)
+    assert (clean[:, 0] != clean[:, 1]).mean() == pytest.approx(0.15, abs=0.005)
