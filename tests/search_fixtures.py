@@ -162,14 +162,15 @@ def make_plan(
     return space, plan
 
 
-def main(folder: str, search: str, seconds: str) -> None:
-    """Run the stand-in search in a process of its own, for a test to kill."""
+def main(folder: str, search: str, seconds: str, address: str | None = None) -> None:
+    """Run the stand-in search in a process of its own, for a test to kill or to join a cluster."""
     from freelb_tune.search import SearchOptions, Work, run_search
 
     base = Path(folder)
     space, plan = make_plan(base, search=search)
     work = Work(Prepare(base / "orders", seconds=float(seconds)), train)
-    summary = run_search(space, plan, base / "results", SearchOptions(dashboard=False), work=work)
+    options = SearchOptions(address=address, dashboard=False)
+    summary = run_search(space, plan, base / "results", options, work=work)
     sys.exit(130 if summary.interrupted else 0)
 
 

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import search_fixtures
+from ray import cloudpickle
 from search_fixtures import EPOCHS, Prepare, make_plan, score_of, train
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import SearchOptions, SearchSummary, Work, run_search
 from freelb_tune.store import CellState, load_store, read_journal
+
+cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
 
 pytestmark = pytest.mark.slow  # each starts Ray, which takes some seconds
 
@@ -191,6 +194,38 @@ def test_a_gpu_that_is_not_there_is_an_error_at_once(tmp_path):
     with pytest.raises(FreeLBTuneError, match=r"asks for 64 GPUs, and this machine has .* GPUs"):
         search(tmp_path, resources="{gpu: 64}")
     assert "started" not in [entry["event"] for entry in read_journal(tmp_path / "results")]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", r"--address 127.0.0.1:1: no Ray cluster answers there"),
+        ("ray://head:10001", r"--address ray://head:10001: expected HOST:PORT"),
+    ],
+)
+def test_an_address_where_no_ray_runs_is_an_error(tmp_path, address, message):
+    space, plan = make_plan(tmp_path)
+    options = SearchOptions(address=address)
+    work = Work(Prepare(tmp_path / "orders"), train)
+    with pytest.raises(FreeLBTuneError, match=message):
+        run_search(space, plan, tmp_path / "results", options, work=work)
+
+
+def test_a_running_ray_is_joined_and_left_running(tmp_path):
+    import ray
+
+    (tmp_path / "orders").mkdir()
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        address = ray.get_runtime_context().gcs_address
+        command = [search_fixtures.__file__, str(tmp_path), "{algorithm: grid}", "0", address]
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert ray.cluster_resources()["CPU"] == 2
+    finally:
+        ray.shutdown()
+    assert states(tmp_path) == [CellState.DONE] * 4
+    assert not list((tmp_path / "results").glob(".preflight*"))
 
 
 def start(base: Path, search: str, seconds: float) -> "subprocess.Popen[bytes]":

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,7 @@ class Running:
     dashboard: str | None
 
 
+_CONNECT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
 
@@ -140,6 +142,7 @@ def _init(
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
+        _check_address(address)
         try:
             joined = ray.init(address=address, runtime_env={"env_vars": dict(variables)}, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as err:
@@ -160,6 +163,28 @@ def _init(
             **quiet,
         )
     return started.dashboard_url or None
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nothing listens; Ray would try it for ten minutes.
+
+    Raises:
+        FreeLBTuneError: it is no HOST:PORT, or nobody answers there.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "/" in address:
+        raise FreeLBTuneError(
+            f"--address {address}: expected HOST:PORT of a Ray cluster's head, or auto"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as err:
+        raise FreeLBTuneError(
+            f"--address {address}: no Ray cluster answers there ({err}); start one with "
+            "`ray start --head`, give its HOST:PORT, or leave --address out to run here"
+        ) from err
 
 
 def _secure_token() -> None:

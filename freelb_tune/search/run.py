@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune import __version__
+from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.search.best import BestModel, start_over
 from freelb_tune.search.board import Board
 from freelb_tune.search.interruption import Interruption
@@ -96,9 +97,8 @@ def _opened(
 ) -> Iterator[Ledger]:
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
+    board = Board(plan.cells, _better(space), cell_labels(plan.cells))
     _journal_plan(space, plan, journal, options)
-    better = _better(space)
-    board = Board(plan.cells, better, cell_labels(plan.cells))
     _read_known(board, folder)
     best = BestModel(folder, options.command, board.sign)
     ledger = Ledger(journal, board, best, Outputs(lambda: _write_outputs(folder)), guard)
@@ -159,6 +159,8 @@ def _better(space: Space) -> Better:
         return "higher" if space.search.mode == "max" else "lower"
     metrics = {metric.name: metric for metric in get_task(space.task).metrics}
     name = space.search.metric or next(iter(metrics))
+    if name not in metrics:
+        raise FreeLBTuneError(f"search.metric of task {space.task}: {unknown_name(name, metrics)}")
     return metrics[name].better
 
 
