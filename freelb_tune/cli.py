@@ -26,7 +26,7 @@ DEFAULT = "search"
 class _SearchByDefault(TyperGroup):
     """`freelb-tune --space FILE ...` is `freelb-tune search --space FILE ...`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
         if args and args[0] not in own and args[0] not in self.commands:
             if args[0].startswith("-") or "=" in args[0]:
@@ -112,7 +112,7 @@ def search(
     """Run a search, or continue it: known cells are kept, unfinished ones go on."""
     if dry_run:
         return plan(space, overrides, results, data, plugin, yes)
-    from freelb_tune.search import Display, SearchOptions, run_search
+    from freelb_tune.search import SearchOptions, make_display, run_search
     from freelb_tune.store import check_results, set_aside
 
     opened, planned, folder = _plan(space, overrides, results, data, plugin, yes, fetch=True)
@@ -128,13 +128,13 @@ def search(
         command=("freelb-tune", *sys.argv[1:]),
         cache=results.resolve() / ".cache",
     )
-    summary = run_search(opened, planned, folder, options, Display())
-    print((folder / "table.md").read_text("utf-8"))
-    _say_where(folder)
+    summary = run_search(opened, planned, folder, options, make_display())
+    _show_tables(folder)
     if summary.interrupted:
-        print(f"interrupted; the same command continues: {sys.argv[0]} ...", file=sys.stderr)
+        print("interrupted: the same command again continues from here", file=sys.stderr)
         raise typer.Exit(130)
-    if summary.failed:
+    if any(summary.counts.get(state) for state in ("failed", "diverged")):
+        print("some cells failed: see trials.csv; --retry-failed runs them again", file=sys.stderr)
         raise typer.Exit(1)
     return None
 
@@ -159,10 +159,10 @@ def plan(
 def report(folder: Folder) -> None:
     """Rebuild every table of a search from its journal alone, byte for byte the same."""
     from freelb_tune.results import write_outputs
+    from freelb_tune.results.judge import judge
 
-    write_outputs(folder)
-    print((folder / "table.md").read_text("utf-8"))
-    _say_where(folder)
+    write_outputs(folder, judge)
+    _show_tables(folder)
 
 
 @app.command()
@@ -296,7 +296,8 @@ def _ask(question: str, yes: bool) -> None:
         raise typer.Exit(2)
 
 
-def _say_where(folder: Path) -> None:
+def _show_tables(folder: Path) -> None:
+    print((folder / "table.md").read_text("utf-8"))
     print(f"files: {folder}/table.md, table.csv, trials.csv, epochs.csv", file=sys.stderr)
 
 

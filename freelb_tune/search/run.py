@@ -108,6 +108,7 @@ def _opened(
         yield ledger
         journal.append("closed", at=utc_now())
         ledger.write_outputs()
+        _write_verdict(folder)
     finally:
         guard.tell(guard.listener.closed)
 
@@ -165,6 +166,14 @@ def _better(space: Space) -> Better:
 
 
 def _write_outputs(folder: Path) -> None:
+    """Tables of what is known so far; the verdict waits for the end, as it takes a second."""
     from freelb_tune.results import write_outputs
 
     write_outputs(folder)
+
+
+def _write_verdict(folder: Path) -> None:
+    from freelb_tune.results import write_outputs
+    from freelb_tune.results.judge import judge
+
+    write_outputs(folder, judge)

@@ -100,7 +100,8 @@ def _check_trainer(name: str, value: Any) -> str | None:
 @cache
 def _adapter(kind: type[BaseModel], name: str) -> TypeAdapter[Any]:
     field = kind.model_fields[name]
-    whole = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    kind_: Any = field.annotation
+    whole = Annotated[kind_, *field.metadata] if field.metadata else kind_
     return TypeAdapter(whole, config=ConfigDict(strict=True))
 
 

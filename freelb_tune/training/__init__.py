@@ -10,7 +10,7 @@ from freelb_tune.training.source import ModelSource, find_model, model_fingerpri
 
 if TYPE_CHECKING:
     from freelb_tune.training.cell import run_cell
-    from freelb_tune.training.prepare import Prepared, epochs_of, prepare
+    from freelb_tune.training.preparation import Prepared, epochs_of, prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
@@ -26,9 +26,9 @@ __all__ = [
 
 _HEAVY = {
     "AdversarialTrainer": "trainer",
-    "Prepared": "prepare",
-    "epochs_of": "prepare",
-    "prepare": "prepare",
+    "Prepared": "preparation",
+    "epochs_of": "preparation",
+    "prepare": "preparation",
     "run_cell": "cell",
 }
 """Names whose files load torch, which planning can do without."""
