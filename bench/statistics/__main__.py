@@ -1,6 +1,6 @@
 """Run the simulation studies and print their tables as Markdown.
 
-OMP_NUM_THREADS=1 python -m bench.statistics            # about a quarter of an hour, one core
+OMP_NUM_THREADS=1 python -m bench.statistics            # about ten minutes, one core
 OMP_NUM_THREADS=1 python -m bench.statistics --quick    # under a minute, coarse
 python -m bench.statistics --only racing --seed 1
 """
@@ -70,7 +70,7 @@ STUDIES = {
         "configurations differ | grid | full grid finds the best, % | race does, % "
         "| full grid falls short by, points | race, points | cells run, % "
         "| best was tested out, %",
-        2000,
+        1000,
         20,
     ),
 }

@@ -86,7 +86,8 @@ def race_decide(
         if missing or not contenders:
             text = f"seed {done} of {seeds} for {len(contenders)} configurations"
             return _decision(missing, contenders, by_test, by_budget, failed, text)
-        contenders.sort(key=lambda name: (-alive[name][:done].mean(), name))  # noqa: B023
+        means = {name: float(alive[name][:done].mean()) for name in contenders}
+        contenders.sort(key=lambda name: (-means[name], name))  # noqa: B023
         level = alpha / max(len(scores) - 1, 1) / (seeds - 1)
         worse = _worse({name: alive[name][:done] for name in contenders}, level)
         by_test |= dict.fromkeys(worse, done)
@@ -141,17 +142,20 @@ def _worse(rows: Mapping[str, np.ndarray], level: float) -> list[str]:
 
 
 def _affordable(contenders: int, rounds: int, cells: int) -> int:
-    """How many contenders go on, so that shrinking at one rate per round stays in the budget."""
+    """How many contenders go on, so that shrinking at one rate per round stays in the budget.
+
+    Never one: a seed that only the leader gets decides nothing.
+    """
     if contenders * rounds <= cells:
         return contenders
-    if cells < 1:
+    if cells < 2:
         return 0
     low, high = 0.0, 1.0  # the rate: what share of the contenders stays in each round
-    for _ in range(40):
+    for _ in range(20):
         rate = (low + high) / 2
-        cost = sum(max(1, int(contenders * rate**turn)) for turn in range(1, rounds + 1))
+        cost = sum(max(2, int(contenders * rate**turn)) for turn in range(1, rounds + 1))
         low, high = (rate, high) if cost <= cells else (low, rate)
-    return max(1, int(contenders * low))
+    return max(2, int(contenders * low))
 
 
 def _decision(
