@@ -6,7 +6,7 @@ can put right; 130: interrupted.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -28,9 +28,9 @@ class _SearchByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
-        if args and args[0] not in own and args[0] not in self.commands:
-            if args[0].startswith("-") or "=" in args[0]:
-                args = [DEFAULT, *args]
+        known = not args or args[0] in own or args[0] in self.commands
+        if not known and (args[0].startswith("-") or "=" in args[0]):
+            args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
 
@@ -133,7 +133,7 @@ def search(
     if summary.interrupted:
         print("interrupted: the same command again continues from here", file=sys.stderr)
         raise typer.Exit(130)
-    if any(summary.counts.get(state) for state in ("failed", "diverged")):
+    if any(n for state, n in summary.counts.items() if state in ("failed", "diverged")):
         print("some cells failed: see trials.csv; --retry-failed runs them again", file=sys.stderr)
         raise typer.Exit(1)
     return None
@@ -245,11 +245,20 @@ def _plan(
     opened = load_space(space, overrides or (), data, tasks=task_metrics())
     planned = plan_cells(
         opened,
-        data_fingerprint=data_fingerprint,
+        data_fingerprint=_read_data if fetch else data_fingerprint,
         model_fingerprint=partial(model_fingerprint, fetch=fetch),
         limit=None if yes else 100_000,
     )
     return opened, planned, results / opened.name
+
+
+def _read_data(settings: Mapping[str, Any]) -> str:
+    """Read the data once, fetching what the Hub has, and say what a user should know of it."""
+    from freelb_tune.tasks import check_data, data_fingerprint
+
+    for note in check_data(settings):
+        print(note, file=sys.stderr)
+    return data_fingerprint(settings)
 
 
 def _load_plugins(modules: Sequence[str] | None) -> None:
@@ -270,19 +279,11 @@ def _known(folder: Path) -> dict[str, str]:
 
 
 def _check_cells(planned: "Plan") -> None:
-    """Everything that would make a cell fail and can be known before Ray starts."""
+    """Let `TrainingArguments` refuse what it would refuse, before Ray starts."""
     import tempfile
 
-    from freelb_tune.space import digest
-    from freelb_tune.tasks import check_data
     from freelb_tune.training.arguments import check_arguments
 
-    distinct = {
-        digest({k: v for k, v in c.settings.items() if k.startswith(("data.", "task"))}): c
-        for c in planned.cells
-    }
-    for cell in distinct.values():
-        check_data(cell.settings)
     with tempfile.TemporaryDirectory() as scratch:
         check_arguments({c.id: c for c in planned.cells}, Path(scratch))
 

@@ -101,7 +101,7 @@ def _check_trainer(name: str, value: Any) -> str | None:
 def _adapter(kind: type[BaseModel], name: str) -> TypeAdapter[Any]:
     field = kind.model_fields[name]
     kind_: Any = field.annotation
-    whole = Annotated[kind_, *field.metadata] if field.metadata else kind_
+    whole: Any = Annotated[kind_, *field.metadata] if field.metadata else kind_
     return TypeAdapter(whole, config=ConfigDict(strict=True))
 
 

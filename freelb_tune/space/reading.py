@@ -289,8 +289,9 @@ class _Reader:
         found: set[str] = set()
         for layer in layers:
             value = layer.get("adversary.method")
-            if is_domain(value):
-                found |= {v for v in next(iter(value.values())) or () if isinstance(v, str)}
+            if isinstance(value, dict) and is_domain(value):
+                values = next(iter(value.values()))  # a domain has one name
+                found |= {v for v in values or () if isinstance(v, str)}
             elif isinstance(value, str):
                 found.add(value)
         for tie in self.ties:
