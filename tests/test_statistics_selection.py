@@ -104,6 +104,14 @@ def test_a_race_drops_what_is_clearly_worse():
     assert decision.run == (("a", 2), ("b", 2))
 
 
+def test_more_looks_and_more_rivals_need_a_larger_gap():
+    # differences of 0.065 and 0.055: t = 0.06 / 0.005 = 12 with 1 degree of freedom, one-sided p
+    # 0.026: out at 0.05 with one look, in at 0.05 / 7 with seven
+    scores = {"a": [0.80, 0.81], "b": [0.735, 0.755]}
+    assert race_decide(scores, seeds=2).out_by_test == {"b": 2}
+    assert race_decide(scores, seeds=8).out_by_test == {}
+
+
 def test_a_race_ends_with_one_contender():
     scores = {"a": [0.80, 0.82], "b": [0.50, 0.53], "c": [0.51, 0.52]}
     decision = race_decide(scores, seeds=5)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from statistics_fixtures import arm, scored, searched
+from statistics_fixtures import arm, run, scored, searched
 
 from bench.statistics.paragen_readme import CELLS, CLEAN, N_DEV
 from freelb_tune.errors import FreeLBTuneError
@@ -73,12 +73,13 @@ def test_a_single_loss_is_the_whole_sentence():
 
 
 def test_an_incomplete_configuration_is_not_called_the_best():
-    table = chance(0.6, arms=3)
-    arms = searched(table)
-    lucky = arm("lucky", np.ones((1, 100), dtype=int), planned=3)
-    told = verdict([*arms[:2], lucky], "accuracy")
-    assert "the best, c1," in told.sentence or "better" in told.sentence
-    assert [one.note for one in told.comparisons][1].startswith("one seed")
+    table = chance(0.7)[[0, 0]]  # c1 is as normal training
+    lucky = table[0, :1].copy()
+    lucky[0, np.flatnonzero(lucky[0] == 0)[:5]] = 1  # one seed of three, 5 points better
+    told = verdict([*searched(table), arm("lucky", lucky, planned=3)], "accuracy")
+    assert told.comparisons[1].difference == pytest.approx(0.05)
+    assert told.comparisons[0].difference == 0.0
+    assert "the best, c1, is" in told.sentence
 
 
 def test_one_seed_is_said():
@@ -151,6 +152,13 @@ def test_a_difference_on_every_example_has_a_verdict_too():
 def test_two_dev_sets_are_refused():
     with pytest.raises(FreeLBTuneError, match="two different dev sets under one name"):
         verdict([arm("clean", np.ones((1, 30))), arm("a", np.ones((1, 20)))], "accuracy")
+
+
+def test_as_many_examples_with_other_labels_are_refused():
+    flipped = [run(1, np.ones(30), labels=1 - np.arange(30) % 2)]
+    arms = [arm("clean", np.ones((1, 30))), Arm("a", "clean", "a", 1, tuple(flipped))]
+    with pytest.raises(FreeLBTuneError, match="30 for a, seed 1, with other labels"):
+        verdict(arms, "accuracy")
 
 
 def test_a_clean_arm_that_was_tuned_less_is_said():

@@ -68,7 +68,7 @@ def counts_verdict(
 def _discordance(net: int, wanted: float, fewest: int, most: int, n_examples: int) -> Discordance:
     """The number of discordant examples nearest to `wanted` that leaves `net` gained."""
     total = min(max(round(wanted), fewest), most)
-    total -= (total - fewest) % 2  # gained + lost and gained - lost are both even or both odd
+    # an odd one left over is in neither: gained + lost and gained - lost are both even or both odd
     return Discordance((total + net) // 2, (total - net) // 2, n_examples)
 
 
