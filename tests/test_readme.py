@@ -1,0 +1,55 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import torch
+from batches import padded_batch
+from conftest import tiny_encoder
+from transformers import TrainingArguments
+
+from freelb_tune.space import load_space, plan_cells
+from freelb_tune.tasks import task_metrics
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+
+
+def code(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_space_that_the_readme_teaches_plans(tmp_path):
+    (text,) = code("yaml")
+    path = tmp_path / "space.yaml"
+    path.write_text(text, "utf-8")
+    space = load_space(path, tasks=task_metrics())
+    plan = plan_cells(
+        space, data_fingerprint=lambda _: "data", model_fingerprint=lambda _: "model"
+    )
+    # adv_lr x tie x batch size x seeds: 0.05 and 0.1 both lie within init_mag 0.1 and 0.2
+    arms = [cell.arm for cell in plan.cells]
+    assert arms.count("adversarial") == 2 * 2 * 2 * 3
+    assert arms.count("clean") == 2 * 3
+    for cell in plan.cells:
+        if cell.arm == "adversarial":
+            assert cell.settings["adversary.max_norm"] == cell.settings["adversary.init_mag"]
+
+
+def test_the_trainer_alone_trains_as_the_readme_says(tmp_path):
+    (text,) = code("python")
+    batch = padded_batch()
+    rows = [{name: value[i] for name, value in batch.items()} for i in range(6)]
+    model = tiny_encoder("bert")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    names = {
+        "model": model,
+        "train": rows,
+        "collator": lambda rows: {k: torch.stack([row[k] for row in rows]) for k in rows[0]},
+        "arguments": TrainingArguments(
+            output_dir=str(tmp_path), max_steps=2, use_cpu=True, report_to=[], disable_tqdm=True
+        ),
+    }
+    exec(text, names)
+    assert names["trainer"].passes == 2 * 3
+    assert names["trainer"].packed is not None  # the fast path, chosen by itself
+    assert any(not torch.equal(before[n], v) for n, v in model.state_dict().items())
