@@ -4,97 +4,127 @@ Room: space. Every value a file can lead to is checked here before anything runs
 grid and both ends of a range.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adversary import ADVERSARIES
-from freelb_tune.space.problems import shown
+from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.cell import Value
+from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.sections import DataFields, ModelFields, RunFields
-from freelb_tune.space.trainer_fields import AT_LEAST, OURS, trainer_fields
+from freelb_tune.space.trainer_fields import refused_field, trainer_fields, trainer_type
 
-__all__ = ["check_value", "known_settings", "say", "wrong_key"]
+__all__ = ["FIELDS", "Refusal", "known_settings", "read_section", "read_value", "wrong_key"]
 
+_Section = TypeVar("_Section", bound=BaseModel)
 FIELDS: dict[str, type[BaseModel]] = {"model": ModelFields, "data": DataFields, "run": RunFields}
+
 _KINDS = {
     "float_type": "a number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_too_short": "text that is not empty",
     "list_type": "a list",
-    "tuple_type": "a list",
     "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
 }
+_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
-def known_settings(section: str, methods: Iterable[str] = ()) -> set[str]:
+class Refusal(ValueError):
+    """A value may not stand at a setting; the message says what was expected and found."""
+
+
+def known_settings(section: str, methods: Iterable[str] = ()) -> Collection[str]:
     """The settings that a section has; of `adversary`, those that any of the methods reads."""
     if section == "trainer":
-        return set(trainer_fields())
+        return trainer_fields().keys()
     if section == "adversary":
         kinds = [ADVERSARIES[method] for method in methods if method in ADVERSARIES]
         return {name for kind in kinds or ADVERSARIES.values() for name in kind.model_fields}
-    return set(FIELDS[section].model_fields)
+    return FIELDS[section].model_fields.keys()
 
 
-def wrong_key(section: str, name: str, methods: Iterable[str] = ()) -> str | None:
+def wrong_key(section: str, name: str, methods: Collection[str] = ()) -> str | None:
     """Why a section has no such setting, or None if it has it."""
-    if section == "trainer" and name in OURS:
-        return f"is not for the space to set: {OURS[name]}"
+    if section == "trainer":
+        return refused_field(name)
     known = known_settings(section, methods)
     if name in known:
         return None
-    readers = sorted(m for m, kind in ADVERSARIES.items() if name in kind.model_fields)
+    readers = [method for method, kind in ADVERSARIES.items() if name in kind.model_fields]
     if section == "adversary" and readers:
-        chosen = ", ".join(sorted(set(methods)))
-        return f"{chosen} does not read it; take it out (it is read by {', '.join(readers)})"
-    if section == "trainer":
-        return _short_unknown(name, known - set(OURS))
+        return (
+            f"{' and '.join(sorted(methods))} does not read it; take it out "
+            f"(it is read by {', '.join(sorted(readers))})"
+        )
     return unknown_name(name, known)
 
 
-def _short_unknown(name: str, known: set[str]) -> str:
-    """As `unknown_name`, without its list of a hundred names."""
-    hint = unknown_name(name, known).split("known:")[0].rstrip("; ")
-    return f"{hint}; any field of transformers.TrainingArguments may stand here"
+def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
+    """A value as its setting keeps it: 1 becomes 1.0 where fractions may stand.
 
+    Args:
+        key: the setting's dotted name, known to its section.
+        value: what the file says.
+        methods: the adversaries that the value may go to; it has to suit one of them.
 
-def check_value(section: str, name: str, value: Any, methods: Iterable[str] = ()) -> str | None:
-    """Why a value may not stand at a setting, or None if it may."""
+    Raises:
+        Refusal: it may not stand there.
+    """
+    section, _, name = key.partition(".")
     if section == "trainer":
-        return _check_trainer(name, value)
+        return _read(_trainer_adapter(name), value)
     if section != "adversary":
-        return _refusal(_adapter(FIELDS[section], name), value)
+        return _read(_adapter(FIELDS[section], name), value)
     if name == "method":
-        known = isinstance(value, str) and value in ADVERSARIES
-        return None if known else unknown_name(str(value), ADVERSARIES)
-    kinds = [ADVERSARIES[m] for m in methods if m in ADVERSARIES]
-    refusals = [
-        _refusal(_adapter(kind, name), value) for kind in kinds if name in kind.model_fields
-    ]
-    return refusals[0] if refusals and None not in refusals else None
+        if isinstance(value, str) and value in ADVERSARIES:
+            return value
+        raise Refusal(unknown_name(value, ADVERSARIES) if isinstance(value, str) else
+                      f"expected a method's name, got {shown(value)}")  # fmt: skip
+    refusals = []
+    for kind in _readers(name, methods):
+        try:
+            return _read(_adapter(kind, name), value)
+        except Refusal as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
-def _check_trainer(name: str, value: Any) -> str | None:
-    kind = trainer_fields()[name]
-    if kind is not Any:
-        refusal = _refusal(TypeAdapter(kind, config=ConfigDict(strict=True)), value)
-        if refusal:
-            return refusal
-    if name == "max_steps" and value != -1 and value < 1:
-        return f"expected a whole number of 1 or more (-1 for none), got {shown(value)}"
-    if name in AT_LEAST and value is not None:
-        least, open_ = AT_LEAST[name]
-        if not (value > least or (value == least and not open_)):
-            return f"expected {'above' if open_ else 'at least'} {least}, got {shown(value)}"
-    return None
+def read_section(
+    content: Mapping[str, Any], name: str, kind: type[_Section], problems: Problems
+) -> _Section:
+    """A section whose values are not searched; with its defaults where something is wrong."""
+    section = content.get(name)
+    if section is not None and not isinstance(section, dict):
+        problems.add(name, f"expected a mapping, got {shown(section)}")
+        return kind()
+    good = {}
+    for key, value in (section or {}).items():
+        if key not in kind.model_fields:
+            problems.add(f"{name}.{key}", unknown_name(key, kind.model_fields))
+            continue
+        try:
+            good[key] = _read(_adapter(kind, key), value)
+        except Refusal as refusal:
+            problems.add(f"{name}.{key}", str(refusal))
+    return kind.model_validate(good)
+
+
+def _readers(name: str, methods: Iterable[str]) -> list[type[AdversarySettings]]:
+    kinds = [ADVERSARIES[method] for method in methods if method in ADVERSARIES]
+    return [k for k in kinds or ADVERSARIES.values() if name in k.model_fields]
+
+
+@cache
+def _trainer_adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(trainer_type(name), config=ConfigDict(strict=True))
 
 
 @cache
@@ -105,26 +135,18 @@ def _adapter(kind: type[BaseModel], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(whole, config=ConfigDict(strict=True))
 
 
-def _refusal(adapter: TypeAdapter[Any], value: Any) -> str | None:
+def _read(adapter: TypeAdapter[Any], value: Any) -> Value:
     try:
-        adapter.validate_python(value)
+        found: Value = adapter.validate_python(value)
+        return found
     except ValidationError as err:
-        return say(err.errors(), value)
-    return None
+        expected = " or ".join(dict.fromkeys(_clause(e) for e in _told(err.errors())))
+        raise Refusal(f"expected {expected}, got {shown(value)}{_trap(value, expected)}") from err
 
 
-def say(errors: list[ErrorDetails], value: Any) -> str:
-    """pydantic's findings about one value, as one clause in our words."""
-    clauses = []
-    for error in errors:
-        if error["type"] == "none_required":
-            continue
-        clauses.append(_clause(error))
-    what = " or ".join(dict.fromkeys(clauses))
-    trap = ""
-    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        trap = f"; {value!r} is text in YAML 1.2: write true or false"
-    return f"expected {what}, got {shown(value)}{trap}"
+def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without pydantic's remark, on each setting that may be null, that this is not null."""
+    return [each for each in errors if each["type"] != "none_required"] or errors
 
 
 def _clause(error: ErrorDetails) -> str:
@@ -133,9 +155,20 @@ def _clause(error: ErrorDetails) -> str:
         return _KINDS[kind]
     if kind == "literal_error":
         return str(limits["expected"])
-    for name, words in (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most")):
+    for name, words in _BOUNDS.items():
         if name in limits:
             return f"{words} {limits[name]}"
-    if kind == "finite_number":
-        return "a finite number"
-    return str(error["msg"])
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _trap(value: Any, expected: str) -> str:
+    """What to write where text was taken for something else."""
+    if not isinstance(value, str):
+        return ""
+    if "true or false" in expected and value.lower() in ("yes", "no", "on", "off", "y", "n"):
+        return f"; {value!r} is text in YAML 1.2: write true or false"
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return "; take the quotes away" if "number" in expected else ""

@@ -3,20 +3,26 @@
 Room: space. YAML 1.2 (`1e-5` is a number, `no` is text), loaded without running anything.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarint import ScalarInt
 
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["Document", "read_document", "to_yaml"]
+
+_DEEPEST = 30
+_MOST = 300_000
 
 
 @dataclass
@@ -27,11 +33,13 @@ class Document:
         path: the file.
         content: plain mappings, lists and values.
         places: the line of each dotted key, or the override that set it.
+        traps: what YAML readers disagree on, or what no setting can be, as (key, message).
     """
 
     path: Path
-    content: dict[str, Any]
-    places: dict[str, int | str]
+    content: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, int | str] = field(default_factory=dict)
+    traps: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_document(path: Path, overrides: Sequence[str]) -> Document:
@@ -41,24 +49,15 @@ def read_document(path: Path, overrides: Sequence[str]) -> Document:
         FreeLBTuneError: the file is not there, is no YAML or no mapping, or an override is not
             `key=value`.
     """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError as err:
-        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:6])
-        raise FreeLBTuneError(
-            f"{path}: there is no such file" + (f"; beside it: {near}" if near else "")
-        ) from err
-    except (OSError, UnicodeDecodeError) as err:
-        raise FreeLBTuneError(f"{path}: cannot be read as UTF-8 text: {err}") from err
-    tree = _parse(text, str(path))
+    tree = _parse(_read(path), str(path))
     if not isinstance(tree, CommentedMap):
         raise FreeLBTuneError(
             f"{path}: a search space is a mapping that begins with task: and model:, "
-            f"got {'nothing' if tree is None else type(tree).__name__}"
+            f"got {'nothing' if tree is None else _kind(tree)}"
         )
-    places: dict[str, int | str] = {}
-    _note_lines(tree, "", places)
-    document = Document(path, _plain(tree), places)
+    document = Document(path)
+    document.content = _Plain(str(path), document.traps).of(tree, "")  # bounds what comes next
+    _note_lines(tree, "", document.places)
     for override in overrides:
         _lay_over(document, override)
     return document
@@ -70,74 +69,134 @@ def to_yaml(content: dict[str, Any]) -> str:
     yaml.default_flow_style = None
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 100
+    yaml.representer.ignore_aliases = lambda *_: True
     out = StringIO()
     yaml.dump(content, out)
     return out.getvalue()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as err:
+        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:6])
+        raise FreeLBTuneError(
+            f"{path}: there is no such file" + (f"; beside it: {near}" if near else "")
+        ) from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise FreeLBTuneError(f"{path}: cannot be read as UTF-8 text: {err}") from err
 
 
 def _parse(text: str, where: str) -> Any:
     try:
         return YAML(typ="rt", pure=True).load(text)
     except DuplicateKeyError as err:
-        line = err.problem_mark.line + 1 if err.problem_mark else 0
-        raise FreeLBTuneError(f"{where}: line {line}: the same key stands twice") from err
-    except MarkedYAMLError as err:
-        line = err.problem_mark.line + 1 if err.problem_mark else 0
+        key = str(err.problem).partition('"')[2].partition('"')[0]
         raise FreeLBTuneError(
-            f"{where}: line {line}: not YAML: {err.problem or err.context}; "
-            "check indentation, colons and brackets there"
+            f"{where}: {_line(err)}the same key stands twice, {key!r}; take one out"
         ) from err
-    except YAMLError as err:
-        raise FreeLBTuneError(f"{where}: not YAML: {err}") from err
+    except MarkedYAMLError as err:
+        raise FreeLBTuneError(
+            f"{where}: {_line(err)}not YAML: {err.problem or err.context}; "
+            "check the indentation, colons, quotes and brackets there and just above"
+        ) from err
+    except (YAMLError, ValueError, RecursionError) as err:  # ValueError: a date such as 2020-99-99
+        raise FreeLBTuneError(f"{where}: not YAML: {str(err).splitlines()[0]}") from err
+
+
+def _line(err: MarkedYAMLError) -> str:
+    return f"line {err.problem_mark.line + 1}: " if err.problem_mark else ""
+
+
+def _kind(tree: Any) -> str:
+    return "a list" if isinstance(tree, list) else f"the single value {str(tree)[:40]!r}"
 
 
 def _note_lines(tree: Any, prefix: str, places: dict[str, int | str]) -> None:
     if isinstance(tree, CommentedMap):
         for key, value in tree.items():
             name = f"{prefix}{key}"
-            places[name] = tree.lc.key(key)[0] + 1
+            if key in tree.lc.data:  # not so for keys merged in by <<
+                places[name] = tree.lc.key(key)[0] + 1
             _note_lines(value, f"{name}.", places)
     elif isinstance(tree, CommentedSeq):
         for index, value in enumerate(tree):
             places[f"{prefix}{index}"] = tree.lc.item(index)[0] + 1
-            _note_lines(value, f"{prefix}{index}.", places)
+            if isinstance(value, CommentedMap | CommentedSeq):
+                _note_lines(value, f"{prefix}{index}.", places)
 
 
-def _plain(value: Any) -> Any:
-    """ruamel's values as Python's own."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)  # a date: no setting is one, and the message will show it as text
+class _Plain:
+    """Makes ruamel's values Python's own, and notes what should have been written otherwise."""
+
+    def __init__(self, where: str, traps: list[tuple[str, str]]) -> None:
+        self._where, self._traps, self._count = where, traps, 0
+
+    def of(self, value: Any, key: str, depth: int = 0) -> Any:
+        """One value of the file, with all that is in it."""
+        self._count += 1
+        if depth > _DEEPEST or self._count > _MOST:
+            raise FreeLBTuneError(
+                f"{self._where}: {key}: nested too deeply, or too large; does an *alias repeat "
+                "what it stands in?"
+            )
+        inner = f"{key}." if key else ""
+        if isinstance(value, dict):
+            return {str(k): self.of(v, f"{inner}{k}", depth + 1) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.of(v, f"{inner}{i}", depth + 1) for i, v in enumerate(value)]
+        return self._scalar(value, key)
+
+    def _scalar(self, value: Any, key: str) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if type(value) is ScalarInt and (zeros := _leading_zeros(value)):
+            self._trap(
+                key,
+                f"{zeros}{int(value)} has a leading zero, which YAML readers take for octal, "
+                f"text or {int(value)}; write {int(value)}",
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            self._trap(key, f"expected a finite number, got {value}")
+        for kind in (int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+        if isinstance(value, TaggedScalar):
+            self._trap(key, f"tags such as {value.tag.value} are not read; take it out")
+        elif isinstance(value, date):
+            self._trap(key, f"{value} is a date to YAML; put it in quotes to make it text")
+        else:
+            self._trap(key, f"a {type(value).__name__} is no setting's value")
+        return str(value)
+
+    def _trap(self, key: str, message: str) -> None:
+        self._traps.append((key, message))
+
+
+def _leading_zeros(value: ScalarInt) -> str:
+    width = getattr(value, "_width", None) or 0
+    return "0" * (width - len(str(abs(int(value)))))
 
 
 def _lay_over(document: Document, override: str) -> None:
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise FreeLBTuneError(
-            f"override {override!r}: write key=value, such as adversary.adv_lr=0.03"
-        )
-    value = _plain(_parse(text, f"override {override!r}"))
+    where = f"override {override!r}"
+    key, equals, text = (part.strip() for part in override.partition("="))
+    if not equals or not key or not all(key.split(".")):
+        raise FreeLBTuneError(f"{where}: write key=value, such as adversary.adv_lr=0.03")
+    value = _Plain(where, document.traps).of(_parse(text, where), key)
     place: dict[str, Any] = document.content
     *sections, last = key.split(".")
     for section in sections:
         inner = place.get(section)
-        if isinstance(inner, str) and section == "model":
+        if section == "model" and isinstance(inner, str):
             inner = {"name": inner}
         if inner is None:
             inner = {}
         if not isinstance(inner, dict):
-            raise FreeLBTuneError(f"override {override!r}: {section} holds a value, not settings")
+            raise FreeLBTuneError(f"{where}: {section} holds a value, not settings")
         place[section] = inner
         place = inner
     place[last] = value
     for known in [k for k in document.places if k == key or k.startswith(f"{key}.")]:
         del document.places[known]
-    document.places[key] = f"override {override!r}"
+    document.places[key] = where

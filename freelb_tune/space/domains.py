@@ -25,21 +25,12 @@ class Grid:
 
     values: tuple[Value, ...]
 
-    @property
-    def examples(self) -> tuple[Value, ...]:
-        """Values that stand for all when settings are checked."""
-        return self.values
-
 
 @dataclass(frozen=True)
 class Choice:
     """One of the values, each as likely."""
 
     values: tuple[Value, ...]
-
-    @property
-    def examples(self) -> tuple[Value, ...]:
-        return self.values
 
     def draw(self, rng: random.Random) -> Value:
         """Draw one value from `rng` alone."""
@@ -56,8 +47,11 @@ class Range:
     whole: bool
 
     @property
-    def examples(self) -> tuple[Value, ...]:
-        return (self.low, self.high)
+    def ends(self) -> tuple[Value, Value]:
+        """The lowest and the highest, of the kind that is drawn."""
+        if self.whole:
+            return int(self.low), int(self.high)
+        return float(self.low), float(self.high)
 
     def draw(self, rng: random.Random) -> Value:
         """Draw one number from `rng` alone; a fraction is rounded to four digits."""
@@ -67,8 +61,9 @@ class Range:
             value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         else:
             value = rng.uniform(self.low, self.high)
-        value = min(max(value, self.low), self.high)
-        return round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        value = value if self.whole else float(f"{value:.{DIGITS}g}")
+        value = min(max(value, self.low), self.high)  # last: rounding may step over an end
+        return round(value) if self.whole else float(value)
 
 
 Domain = Grid | Choice | Range
@@ -85,22 +80,15 @@ def parse_domain(value: Mapping[str, Any]) -> Domain | str:
     if kind not in DOMAINS:
         return unknown_name(str(kind), DOMAINS)
     if not isinstance(body, list):
-        return f"{kind} needs a list, such as {{{kind}: [0.05, 0.1]}}, got {body!r}"
+        return f"{kind} needs a list, such as {{{kind}: [1, 2]}}, got {body!r}"
     if kind in ("grid", "choice"):
-        return _listed(kind, body)
-    return _ranged(kind, body)
+        if not body:
+            return f"{kind} needs one value or more, got []"
+        return (Grid if kind == "grid" else Choice)(tuple(body))
+    return _range(kind, body)
 
 
-def _listed(kind: str, body: list[Any]) -> Domain | str:
-    if not body:
-        return f"{kind} needs one value or more, got []"
-    twice = [item for i, item in enumerate(body) if item in body[:i]]
-    if any(type(a) is type(b) for item in twice for a, b in [(item, item)]) and twice:
-        return f"{kind} has {twice[0]!r} twice; take one out"
-    return (Grid if kind == "grid" else Choice)(tuple(body))
-
-
-def _ranged(kind: str, body: list[Any]) -> Domain | str:
+def _range(kind: str, body: list[Any]) -> Domain | str:
     whole, log = kind.endswith("int"), kind.startswith("log")
     numbers = [x for x in body if isinstance(x, int | float) and not isinstance(x, bool)]
     if len(body) != 2 or len(numbers) != 2:

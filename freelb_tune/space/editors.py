@@ -12,7 +12,7 @@ from freelb_tune.space.adversary import ADVERSARIES
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.domains import DOMAINS
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, SearchConfig, TableConfig
-from freelb_tune.space.trainer_fields import OURS, trainer_fields
+from freelb_tune.space.trainer_fields import trainer_fields, trainer_type
 
 __all__ = ["json_schema"]
 
@@ -40,14 +40,9 @@ def json_schema() -> dict[str, Any]:
     methods = {"type": "string", "enum": sorted(ADVERSARIES)}
     sections: dict[str, Any] = {name: _searched(kind) for name, kind in FIELDS.items()}
     sections["model"] = {"anyOf": [{"type": "string"}, sections["model"]]}
-    adversary: dict[str, Any] = {}
-    for kind in ADVERSARIES.values():
-        adversary |= _searched(kind)["properties"]
-    adversary["method"] = _or_domain(methods)
-    sections["adversary"] = _object(adversary)
-    sections["trainer"] = _object(
-        {n: _or_domain(_type(kind)) for n, kind in trainer_fields().items() if n not in OURS}
-    )
+    sections["adversary"] = _object({**_adversary(), "method": _or_domain(methods)})
+    trainer = {name: _or_domain(_type(trainer_type(name))) for name in trainer_fields()}
+    sections["trainer"] = _object(trainer)
     whole = {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True}
     properties = {
         "name": {"type": "string"},
@@ -58,7 +53,7 @@ def json_schema() -> dict[str, Any]:
             "items": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
         },
         "branches": {"type": "array", "items": {"type": "object"}},
-        "where": {"type": "array", "items": {"type": "string"}},
+        "where": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         "clean_arm": {"type": "boolean"},
         "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {**whole, "minItems": 1}]},
         "search": SearchConfig.model_json_schema(),
@@ -83,8 +78,20 @@ def _searched(kind: type[BaseModel]) -> dict[str, Any]:
     return _object({name: _or_domain(item) for name, item in schema["properties"].items()})
 
 
-def _or_domain(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [schema, {"$ref": "#/$defs/domain"}, {"$ref": "#/$defs/reference"}]}
+def _adversary() -> dict[str, Any]:
+    """Every method's settings; one that several methods read may be what suits any of them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind in ADVERSARIES.values():
+        for name, schema in kind.model_json_schema()["properties"].items():
+            schemas = found.setdefault(name, [])
+            bare = {key: value for key, value in schema.items() if key != "default"}
+            if bare not in schemas:
+                schemas.append(bare)
+    return {name: _or_domain(*schemas) for name, schemas in found.items()}
+
+
+def _or_domain(*schemas: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [*schemas, {"$ref": "#/$defs/domain"}, {"$ref": "#/$defs/reference"}]}
 
 
 def _type(kind: Any) -> dict[str, Any]:

@@ -39,17 +39,17 @@ def _varying(cells: Sequence[Cell]) -> tuple[list[str], dict[str, Value]]:
 
     A setting that only the clean arm lacks does not vary.
     """
-    values: dict[str, set[str]] = {}
-    last: dict[str, Value] = {}
+    first: dict[str, Value] = {}
+    differ: set[str] = set()
     configs = {cell.config_id: cell.settings for cell in cells}
     for settings in configs.values():
         for name, value in settings.items():
             if name == "adversary.method" and value == "none":
                 continue
-            values.setdefault(name, set()).add(repr(value))
-            last[name] = value
-    varying = [name for name, found in values.items() if len(found) > 1]
-    return varying, {name: last[name] for name in values if name not in varying}
+            if first.setdefault(name, value) != value:
+                differ.add(name)
+    varying = [name for name in first if name in differ]
+    return varying, {name: value for name, value in first.items() if name not in differ}
 
 
 def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "a mapping" if value else "an empty mapping"
+        return f"the mapping {{{', '.join(map(str, value))}}}" if value else "an empty mapping"
     return repr(value)
 
 
@@ -28,28 +28,24 @@ class Problems:
     """Collects problems by the dotted key that they stand at."""
 
     def __init__(self, path: Path, places: Mapping[str, int | str]) -> None:
+        """Collect for one file.
+
+        Args:
+            path: the file, as messages name it.
+            places: the line of each dotted key, or the override that set it.
+        """
         self._path, self._places = path, places
-        self._found: list[tuple[str, str]] = []
+        self._found: dict[tuple[str, str], None] = {}
 
     def add(self, key: str, message: str) -> None:
         """Note a problem; the same one twice counts once."""
-        if (key, message) not in self._found:
-            self._found.append((key, message))
+        self._found[key, message] = None
 
     def __len__(self) -> int:
         return len(self._found)
 
-    def place(self, key: str) -> str:
-        """Where a key stands: its line, its override, or that of the section around it."""
-        while key:
-            if key in self._places:
-                place = self._places[key]
-                return f"line {place}" if isinstance(place, int) else place
-            key = key.rpartition(".")[0]
-        return "the file"
-
     def raise_if_any(self) -> None:
-        """Say everything that was found.
+        """Say everything that was found, in the file's order.
 
         Raises:
             FreeLBTuneError: something was.
@@ -57,8 +53,25 @@ class Problems:
         if not self._found:
             return
         count = "1 problem" if len(self._found) == 1 else f"{len(self._found)} problems"
-        lines = [f"{self._path}: {count}"]
-        told = [(self.place(key), key, message) for key, message in self._found]
-        told.sort(key=lambda t: int(t[0].split()[1]) if t[0].startswith("line ") else 0)
-        lines += [f"  {place}, {key}: {message}" for place, key, message in told]
-        raise FreeLBTuneError("\n".join(lines))
+        told = []
+        for key, message in sorted(self._found, key=lambda found: self._order(found[0])):
+            place = self._place(key)
+            told.append(
+                f"  {f'line {place}, ' if isinstance(place, int) else place}{key}: {message}"
+            )
+        raise FreeLBTuneError("\n".join([f"{self._path}: {count}", *told]))
+
+    def _place(self, key: str) -> int | str:
+        """Where a key stands: its line or override, or those of what is in it or around it."""
+        within = [name for name in self._places if name.startswith(f"{key}.")]
+        key = within[0] if within and key not in self._places else key
+        while key:
+            if key in self._places:
+                place = self._places[key]
+                return place if isinstance(place, int) else f"{place}, "
+            key = key.rpartition(".")[0]
+        return ""
+
+    def _order(self, key: str) -> tuple[bool, int]:
+        place = self._place(key)
+        return not isinstance(place, int), place if isinstance(place, int) else 0

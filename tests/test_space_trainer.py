@@ -1,0 +1,90 @@
+"""The trainer section takes what the installed transformers takes; and the JSON Schema."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+from space_fixtures import HEAD, SHIPPED
+
+from freelb_tune.space import json_schema
+from freelb_tune.space.trainer_fields import DEFAULTS, LIMITS, OURS, trainer_fields
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_the_fields_are_those_of_training_arguments():
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    real = {field.name for field in fields(TrainingArguments) if field.init}
+    ours = set(trainer_fields())
+    assert ours < real
+    assert {"learning_rate", "max_steps", "lr_scheduler_type", "optim", "bf16"} <= ours
+    assert not ours & OURS.keys()
+    assert not {name for name in ours if name.startswith(("hub_", "save_", "logging_", "ddp_"))}
+    assert LIMITS.keys() <= real
+    assert OURS.keys() <= real
+    assert DEFAULTS.keys() <= ours
+
+
+def test_a_space_of_ten_thousand_cells_loads_no_heavy_library(tmp_path):
+    grid = "{grid: [" + ", ".join(f"0.{n:03}" for n in range(100, 200)) + "]}"
+    path = tmp_path / "space.yaml"
+    path.write_text(HEAD + f"adversary: {{adv_lr: {grid}, init_mag: {grid}}}\n")
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from freelb_tune.space import json_schema, list_plan, load_space, plan_cells\n"
+        f"space = load_space(Path({str(path)!r}))\n"
+        "plan = plan_cells(space, data_fingerprint=lambda s: 'd', model_fingerprint=str)\n"
+        "list_plan(space, plan, {}), json_schema()\n"
+        "heavy = {'torch', 'ray', 'transformers', 'datasets', 'pandas', 'numpy', 'omegaconf'}\n"
+        "print(len(plan.cells), sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "10001 []"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_schema_takes_every_shipped_space(validator, path):
+    content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    assert list(validator.iter_errors(json.loads(json.dumps(content)))) == []
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {"tsk": "rte"},
+        {"trainer": {"lerning_rate": 1e-5}},
+        {"trainer": {"seed": 1}},
+        {"trainer": {"per_device_train_batch_size": 0}},
+        {"trainer": {"lr_scheduler_type": "polinomial"}},
+        {"trainer": {"learning_rate": {"gird": [1]}}},
+        {"adversary": {"adv_lr": -1}},
+        {"adversary": {"adv_lr": {"grid": []}}},
+        {"adversary": {"method": "frelb"}},
+        {"seeds": []},
+        {"search": {"algorithm": "gird"}},
+        {"resources": {"gpus": 1}},
+    ],
+)
+def test_the_schema_refuses_what_the_reader_refuses(validator, added):
+    assert validator.is_valid({"task": "rte", "model": "x"})
+    assert not validator.is_valid({"task": "rte", "model": "x", **added})
+
+
+def test_the_schema_lets_every_setting_be_searched(validator):
+    searched = {
+        "trainer": {name: {"grid": [1]} for name in trainer_fields()},
+        "adversary": {"adv_lr": {"loguniform": [0.1, 1]}, "max_norm": "${adversary.init_mag}"},
+        "model": {"name": {"grid": ["a", "b"]}},
+    }
+    assert list(validator.iter_errors({"task": "rte", **searched})) == []
