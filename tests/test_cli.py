@@ -182,6 +182,7 @@ def outputs(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # four searches and a rerun
 def test_a_search_killed_in_the_middle_ends_in_the_same_tables(space_file, tmp_path):
     path = space_file("trainer: {num_train_epochs: 3, learning_rate: 1e-3}", "name: toy")
     straight, broken = tmp_path / "straight", tmp_path / "broken"
