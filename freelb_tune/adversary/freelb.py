@@ -1,5 +1,7 @@
 """FreeLB: K passes from a random start, their gradients averaged."""
 
+import torch
+
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.adversary.passes import Outcome, Passes
 from freelb_tune.space.adversary import FreeLBSettings
@@ -31,7 +33,7 @@ class FreeLB:
     def __call__(self, passes: Passes) -> Outcome:
         k = self.settings.adv_steps
         delta = init_delta(passes.mask, passes.width, self.settings, passes.generator)
-        total = passes.mask.new_zeros(len(passes.mask))
+        total = torch.zeros(len(passes.mask), device=passes.mask.device)
         for step in range(k):
             last = step == k - 1
             result = passes.run(delta, scale=1 / k, ascend=not last)

@@ -1,5 +1,7 @@
 """Noise: FreeLB's passes and lengths without its gradient. The control for the ascent."""
 
+import torch
+
 from freelb_tune.adversary.delta import ascend, init_delta, random_entries
 from freelb_tune.adversary.passes import Outcome, Passes
 from freelb_tune.space.adversary import NoiseSettings
@@ -33,7 +35,7 @@ class Noise:
         k = self.settings.adv_steps
         delta = init_delta(passes.mask, passes.width, self.settings, passes.generator)
         way = random_entries(passes.mask, passes.width, passes.generator, "normal")
-        total = passes.mask.new_zeros(len(passes.mask))
+        total = torch.zeros(len(passes.mask), device=passes.mask.device)
         for step in range(k):
             result = passes.run(delta, scale=1 / k, ascend=False)
             total = total + result.losses

@@ -29,7 +29,8 @@ class R3F:
         arXiv:2008.03156; facebookresearch/fairseq,
         examples/rxf/rxf_src/sentence_prediction_r3f.py. That code adds noise to padding as well,
         does not send the noisy copy's gradient into the word embeddings, and trains a regression
-        without the divergence.
+        without the divergence. There the two forward passes drop different units, so that the
+        divergence is that of dropout too; here the masks are shared.
     """
 
     def __init__(self, settings: R3FSettings) -> None:

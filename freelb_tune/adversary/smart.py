@@ -36,7 +36,8 @@ class SMART:
         ball (`max_norm`); that code has none, but norms each token by itself (here each example)
         and, in its later form, norms the sum of noise and step instead of the step. In its
         symmetric loss each half holds its target fixed (`detach`); here, as the paper's formula
-        has it, gradients run through both.
+        has it, gradients run through both. There each forward pass drops other units, so that
+        the divergence is that of dropout too; here the masks are shared.
     """
 
     def __init__(self, settings: SMARTSettings) -> None:

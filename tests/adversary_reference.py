@@ -1,0 +1,151 @@
+"""The rivals of FreeLB in one straight line each: what `adversary/` must equal.
+
+No hook of ours, no micro-batches, no shared steps. Each takes the random numbers that were drawn
+(found in the perturbations that went through the model), leaves its gradient in the parameters and
+returns the mean loss.
+"""
+
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+
+from freelb_tune.training.minibatch import input_embeddings
+
+
+def logits_of(model, batch, delta):
+    inputs = {k: v for k, v in batch.items() if k != "labels"}
+    handle = input_embeddings(model).register_forward_hook(lambda module, args, out: out + delta)
+    try:
+        return model(**inputs).logits
+    finally:
+        handle.remove()
+
+
+def task_loss(logits, labels):
+    if logits.shape[-1] == 1:
+        return mse_loss(logits[:, 0], labels.to(logits), reduction="none")
+    return cross_entropy(logits, labels, reduction="none")
+
+
+def apart(p, q):
+    """KL(p || q) + KL(q || p) from logits, or the squared difference of two regressions."""
+    if p.shape[-1] == 1:
+        return (p[:, 0] - q[:, 0]) ** 2
+    p, q = p.softmax(-1), q.softmax(-1)
+    return (p * (p / q).log()).sum(-1) + (q * (q / p).log()).sum(-1)
+
+
+def kl(p, q):
+    if p.shape[-1] == 1:
+        return (p[:, 0] - q[:, 0]) ** 2
+    p, q = p.softmax(-1), q.softmax(-1)
+    return (p * (p / q).log()).sum(-1)
+
+
+def unit(grad, norm):
+    flat = grad.reshape(len(grad), -1)
+    size = flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
+    return grad / size.view(-1, 1, 1)
+
+
+def step_up(delta, grad, adv_lr, max_norm, norm):
+    delta = delta.detach() + adv_lr * unit(grad, norm)
+    if max_norm is None:
+        return delta
+    if norm == "linf":
+        return delta.clamp(-max_norm, max_norm)
+    rows = []
+    for row in delta:
+        length = row.norm()
+        rows.append(row * max_norm / length if length > max_norm else row)
+    return torch.stack(rows)
+
+
+def slope(value, delta):
+    return torch.autograd.grad(value, delta)[0]
+
+
+def pgd(model, batch, start, *, adv_steps, adv_lr, max_norm, norm):
+    delta = start
+    for _ in range(adv_steps - 1):
+        delta = delta.detach().requires_grad_()
+        loss = task_loss(logits_of(model, batch, delta), batch["labels"]).mean()
+        delta = step_up(delta, slope(loss, delta), adv_lr, max_norm, norm)
+    loss = task_loss(logits_of(model, batch, delta.detach()), batch["labels"]).mean()
+    loss.backward()
+    return loss.item()
+
+
+def freeat(model, batch, start, *, adv_steps, adv_lr, max_norm, norm, learning_rate):
+    """Plain gradient descent; the last step is left to whoever called."""
+    delta, total = start, 0.0
+    for step in range(adv_steps):
+        delta = delta.detach().requires_grad_()
+        model.zero_grad()
+        loss = task_loss(logits_of(model, batch, delta), batch["labels"]).mean()
+        loss.backward()
+        total += loss.item()
+        if step == adv_steps - 1:
+            break
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.grad is not None:
+                    parameter -= learning_rate * parameter.grad
+        delta = step_up(delta, delta.grad, adv_lr, max_norm, norm)
+    return total / adv_steps
+
+
+def fgm(model, batch, *, adv_lr, width):
+    delta = torch.zeros(*batch["input_ids"].shape, width, dtype=torch.float64, requires_grad=True)
+    clean = task_loss(logits_of(model, batch, delta), batch["labels"]).mean()
+    clean.backward()
+    moved = adv_lr * unit(delta.grad, "l2")
+    other = task_loss(logits_of(model, batch, moved), batch["labels"]).mean()
+    other.backward()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= 2
+    return (clean.item() + other.item()) / 2
+
+
+def noise(model, batch, start, way, *, adv_steps, adv_lr, max_norm, norm):
+    delta, total = start, 0.0
+    for _ in range(adv_steps):
+        loss = task_loss(logits_of(model, batch, delta), batch["labels"]).mean() / adv_steps
+        loss.backward()
+        total += loss.item()
+        delta = step_up(delta, way, adv_lr, max_norm, norm)
+    return total
+
+
+def smart(model, batch, start, *, ascent_steps, adv_lr, max_norm, norm, adv_weight):
+    clean = logits_of(model, batch, torch.zeros_like(start))
+    delta = start
+    for _ in range(ascent_steps):
+        delta = delta.detach().requires_grad_()
+        away = apart(logits_of(model, batch, delta), clean.detach()).mean()
+        delta = step_up(delta, slope(away, delta), adv_lr, max_norm, norm)
+    moved = logits_of(model, batch, delta.detach())
+    loss = (task_loss(clean, batch["labels"]) + adv_weight * apart(clean, moved)).mean()
+    loss.backward()
+    return loss.item()
+
+
+def r3f(model, batch, start, *, adv_weight):
+    clean = logits_of(model, batch, torch.zeros_like(start))
+    moved = logits_of(model, batch, start)
+    loss = (task_loss(clean, batch["labels"]) + adv_weight * apart(clean, moved)).mean()
+    loss.backward()
+    return loss.item()
+
+
+def vat(model, batch, probe, *, ascent_steps, adv_lr, init_mag, adv_weight):
+    clean = logits_of(model, batch, torch.zeros_like(probe))
+    fixed = clean.detach()
+    for step in range(ascent_steps):
+        probe = probe.detach().requires_grad_()
+        way = slope(kl(fixed, logits_of(model, batch, probe)).mean(), probe)
+        probe = init_mag * unit(way, "l2") if step < ascent_steps - 1 else adv_lr * unit(way, "l2")
+    moved = logits_of(model, batch, probe.detach())
+    loss = (task_loss(clean, batch["labels"]) + adv_weight * kl(fixed, moved)).mean()
+    loss.backward()
+    return loss.item()

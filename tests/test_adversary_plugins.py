@@ -1,0 +1,155 @@
+"""A user's own adversary: found by name or entry point, never by a file of settings."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from freelb_tune.adversary import (
+    load_entry_points,
+    load_plugins,
+    loaded_plugins,
+    make_adversary,
+    plugins,
+    register,
+)
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings, FreeLBSettings
+
+PLUGIN = """
+from typing import Literal
+
+from freelb_tune.adversary import Outcome, register
+from freelb_tune.space.adversary import Perturbing
+
+
+class {title}Settings(Perturbing):
+    method: Literal["{name}"] = "{name}"
+    adv_lr: float = 0.1
+
+
+class {title}:
+    def __init__(self, settings):
+        self.settings = settings
+
+    def __call__(self, passes):
+        losses = passes.run(None).losses
+        return Outcome(losses, losses, delta=None, passes=1)
+
+
+register({title}Settings, {title})
+"""
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch):
+    """What a test registers and imports is forgotten after it."""
+    known, modules, loaded = dict(ADVERSARIES), set(sys.modules), list(loaded_plugins())
+    yield
+    for registry in (ADVERSARIES, plugins.FACTORIES):
+        for name in set(registry) - set(known):
+            del registry[name]
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+    plugins._LOADED[:] = loaded
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Writes a module of one adversary into a folder that Python searches."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name, source=PLUGIN):
+        path = tmp_path / f"{name}_plugin.py"
+        path.write_text(source.format(name=name, title=name.title()))
+        return path
+
+    return write
+
+
+def test_a_module_by_name_adds_its_adversary_once(plugin):
+    plugin("tilt")
+    load_plugins(["tilt_plugin"])
+    load_plugins(["tilt_plugin"])
+    assert loaded_plugins().count("tilt_plugin") == 1
+    settings = ADVERSARIES["tilt"].model_validate({"method": "tilt", "adv_lr": 0.3})
+    assert type(make_adversary(settings)).__name__ == "Tilt"
+
+
+def test_a_file_adds_its_adversary_and_is_remembered_by_its_place(plugin, monkeypatch):
+    path = plugin("lean")
+    monkeypatch.chdir(path.parent)
+    load_plugins(["lean_plugin.py"])
+    load_plugins([str(path)])
+    assert loaded_plugins().count(str(path)) == 1
+    assert ADVERSARIES["lean"]().method == "lean"
+
+
+def test_another_process_loads_what_this_one_did(plugin):
+    path = plugin("sway")
+    load_plugins([str(path)])
+    code = (
+        "import sys; from freelb_tune.adversary import load_plugins; "
+        "from freelb_tune.space.adversary import ADVERSARIES; "
+        "load_plugins(sys.argv[1:]); print(ADVERSARIES['sway']().method)"
+    )
+    command = [sys.executable, "-c", code, *loaded_plugins()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "sway\n"
+
+
+def test_an_installed_package_is_found_by_its_entry_point(plugin, monkeypatch):
+    plugin("drift")
+    point = EntryPoint("drift", "drift_plugin", plugins.GROUP)
+    asked = []
+    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: asked.append(wanted) or [point])
+    load_entry_points()
+    assert asked == [{"group": "freelb_tune.adversaries"}]
+    assert "drift" in ADVERSARIES
+    assert loaded_plugins()[-1:] == ("drift_plugin",)
+
+
+def test_without_plugins_looking_for_them_loads_no_torch():
+    code = (
+        "import sys; from freelb_tune.adversary import load_entry_points; load_entry_points(); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_module_that_is_not_there_is_told():
+    with pytest.raises(FreeLBTuneError, match="'no_such_plugin': Python finds no such module"):
+        load_plugins(["no_such_plugin"])
+    with pytest.raises(FreeLBTuneError, match="no_such.py': there is no such file"):
+        load_plugins(["no_such.py"])
+
+
+def test_a_plugin_that_misses_something_itself_keeps_its_own_error(plugin):
+    plugin("broken", "import a_library_that_is_not_there\n")
+    with pytest.raises(ModuleNotFoundError, match="a_library_that_is_not_there"):
+        load_plugins(["broken_plugin"])
+
+
+def test_a_plugin_that_registers_nothing_is_told(plugin):
+    plugin("idle", "value = 1\n")
+    with pytest.raises(FreeLBTuneError, match="'idle_plugin' registered no adversary"):
+        load_plugins(["idle_plugin"])
+
+
+def test_a_name_that_is_taken_is_refused():
+    class Mine(FreeLBSettings):
+        pass
+
+    with pytest.raises(FreeLBTuneError, match=r"Mine: the method 'freelb' is .*FreeLBSettings"):
+        register(Mine, lambda settings: None)
+    assert ADVERSARIES["freelb"] is FreeLBSettings
+
+
+def test_settings_without_a_name_are_refused():
+    class Nameless(AdversarySettings):
+        pass
+
+    with pytest.raises(FreeLBTuneError, match="Nameless does not name its method"):
+        register(Nameless, lambda settings: None)
