@@ -148,11 +148,13 @@ def plan(
     plugin: Plugins = None,
     yes: Yes = False,
 ) -> None:
-    """List every cell of a space, their number, and what is already known. Runs nothing."""
+    """List every cell of a space, what it could show, and what it costs. Runs nothing."""
+    from freelb_tune.results.foresight import foresee
     from freelb_tune.space import list_plan
 
     opened, planned, folder = _plan(space, overrides, results, data, plugin, yes, fetch=False)
     print(list_plan(opened, planned, _known(folder)))
+    print(*foresee(opened, planned, results), sep="\n")
 
 
 @app.command()

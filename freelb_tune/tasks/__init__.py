@@ -7,6 +7,7 @@ scikit-learn and scipy load on use.
 from freelb_tune.tasks.examples import Examples, check_data, load_examples, load_test
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.metrics import Metric
+from freelb_tune.tasks.sizes import Sizes, data_sizes
 from freelb_tune.tasks.submission import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.task import GLUE, TASKS, Task, compute_metrics, get_task, task_metrics
 from freelb_tune.tasks.toy import toy_vocabulary
@@ -17,10 +18,12 @@ __all__ = [
     "TASKS",
     "Examples",
     "Metric",
+    "Sizes",
     "Task",
     "check_data",
     "compute_metrics",
     "data_fingerprint",
+    "data_sizes",
     "get_task",
     "load_examples",
     "load_test",

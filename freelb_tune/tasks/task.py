@@ -17,7 +17,7 @@ from freelb_tune.tasks.metrics import (
     SPEARMAN,
     Metric,
 )
-from freelb_tune.tasks.toy import TOY_LABELS
+from freelb_tune.tasks.toy import TOY_LABELS, TOY_SIZES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,7 @@ class Task:
             STS-B, as the FreeLB authors' scripts select.
         dev_sets: evaluation sets by our names; the first is always "dev".
         folder: its folder in GLUE's original layout; None outside GLUE.
+        sizes: examples of the official training and dev set (MNLI: matched); None for own data.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task:
     metrics: tuple[Metric, ...]
     dev_sets: tuple[str, ...] = field(default=("dev",))
     folder: str | None = None
+    sizes: tuple[int, int] | None = None
 
     @property
     def hub(self) -> str | None:
@@ -71,24 +73,35 @@ def _glue(
     folder: str,
     columns: tuple[str, ...],
     labels: tuple[str, ...] | None,
+    sizes: tuple[int, int],
     metrics: tuple[Metric, ...] = (ACCURACY,),
     dev_sets: tuple[str, ...] = ("dev",),
 ) -> Task:
     kind: Literal["classification", "regression"] = "classification" if labels else "regression"
     text = _PAIR[: len(columns)]
-    return Task(name, folder, text, columns, labels, kind, metrics, dev_sets, folder)
+    return Task(name, folder, text, columns, labels, kind, metrics, dev_sets, folder, sizes)
 
 
 GLUE: tuple[Task, ...] = (
-    _glue("cola", "CoLA", ("sentence",), ("unacceptable", "acceptable"), (MATTHEWS, ACCURACY)),
-    _glue("sst2", "SST-2", ("sentence",), ("negative", "positive")),
-    _glue("mrpc", "MRPC", _SENTENCES, ("not_equivalent", "equivalent"), (ACCURACY, F1)),
-    _glue("stsb", "STS-B", _SENTENCES, None, (PEARSON, SPEARMAN)),
+    _glue(
+        "cola",
+        "CoLA",
+        ("sentence",),
+        ("unacceptable", "acceptable"),
+        (8_551, 1_043),
+        (MATTHEWS, ACCURACY),
+    ),
+    _glue("sst2", "SST-2", ("sentence",), ("negative", "positive"), (67_349, 872)),
+    _glue(
+        "mrpc", "MRPC", _SENTENCES, ("not_equivalent", "equivalent"), (3_668, 408), (ACCURACY, F1)
+    ),
+    _glue("stsb", "STS-B", _SENTENCES, None, (5_749, 1_500), (PEARSON, SPEARMAN)),
     _glue(
         "qqp",
         "QQP",
         ("question1", "question2"),
         ("not_duplicate", "duplicate"),
+        (363_846, 40_430),
         (ACCURACY, F1),
     ),
     _glue(
@@ -96,11 +109,12 @@ GLUE: tuple[Task, ...] = (
         "MNLI",
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
+        (392_702, 9_815),
         dev_sets=("dev", "mismatched"),
     ),
-    _glue("qnli", "QNLI", ("question", "sentence"), _ENTAILMENT),
-    _glue("rte", "RTE", _SENTENCES, _ENTAILMENT),
-    _glue("wnli", "WNLI", _SENTENCES, ("not_entailment", "entailment")),
+    _glue("qnli", "QNLI", ("question", "sentence"), _ENTAILMENT, (104_743, 5_463)),
+    _glue("rte", "RTE", _SENTENCES, _ENTAILMENT, (2_490, 277)),
+    _glue("wnli", "WNLI", _SENTENCES, ("not_entailment", "entailment"), (635, 71)),
 )
 """GLUE's nine, in the order of its own table."""
 
@@ -113,6 +127,7 @@ _OWN: tuple[Task, ...] = (
         TOY_LABELS,
         "classification",
         (ACCURACY,),
+        sizes=(TOY_SIZES["train"], TOY_SIZES["dev"]),
     ),
     Task(
         "classification",

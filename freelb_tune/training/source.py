@@ -115,6 +115,11 @@ def _check(name: str, folder: Path) -> None:
 
 def _hub_folder(name: str, revision: str | None, fetch: bool) -> Path | None:
     import huggingface_hub as hub
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    kept = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    if not fetch and not kept.is_dir():
+        return None  # before half a second of imports that would say the same
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:

@@ -1,0 +1,74 @@
+"""How many examples a cell's sets have, before anything is read in earnest.
+
+Room: tasks. Settings in, two numbers out; loads no library, asks no network.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks import layout
+from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.tables import read_table
+
+__all__ = ["Sizes", "data_sizes"]
+
+_LARGEST = 100_000_000  # bytes of an own file that is still counted: a second or two
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Examples per set; rows that turn out to have no label are counted in.
+
+    Attributes:
+        train: of the training set; None where that cannot be told cheaply.
+        dev: the same of the dev set.
+    """
+
+    train: int | None
+    dev: int | None
+
+
+def data_sizes(settings: Mapping[str, Any]) -> Sizes:
+    """Count a cell's training and dev examples: official sizes, or the rows of files.
+
+    Raises:
+        FreeLBTuneError: a setting is wrong or GLUE's folder lacks a file.
+    """
+    data = data_settings(settings)
+    train, dev = _whole(data)
+    return Sizes(_cut(train, data.max_train_examples), _cut(dev, data.max_eval_examples))
+
+
+def _whole(data: DataSettings) -> tuple[int | None, int | None]:
+    if data.source == "files":
+        return _rows(Path(str(data.train))), _rows(Path(str(data.dev)))
+    if data.source == "glue":
+        header = 0 if layout.LAYOUTS[data.task.name].bare else 1
+        files = layout.train_file(data), layout.dev_files(data)["dev"]
+        train, dev = (_lines(path) - header for path in files)
+        return train, dev
+    official = data.path is None and data.train is None and data.dev is None
+    return (data.task.sizes if official else None) or (None, None)
+
+
+def _cut(count: int | None, limit: int | None) -> int | None:
+    return limit if count is not None and limit is not None and limit < count else count
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _rows(path: Path) -> int | None:
+    """Rows of an own file; None for a huge one, and for one that reading will refuse in words."""
+    try:
+        if os.path.getsize(path.expanduser()) > _LARGEST:
+            return None
+        return sum(1 for _ in read_table(path.expanduser()).rows)
+    except (FreeLBTuneError, OSError):
+        return None
