@@ -81,6 +81,11 @@ def test_bold_is_what_the_space_asks_for(tmp_path, bold, wanted):
     assert [text for row in texts(table) for text in row if "*" in text] == wanted
 
 
+def test_bold_is_significant_where_the_space_says_nothing(tmp_path):
+    table = table_of(paragen(), tmp_path, space="")
+    assert (table.layout.bold, table.layout.select) == ("significant", "best_epoch")
+
+
 def test_significant_needs_a_verdict(tmp_path):
     space = SPACE.replace("at_least_baseline", "significant")
     search = paragen()
@@ -254,7 +259,8 @@ def test_equal_means_share_a_place(tmp_path):
 
 def test_where_less_is_better_less_is_better(tmp_path):
     search = one_row((([0.5], "done"), ([0.4, 0.6], "done")))
-    table = table_of(search, tmp_path, space="search: {metric: dev_loss, mode: min}")
+    space = "search: {metric: dev_loss, mode: min}\ntable: {bold: at_least_baseline}"
+    table = table_of(search, tmp_path, space=space)
     assert texts(table) == [["*0.4000*"]]
     assert "is 0.5000." in baseline_sentence(table)
 

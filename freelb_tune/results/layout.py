@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 from freelb_tune.results.configuration import Configuration, Select
 from freelb_tune.space.cell import Value
+from freelb_tune.space.sections import TableConfig
 
 __all__ = ["Bold", "Layout", "Shown", "layout_of", "short_name", "shown"]
 
@@ -86,14 +87,14 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     rows = (*asked, *added)
     if not rows:  # nothing varies: say what was tried
         rows = tuple(name for name in names if name.startswith("adversary.")) or ("task",)
-    bold, select = table.get("bold"), table.get("select")
+    bold, select, default = table.get("bold"), table.get("select"), TableConfig()
     return Layout(
         rows=rows,
         columns=columns,
         added=added if asked else (),
         tied=tied,
-        bold=cast(Bold, bold) if bold in get_args(Bold) else "at_least_baseline",
-        select="last_epoch" if select == "last_epoch" else "best_epoch",
+        bold=cast(Bold, bold) if bold in get_args(Bold) else default.bold,
+        select=cast(Select, select) if select in get_args(Select) else default.select,
     )
 
 
