@@ -71,15 +71,15 @@ def gradients(model):
 
 
 def assert_same_gradients(got, want, close):
-    """Relative to the gradient's own largest entry, or to a hundredth of the model's.
+    """Relative to the gradient's own largest entry, or to a tenth of the model's.
 
-    The hundredth is for sums that cancel, as that of a bias over examples of both classes. A key's
+    The tenth is for sums that cancel, as that of a bias over examples of both classes. A key's
     bias moves all scores of a query alike: its gradient is zero but for rounding, and is held
     against the largest of the model.
     """
     largest = max(float(grad.abs().max()) for grad in want.values())
     for name, grad in want.items():
-        floor = largest if name.endswith("key.bias") else largest / 100
+        floor = largest if name.endswith("key.bias") else largest / 10
         scale = max(floor, float(grad.abs().max()))
         assert got[name] is not None, name
         assert float((got[name] - grad).abs().max()) <= close * scale, name

@@ -5,7 +5,11 @@ import torch
 from test_training_packed import FAMILIES, batch_of, delta_of, model_of, packed_loss
 
 from freelb_tune.training.packed import pack
-from freelb_tune.training.packed.masks import draw_mask, effective_rate
+from freelb_tune.training.packed.attention import split_runs
+from freelb_tune.training.packed.last import last_layer
+from freelb_tune.training.packed.layer import full_layer
+from freelb_tune.training.packed.layout import Run, layout_of
+from freelb_tune.training.packed.masks import LayerMasks, draw_mask, effective_rate
 
 
 def rng(seed=0):
@@ -104,3 +108,31 @@ def test_dropout_has_the_law_of_the_padded_models(kind):
     # than the normal law's are allowed for by a factor of two).
     assert ((mine.mean(0) - theirs.mean(0)).abs() < 5 * spread * (2 / draws) ** 0.5).all()
     assert ((mine.std(0) / spread - 1).abs() < 5 * 2 * (1 / draws) ** 0.5).all()
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_shortened_last_layer_is_the_full_layers_first_token_under_the_same_masks(kind):
+    model = with_dropout(kind, 0.2, 0.3)
+    batch = batch_of(model)
+    layout = layout_of(batch)
+    layer = getattr(model, model.base_model_prefix).encoder.layer[0]
+    full = pack(model).masks(batch, rng(9)).layers[0]
+    blocks = split_runs(layout.runs, 2)
+    queries = torch.ones(*layout.shape[:1], 2, layout.shape[1], dtype=torch.float64)
+    for block, mask in zip(blocks, full.attention, strict=True):
+        for i, own in enumerate(mask.view(block.examples, 2, block.length, block.length)):
+            example = layout.first.tolist().index(block.start + i * block.length)
+            queries[example, :, : block.length] = own[:, 0]
+    first = LayerMasks((queries,), full.projection[layout.first], full.output[layout.first])
+    x = torch.randn(layout.tokens, 16, generator=rng(2), dtype=torch.float64)
+    torch.testing.assert_close(
+        last_layer(layer, x, layout, first), full_layer(layer, x, blocks, full)[layout.first]
+    )
+
+
+def test_examples_of_equal_length_are_attended_in_blocks_that_fit_the_cache():
+    # 2 heads of 100 x 100 scores are 20,000 for an example; three fit into 65,536.
+    runs = (Run(0, 2, 2), Run(4, 5, 100), Run(504, 1, 512))
+    assert split_runs(runs, 2) == (
+        Run(0, 2, 2), Run(4, 3, 100), Run(304, 2, 100), Run(504, 1, 512)
+    )  # fmt: skip
