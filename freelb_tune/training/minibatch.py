@@ -6,7 +6,7 @@ Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embeddi
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -16,6 +16,7 @@ from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.dropout import DropoutReplay
 from freelb_tune.training.pieces import cut_by_length
+from freelb_tune.training.thrift import thrifty_dropout
 
 __all__ = ["Machinery", "PaddedPasses", "input_embeddings", "real_tokens", "token_lengths"]
 
@@ -127,6 +128,10 @@ class PaddedPasses:
         self.mask = mask.to(self._words.dtype)
         self.width = self._words.shape[-1]
 
+    def _thrift(self) -> AbstractContextManager[None]:
+        cpu = self._words.device.type == "cpu" and self._model.training
+        return thrifty_dropout(self._model) if cpu else nullcontext()
+
     def _look_up(self) -> None:
         self._words = self._module(self._inputs["input_ids"])  # (B, T, E), in the graph
         self._arrived: Tensor | None = None
@@ -183,7 +188,7 @@ class PaddedPasses:
             leaf = words.clone() if delta is None else words + delta[rows, :width]
             leaves.append(leaf.requires_grad_())
             self._dropout.restore(masks)
-            with _Entry(self._module, leaf) as entry, self.tools.context():
+            with _Entry(self._module, leaf) as entry, self._thrift(), self.tools.context():
                 output = self._model(**inputs)
             if not entry.used:
                 raise FreeLBTuneError(

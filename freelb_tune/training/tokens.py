@@ -87,7 +87,7 @@ class PadCollator:
         self._pads, self._left = dict(pads), left
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Tensors `(B, T)` for each column and `labels` `(B,)`."""
+        """Tensors `(B, T)` for each column, and `labels` `(B,)` where the rows have them."""
         width = max(len(row["input_ids"]) for row in rows)
         batch = {}
         for name, pad in self._pads.items():
@@ -98,7 +98,8 @@ class PadCollator:
                 length = len(row[name])
                 whole[i, width - length if self._left else 0 :][:length] = row[name]
             batch[name] = torch.from_numpy(whole)
-        batch["labels"] = torch.as_tensor(np.asarray([row["labels"] for row in rows]))
+        if "labels" in rows[0]:
+            batch["labels"] = torch.as_tensor(np.asarray([row["labels"] for row in rows]))
         return batch
 
 

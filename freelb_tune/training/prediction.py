@@ -1,0 +1,220 @@
+"""The selected model's predictions on its task's test sets.
+
+Room: training. A results folder with `best/` in, logits out.
+
+Letters used below: N examples, C classes.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import transformers
+from torch.utils.data import Dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.adversary import NoneSettings
+from freelb_tune.space.cell import Cell
+from freelb_tune.store import CellState, load_store
+from freelb_tune.tasks import Task, get_task, load_test
+from freelb_tune.training.arguments import training_arguments
+from freelb_tune.training.tokens import PadCollator
+from freelb_tune.training.trainer import AdversarialTrainer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Predictions", "best_cell", "predict_test"]
+
+_HOLDS = ("data.max_length",)
+"""What of a cell's data settings still counts when the rows come from another folder."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model says of its task's test sets.
+
+    Attributes:
+        task: the task.
+        cell_id: the cell whose model it is.
+        labels: class names by the model's own numbers; None for regression.
+        logits: `(N, C)` in the file's order, by the set's name in a submission.
+        index: the rows' own numbers, by the same.
+    """
+
+    task: Task
+    cell_id: str
+    labels: tuple[str, ...] | None
+    logits: Mapping[str, "NDArray[np.float32]"]
+    index: Mapping[str, Sequence[int]]
+
+
+class _TestRows(Dataset[dict[str, Any]]):
+    """Tokenised rows without labels."""
+
+    def __init__(self, columns: Mapping[str, list[list[int]]]) -> None:
+        self._columns = dict(columns)
+        self.lengths = [len(ids) for ids in columns["input_ids"]]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: values[row] for name, values in self._columns.items()}
+
+
+def predict_test(
+    folder: Path, data_dir: Path | None = None, *, trust_remote_code: bool = False
+) -> Predictions:
+    """Load `results/NAME/best` and predict its task's test sets.
+
+    Runs as the cell's own evaluation does, so that on the same hardware the dev set, given as a
+    test set, gets the very logits that the search has stored.
+
+    Args:
+        folder: `results/NAME`.
+        data_dir: a GLUE folder in place of the cell's own source.
+        trust_remote_code: let Python inside `best/` run. A cell's own setting does not count
+            here, as the folder may come from somebody else.
+
+    Raises:
+        FreeLBTuneError: no results folder, no model in `best/`, a model that lacks weights or
+            has other labels than the task, or no test set.
+    """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    cell = best_cell(folder)
+    task = get_task(str(cell.settings["task"]))
+    tests = load_test(_data_settings(cell, data_dir))
+    model = _load_model(folder / "best", trust_remote_code)
+    labels = _labels(model, task, folder / "best")
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder / "best", local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = _trainer(cell, model, tokenizer, Path(scratch))
+        length = int(str(cell.settings.get("data.max_length", 128)))
+        logits = {
+            name: trainer.predict(_tokenise(tokenizer, rows, length)).predictions
+            for name, rows in tests.items()
+        }
+    index = {name: list(rows["index"]) for name, rows in tests.items()}
+    return Predictions(task, cell.id, labels, logits, index)
+
+
+def best_cell(folder: Path) -> Cell:
+    """The cell in `results/NAME/best`.
+
+    Raises:
+        FreeLBTuneError: `folder` is no results folder, or there is no model in its `best/`.
+    """
+    store = load_store(folder)
+    best = folder / "best"
+    if not (best / "cell.json").is_file():
+        done = sum(each.state is CellState.DONE for each in store.cells)
+        raise FreeLBTuneError(
+            f"{best}: there is no model, as {done} of {len(store.cells)} cells are done; run the "
+            "search to its end, or restore the folder if it was deleted"
+        )
+    try:
+        cell = Cell.from_json(json.loads((best / "cell.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as err:
+        raise FreeLBTuneError(f"{best / 'cell.json'}: cannot be read: {err}") from err
+    missing = [
+        name
+        for name, is_there in (
+            ("config.json", (best / "config.json").is_file()),
+            ("*.safetensors", any(best.glob("*.safetensors"))),
+        )
+        if not is_there
+    ]
+    if missing:
+        raise FreeLBTuneError(
+            f"{best}: no {' and no '.join(missing)}, so there is no model to predict with; "
+            "README.md there says why, and a search of this one configuration makes it again"
+        )
+    return cell
+
+
+def _data_settings(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
+    """The cell's settings, with `--data` in place of its source."""
+    if data_dir is None:
+        return dict(cell.settings)
+    kept = {
+        name: value
+        for name, value in cell.settings.items()
+        if not name.startswith("data.") or name in _HOLDS
+    }
+    return {**kept, "data.source": "glue", "data.path": str(data_dir)}
+
+
+def _load_model(best: Path, trust: bool) -> Any:
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            best,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=trust,
+            output_loading_info=True,
+        )
+    except (ValueError, OSError, RuntimeError) as err:
+        raise FreeLBTuneError(f"{best}: the model cannot be loaded: {err}") from err
+    absent = sorted(str(name) for name in info["missing_keys"])
+    if absent:
+        raise FreeLBTuneError(
+            f"{best}: the weights lack {', '.join(absent[:3])}{' ...' * (len(absent) > 3)}; random "
+            "ones in their place would make the predictions worthless: restore the folder"
+        )
+    return model
+
+
+def _labels(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:
+    """The model's class names in its own order, if they are the task's."""
+    if task.kind == "regression":
+        if model.config.num_labels != 1:
+            raise FreeLBTuneError(
+                f"{best}: the model has {model.config.num_labels} labels, and task {task.name!r} "
+                "has real values: this is another task's model"
+            )
+        return None
+    own = tuple(model.config.id2label[place] for place in range(model.config.num_labels))
+    if task.labels is not None and sorted(own) != sorted(task.labels):
+        raise FreeLBTuneError(
+            f"{best}: the model's labels are {', '.join(own)}, and task {task.name!r} has "
+            f"{', '.join(task.labels)}: this is another task's model"
+        )
+    return own
+
+
+def _trainer(cell: Cell, model: Any, tokenizer: Any, scratch: Path) -> AdversarialTrainer:
+    """The cell's evaluation, with what only training needs left out: a GPU's cell runs on a CPU."""
+    kept = {
+        name: value
+        for name, value in cell.settings.items()
+        if not name.startswith("trainer.") or name == "trainer.per_device_eval_batch_size"
+    }
+    if torch.cuda.is_available():
+        for name in ("trainer.bf16", "trainer.fp16", "trainer.tf32"):
+            if name in cell.settings:
+                kept[name] = cell.settings[name]
+    pads = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
+    padding_free = cell.settings.get("run.padding_free", "auto")
+    return AdversarialTrainer(
+        model=model,
+        args=training_arguments(replace(cell, settings=kept), scratch),
+        data_collator=PadCollator(pads, left=tokenizer.padding_side == "left"),
+        adversary=NoneSettings(),
+        padding_free=None if padding_free == "auto" else bool(padding_free),
+    )
+
+
+def _tokenise(tokenizer: Any, rows: Any, length: int) -> _TestRows:
+    texts = [list(rows[name]) for name in ("text_a", "text_b") if name in rows.column_names]
+    return _TestRows(dict(tokenizer(*texts, truncation=True, max_length=length)))
