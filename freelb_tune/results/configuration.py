@@ -4,7 +4,7 @@ Room: results. Values are as stored (0.8014 for 80.14 %). A seed that the schedu
 that failed or that is still to come never enters a mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Literal
@@ -27,6 +27,8 @@ class SeedResult:
         epochs: epochs known.
         best: score of the best epoch; None before the first.
         last: score of the last one known.
+        best_metrics: every metric after the best epoch, by name; empty before the first.
+        last_metrics: the same after the last one known.
     """
 
     seed: int
@@ -34,10 +36,15 @@ class SeedResult:
     epochs: int
     best: float | None
     last: float | None
+    best_metrics: Mapping[str, float]
+    last_metrics: Mapping[str, float]
 
-    def value(self, select: Select) -> float | None:
-        """The score that a table shows."""
-        return self.best if select == "best_epoch" else self.last
+    def value(self, select: Select, metric: str | None = None) -> float | None:
+        """The score that a table shows, or one metric after the same epoch; None if unknown."""
+        is_best = select == "best_epoch"
+        if metric is not None:
+            return (self.best_metrics if is_best else self.last_metrics).get(metric)
+        return self.best if is_best else self.last
 
 
 @dataclass(frozen=True)
@@ -99,12 +106,17 @@ class Configuration:
         """Seeds that the scheduler ended early."""
         return tuple(each for each in self.seeds if each.state is CellState.STOPPED)
 
-    def spread(self, select: Select) -> Spread | None:
-        """Mean, deviation and median over the finished seeds; None if there is none."""
+    def spread(self, select: Select, metric: str | None = None) -> Spread | None:
+        """Mean, deviation and median over the finished seeds; None if there is none.
+
+        Args:
+            select: which epoch of each seed counts; the search's score chooses the best one.
+            metric: a metric after that epoch in place of the score.
+        """
         values = [
             value
             for each in self.seeds
-            if each.state is CellState.DONE and (value := each.value(select)) is not None
+            if each.state is CellState.DONE and (value := each.value(select, metric)) is not None
         ]
         if not values:
             return None
@@ -142,4 +154,6 @@ def _seed_result(result: CellResult, better: Better) -> SeedResult:
         epochs=len(result.epochs),
         best=best.score if best else None,
         last=last.score if last else None,
+        best_metrics=best.metrics if best else {},
+        last_metrics=last.metrics if last else {},
     )

@@ -3,11 +3,13 @@
 Room: results.
 """
 
+from collections.abc import Sequence
+
 from freelb_tune.results.printed import Grid, Text, print_table
 from freelb_tune.results.table import Table
 from freelb_tune.results.words import baseline_sentence, footnotes, title
 
-__all__ = ["to_latex"]
+__all__ = ["latex_table", "to_latex"]
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -32,14 +34,24 @@ def to_latex(table: Table) -> str:
     said = [f"{title(table)}.", baseline_sentence(table)]
     if table.verdict:
         said.append(table.verdict.sentence)
-    caption = " ".join(_escape(sentence) for sentence in [*said, *footnotes(table)])
+    return latex_table(print_table(table), [*said, *footnotes(table)], table.name)
+
+
+def latex_table(grid: Grid, caption: Sequence[str], name: str) -> str:
+    """A `table` environment around any grid.
+
+    Args:
+        grid: its rows.
+        caption: sentences under it.
+        name: what its label is made of.
+    """
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
-        *_tabular(print_table(table)),
-        rf"\caption{{{caption}}}",
-        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in table.name)}}}",
+        *_tabular(grid),
+        rf"\caption{{{' '.join(_escape(sentence) for sentence in caption)}}}",
+        rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in name)}}}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -54,6 +54,7 @@ class Layout:
         tied: settings that vary with the column alone, and so need no place.
         bold: what is printed in bold.
         select: which epoch of a cell counts.
+        cost: whether the ranking shows what each configuration has cost.
     """
 
     rows: tuple[str, ...]
@@ -62,6 +63,7 @@ class Layout:
     tied: tuple[str, ...]
     bold: Bold
     select: Select
+    cost: bool = False
 
 
 def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Layout:
@@ -95,6 +97,7 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
         tied=tied,
         bold=cast(Bold, bold) if bold in get_args(Bold) else default.bold,
         select=cast(Select, select) if select in get_args(Select) else default.select,
+        cost=table.get("cost") is True,
     )
 
 

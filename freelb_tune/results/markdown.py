@@ -4,42 +4,57 @@ Room: results.
 """
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from freelb_tune.results.chosen import choosing_parts
 from freelb_tune.results.printed import Grid, Text, print_ranking, print_table
 from freelb_tune.results.table import Table
 from freelb_tune.results.words import baseline_sentence, footnotes, title
 
-__all__ = ["to_markdown"]
+if TYPE_CHECKING:
+    from freelb_tune.results.choosing import Choosing
+
+__all__ = ["markdown_grid", "markdown_line", "markdown_notes", "to_markdown"]
 
 
-def to_markdown(table: Table) -> str:
-    """The whole table: title, baseline, table, verdict, footer, ranking."""
-    parts = [f"# {_escape(title(table))}", _escape(baseline_sentence(table))]
+def to_markdown(table: Table, choosing: "Choosing | None" = None) -> str:
+    """The whole table: title, baseline, table, verdict, footer, ranking, and what choosing does."""
+    parts = [f"# {markdown_line(title(table))}", markdown_line(baseline_sentence(table))]
     if table.rows:
-        parts.append(_grid(print_table(table)))
+        parts.append(markdown_grid(print_table(table)))
     if table.verdict:
-        parts.append(_escape(table.verdict.sentence))
-    parts.append("\n".join(f"- {_escape(note)}" for note in footnotes(table)))
+        parts.append(markdown_line(table.verdict.sentence))
+    parts.append(markdown_notes(footnotes(table)))
     if table.ranking:
-        parts += ["## Ranking", _grid(print_ranking(table))]
+        parts += ["## Ranking", markdown_grid(print_ranking(table))]
+    said = choosing_parts(choosing, table) if choosing else []
+    parts += ["## Choosing"] if said else []
+    for sentence, rows in said:
+        parts += [markdown_line(sentence), markdown_grid(rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(grid: Grid) -> str:
+def markdown_grid(grid: Grid) -> str:
     """Rows of text as a Markdown table; results to the right."""
     rules = [":---" if at < grid.numbers_from else "---:" for at in range(len(grid.header))]
-    rows = [[_escape(text) for text in grid.header], rules]
+    rows = [[markdown_line(text) for text in grid.header], rules]
     rows += [[_mark(text) for text in row] for row in grid.rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def markdown_notes(notes: Sequence[str]) -> str:
+    """Sentences as a list."""
+    return "\n".join(f"- {markdown_line(note)}" for note in notes)
+
+
 def _mark(text: Text) -> str:
     """One place of a table, in bold if it is."""
-    escaped = _escape(text.text)
+    escaped = markdown_line(text.text)
     return f"**{escaped}**" if text.is_bold and escaped else escaped
 
 
-def _escape(text: str) -> str:
-    """Keep what a value says from being read as Markdown or HTML."""
+def markdown_line(text: str) -> str:
+    """One line of text that says in Markdown what it says, whatever signs it holds."""
     flat = " ".join(text.split())
     return re.sub(r"([\\`*<>\[\]|])", r"\\\1", flat)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from freelb_tune.results.layout import short_name
+from freelb_tune.results.printed import cost_headings
 from freelb_tune.results.sheet import to_csv
 from freelb_tune.results.table import Entry, Ranked, Table
 from freelb_tune.results.words import (
@@ -28,7 +29,7 @@ def to_table_csv(table: Table) -> str:
     header = [short_name(name) for name in table.row_names]
     for value in table.column_values:
         header.append(column_heading(table, value))
-        header += [column_heading(table, value, what) for what in _BESIDE]
+        header += [column_heading(table, value, what) for what in _beside(table)]
     rows = []
     for row in table.rows:
         values: list[object] = [each.value if each.applies else None for each in row.settings]
@@ -41,10 +42,15 @@ def to_table_csv(table: Table) -> str:
 _BESIDE = ("sd", "n", "normal training", "bold", "notes")
 
 
+def _beside(table: Table) -> tuple[str, ...]:
+    """What stands beside each result."""
+    return (*_BESIDE, *cost_headings(table.costs.device)) if table.costs else _BESIDE
+
+
 def _numbers(entry: Entry | None, table: Table) -> list[object]:
     """An entry's fields in `table.csv`."""
     if entry is None:
-        return [None] * (1 + len(_BESIDE))
+        return [None] * (1 + len(_beside(table)))
     spread = entry.config.spread(table.layout.select)
     clean = entry.clean.spread(table.layout.select) if entry.clean else None
     return [
@@ -54,7 +60,16 @@ def _numbers(entry: Entry | None, table: Table) -> list[object]:
         _scaled(clean.mean if clean else None, table),
         entry.is_bold,
         entry_notes(entry, table) or None,
+        *_cost_numbers(entry, table),
     ]
+
+
+def _cost_numbers(entry: Entry, table: Table) -> list[object]:
+    """Passes, hours and memory, where the table shows them."""
+    if table.costs is None:
+        return []
+    cost = table.costs.by_config.get(entry.config.config_id)
+    return [None] * 3 if cost is None else [cost.passes, cost.device_hours, cost.peak_gib]
 
 
 def _scaled(value: float | None, table: Table) -> float | None:
@@ -85,7 +100,8 @@ def to_json(table: Table) -> str:
             }
             for row in table.rows
         ],
-        "ranking": [_ranked(each) for each in table.ranking],
+        "further_sets": table.further,
+        "ranking": [_ranked(each, table) for each in table.ranking],
         "verdict": None if table.verdict is None else _verdict(table),
         "footnotes": footnotes(table),
     }
@@ -109,9 +125,16 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _ranked(ranked: Ranked) -> dict[str, Any]:
-    """A row of the ranking; its numbers stand under `rows`."""
-    return {"place": ranked.place, "config_id": ranked.entry.config.config_id}
+def _ranked(ranked: Ranked, table: Table) -> dict[str, Any]:
+    """A row of the ranking; the numbers of its own set stand under `rows`."""
+    config = ranked.entry.config
+    row: dict[str, Any] = {"place": ranked.place, "config_id": config.config_id}
+    spreads = {name: config.spread(table.layout.select, name) for name in table.further}
+    row["further_sets"] = {name: spread and asdict(spread) for name, spread in spreads.items()}
+    if table.costs:
+        cost = table.costs.by_config.get(config.config_id)
+        row["cost"] = cost and {"device": table.costs.device, **asdict(cost)}
+    return row
 
 
 def _verdict(table: Table) -> dict[str, Any]:

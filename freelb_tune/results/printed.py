@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from freelb_tune.results.comparison import Comparison
 from freelb_tune.results.configuration import Configuration, Spread
+from freelb_tune.results.cost import Cost
 from freelb_tune.results.layout import short_name
 from freelb_tune.results.measure import Measure
 from freelb_tune.results.table import Entry, Ranked, Table
 from freelb_tune.results.words import column_heading, entry_text
 
-__all__ = ["Grid", "Text", "print_ranking", "print_table"]
+__all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table"]
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,23 @@ def print_table(table: Table) -> Grid:
 
 
 def print_ranking(table: Table) -> Grid:
-    """The ranking: best epoch and last epoch side by side, and the comparison if there is one."""
+    """The ranking: best epoch and last epoch side by side, and what else the table has.
+
+    Further evaluation sets at the epoch that counts, the comparison, what it cost.
+    """
     settings = [short_name(name) for name in table.rank_names]
     numbers = [f"{which} {what}" for which in ("best epoch", "last epoch") for what in _SPREAD]
     compared = ["difference", "95 % interval", "adjusted p"] if table.verdict else []
-    header = ("rank", *settings, "seeds", *numbers, *compared)
+    further = [name.replace(".", " ") for name in table.further]
+    cost = cost_headings(table.costs.device) if table.costs else ()
+    header = ("rank", *settings, "seeds", *numbers, *further, *compared, *cost)
     rows = tuple(_ranked(each, table) for each in table.ranking)
     return Grid(header, rows, 1 + len(settings))
+
+
+def cost_headings(device: str) -> tuple[str, ...]:
+    """The columns of a cost: `passes`, `CPU-hours`, `peak GiB`."""
+    return "passes", f"{device}-hours", "peak GiB"
 
 
 _SPREAD = ("mean", "sd", "median")
@@ -78,8 +89,12 @@ def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     texts = [place, *(value.text for value in ranked.settings), _denominator(config)]
     texts += _spread(config.spread("best_epoch"), measure)
     texts += _spread(config.spread("last_epoch"), measure)
+    further = [config.spread(table.layout.select, name) for name in table.further]
+    texts += [measure.show(spread.mean) if spread else "-" for spread in further]
     if table.verdict:
         texts += _comparison(entry.comparison, measure)
+    if table.costs:
+        texts += _cost(table.costs.by_config.get(config.config_id))
     chosen = 2 + len(ranked.settings) + (0 if table.layout.select == "best_epoch" else len(_SPREAD))
     return tuple(Text(text, entry.is_bold and at == chosen) for at, text in enumerate(texts))
 
@@ -95,6 +110,14 @@ def _spread(spread: Spread | None, measure: Measure) -> list[str]:
         return ["-"] * len(_SPREAD)
     sd = "-" if spread.sd is None else measure.show(spread.sd)
     return [measure.show(spread.mean), sd, measure.show(spread.median)]
+
+
+def _cost(cost: Cost | None) -> list[str]:
+    """Passes, hours and memory; "-" for what there is none of."""
+    if cost is None:
+        return ["-"] * 3
+    peak = "-" if cost.peak_gib is None else f"{cost.peak_gib:.2f}"
+    return [f"{cost.passes:.0f}", f"{cost.device_hours:.3g}", peak]
 
 
 def _comparison(comparison: Comparison | None, measure: Measure) -> list[str]:

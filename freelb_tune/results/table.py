@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from freelb_tune.results.comparison import Comparison, Verdict
 from freelb_tune.results.configuration import Configuration, configurations
+from freelb_tune.results.cost import Costs, costs_of
 from freelb_tune.results.layout import Layout, Shown, layout_of, shown
 from freelb_tune.results.measure import Measure, measure_of
 from freelb_tune.store import CellState, Store
@@ -83,6 +84,9 @@ class Table:
         others: cells of earlier plans, which are not shown.
         fixed: settings that all cells share, by dotted name; "task" and the like among them.
         verdict: what the statistics say; None where they have not been asked.
+        further: the same metric on further evaluation sets, `advglue.accuracy`; shown in the
+            ranking.
+        costs: what each configuration has cost; None where the space does not ask.
     """
 
     name: str
@@ -97,6 +101,8 @@ class Table:
     others: int
     fixed: Mapping[str, Shown]
     verdict: Verdict | None
+    further: tuple[str, ...] = ()
+    costs: Costs | None = None
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -150,7 +156,17 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         others=len(store.others),
         fixed=_fixed(configs),
         verdict=verdict,
+        further=_further(store, measure),
+        costs=costs_of(store) if layout.cost else None,
     )
+
+
+def _further(store: Store, measure: Measure) -> tuple[str, ...]:
+    """The measure's metric on the other evaluation sets, in the order in which cells bring them."""
+    own = measure.name.rpartition(".")[2]
+    names = (n for each in store.cells for record in each.epochs for n in record.metrics)
+    found = dict.fromkeys(name for name in names if name.rpartition(".")[2] == own)
+    return tuple(name for name in found if name != measure.name)
 
 
 def _column(config: Configuration, layout: Layout) -> Shown:

@@ -18,6 +18,7 @@ __all__ = [
     "entry_notes",
     "entry_text",
     "footnotes",
+    "limits",
     "progress",
     "title",
 ]
@@ -168,10 +169,28 @@ def footnotes(table: Table) -> tuple[str, ...]:
         notes.append("Rows that look alike differ only in settings that do nothing there.")
     if table.others:
         notes.append(f"{table.others} cells of earlier plans are not shown.")
+    notes += _ranking_notes(table)
     notes.append(_trained_on(table))
     if table.verdict:
         notes += table.verdict.footnotes
     return tuple(note for note in notes if note)
+
+
+def _ranking_notes(table: Table) -> list[str]:
+    """What the ranking's further columns are."""
+    notes = []
+    if table.further:
+        names = ", ".join(name.replace(".", " ") for name in table.further)
+        notes.append(f"In the ranking, {names}: the mean at the epoch that counts for each seed.")
+    if table.costs:
+        device = table.costs.device
+        memory = "most device memory held" if device != "CPU" else "not measured on a CPU"
+        notes.append(
+            "Cost of one cell, mean over the finished seeds: passes, forward and backward passes "
+            f"of mini-batches; {device}-hours, wall time of training and evaluation times the "
+            f"devices of a trial, another in each run; peak GiB, {memory}."
+        )
+    return notes
 
 
 def _what(table: Table) -> str:
@@ -219,6 +238,12 @@ def _trained_on(table: Table) -> str:
     said = []
     if "model.name" in table.fixed:
         said.append(f"Model: {table.fixed['model.name'].text}.")
+    return " ".join([*said, *limits(table)])
+
+
+def limits(table: Table) -> list[str]:
+    """Limits on the data that all cells share, a sentence each."""
+    said = []
     for name, words in (
         ("data.max_train_examples", "Trained on at most {} examples."),
         ("data.max_eval_examples", "Evaluated on at most {} examples of each dev set."),
@@ -226,4 +251,4 @@ def _trained_on(table: Table) -> str:
         limit = table.fixed.get(name)
         if limit is not None and limit.value is not None:
             said.append(words.format(limit.text))
-    return " ".join(said)
+    return said

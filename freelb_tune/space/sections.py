@@ -77,12 +77,15 @@ class TableConfig(_Section):
         columns: the setting that makes the columns; the searched batch size if None.
         bold: what is printed in bold.
         select: whether a cell counts with its best epoch or its last.
+        cost: add each configuration's passes, device-hours and peak memory to the ranking. Off, as
+            times differ between two runs of the same search, and the tables then do too.
     """
 
     rows: list[str] | None = None
     columns: str | None = None
     bold: Literal["significant", "at_least_baseline", "best", "none"] = "significant"
     select: Literal["best_epoch", "last_epoch"] = "best_epoch"
+    cost: bool = False
 
 
 class ModelFields(_Section):
