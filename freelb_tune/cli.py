@@ -74,6 +74,9 @@ Plugins = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
 Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]
+Folders = Annotated[
+    list[Path], typer.Argument(metavar="RESULTS...", help="Searches' folders, results/NAME.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -159,12 +162,13 @@ def plan(
 
 @app.command()
 def report(folder: Folder) -> None:
-    """Rebuild every table of a search from its journal alone, byte for byte the same."""
+    """Rebuild every table of a search from its journal alone, and its figures: report.html."""
     from freelb_tune.results import write_outputs
     from freelb_tune.results.judge import judge
 
-    write_outputs(folder, judge)
+    write_outputs(folder, judge, figures=True)
     _show_tables(folder)
+    print(f"figures: {folder}/report.html", file=sys.stderr)
 
 
 @app.command()
@@ -203,6 +207,85 @@ def rerun(
         run_cell(found[0].cell, ready, Path(scratch), tell, threads)
     if differ:
         raise typer.Exit(1)
+
+
+@app.command()
+def glue(
+    folders: Folders,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write glue.md, glue.csv and glue.tex here.")
+    ] = None,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Allow several models; a column says which.")
+    ] = False,
+) -> None:
+    """Put searches on several GLUE tasks into one table, beside published figures."""
+    from freelb_tune.results.glue import build_glue
+    from freelb_tune.results.glue_outputs import glue_markdown, write_glue
+
+    table = build_glue(folders, mixed=mixed)
+    print(glue_markdown(table))
+    if out is not None:
+        print(f"files: {', '.join(map(str, write_glue(table, out)))}", file=sys.stderr)
+
+
+@app.command()
+def predict(
+    folders: Folders,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A GLUE folder with the test files.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path("submission"),
+    zipped: Annotated[
+        bool, typer.Option("--zip", help="Also write submission.zip for the GLUE server.")
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let Python inside best/ run.")
+    ] = False,
+) -> None:
+    """Predict the test sets with the selected models, in the files that the GLUE server takes."""
+    from freelb_tune.training.prediction import predict_test
+    from freelb_tune.training.submission import check_folders, write_predictions, write_submission
+
+    check_folders(folders, zipped=zipped)
+    several = []
+    for folder in folders:
+        several.append(predict_test(folder, data, trust_remote_code=trust_remote_code))
+        for path in write_predictions(several[-1], out):
+            print(path)
+    if zipped:
+        path, absent = write_submission(several, out)
+        print(path)
+        if absent:
+            print(f"{path} lacks {', '.join(absent)}", file=sys.stderr)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="ManyTasks' search.json, or a run_exp script.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The file to write, or a folder where one is not enough."),
+    ] = None,
+    commented: Annotated[
+        bool, typer.Option("--commented", help="Read a script's rows that are commented out too.")
+    ] = False,
+) -> None:
+    """Write another code base's search as a search space that plans to the same runs."""
+    from freelb_tune.space.importing import import_spaces, save_spaces
+    from freelb_tune.tasks import GLUE, task_metrics
+
+    sizes = {task.name: task.sizes[0] for task in GLUE if task.sizes}
+    spaces, notes = import_spaces(
+        file, metrics=task_metrics(), train_sizes=sizes, commented=commented
+    )
+    for note in notes:
+        print(note, file=sys.stderr)
+    if out is None and len(spaces) == 1:
+        print(spaces[0].text, end="")
+        return
+    for path, space in zip(save_spaces(spaces, out), spaces, strict=True):
+        print(f"{path}: {space.runs} runs", file=sys.stderr)
 
 
 @app.command()
@@ -264,10 +347,11 @@ def _read_data(settings: Mapping[str, Any]) -> str:
 
 
 def _load_plugins(modules: Sequence[str] | None) -> None:
-    if modules:
-        from freelb_tune.adversary import load_plugins
+    """What installed packages offer, then what the command line names; never what a file says."""
+    from freelb_tune.adversary import load_entry_points, load_plugins
 
-        load_plugins(modules)
+    load_entry_points()
+    load_plugins(modules or ())
 
 
 def _known(folder: Path) -> dict[str, str]:

@@ -253,3 +253,51 @@ def test_real_rte_with_a_real_pretrained_encoder_makes_its_table(glue_folder, tm
     assert "Under normal training, the accuracy on RTE is" in done.stdout
     epochs = pd.read_csv(tmp_path / "rte_minilm" / "epochs.csv")
     assert set(epochs["step"]) == {2}
+
+
+PLUGIN = """
+from typing import Literal
+
+from freelb_tune.adversary import Outcome, register
+from freelb_tune.space.adversary import Perturbing
+
+
+class SignSettings(Perturbing):
+    method: Literal["sign"] = "sign"
+    adv_lr: float = 0.01
+
+
+class Sign:
+    def __init__(self, settings):
+        self.settings = settings
+
+    def __call__(self, passes):
+        clean = passes.run(passes.mask.new_zeros((*passes.mask.shape, passes.width)), scale=0.5)
+        delta = self.settings.adv_lr * clean.grads[0].sign()
+        last = passes.run(delta, scale=0.5, ascend=False)
+        return Outcome((clean.losses + last.losses) / 2, last.losses, delta=delta, passes=2)
+
+
+register(SignSettings, Sign)
+"""
+
+
+def test_a_strangers_file_names_no_adversary_that_was_not_loaded(space_file):
+    done = run_cli("plan", "--space", space_file("adversary: {method: sign}"))
+    assert done.returncode == 2
+    assert "unknown name 'sign'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_users_own_adversary_runs_in_the_workers(space_file, tmp_path):
+    plugin = tmp_path / "sign_plugin.py"
+    plugin.write_text(PLUGIN, "utf-8")
+    path = space_file("adversary: {method: sign, adv_lr: 0.02}", "seeds: [1]", "clean_arm: false")
+    done = run_cli(
+        "--space", path, "--results", tmp_path, "--no-dashboard", "--plugin", plugin,
+        "trainer.num_train_epochs=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    epochs = pd.read_csv(tmp_path / "space" / "epochs.csv")
+    assert epochs["passes"].tolist() == [8]  # 64 examples in batches of 16, two passes each
+    assert epochs["delta_norm"].iloc[0] > 0

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from ray import tune
 
+from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.search.work import Train
 from freelb_tune.space import Cell
@@ -43,6 +44,7 @@ class Job:
         train: trains one cell.
         threads: CPU threads of one trial.
         environment: variables that training sees.
+        plugins: modules that register the user's own adversaries.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Job:
     train: Train
     threads: int
     environment: Mapping[str, str]
+    plugins: tuple[str, ...] = ()
 
 
 def run_trial(config: dict[str, Any], job: Job) -> None:
@@ -62,6 +65,7 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     outcome, message = CellState.DONE, ""
     try:
         with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
+            load_plugins(job.plugins)
             job.train(cell, job.prepared[cell.id], home, _report, job.threads)
     except Exception as err:  # the one place where anything that a trial raises becomes a record
         outcome = CellState.DIVERGED if isinstance(err, DivergedError) else CellState.FAILED

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.board import Row
 from freelb_tune.search.cluster import TRIAL_ENVIRONMENT, machines, running_ray
 from freelb_tune.search.halving import Halving, plan_halving
@@ -56,7 +57,7 @@ def run_trials(
         from freelb_tune.search.trial import Job
         from freelb_tune.search.watch import Watch
 
-        job = Job(ledger.folder, {}, {}, work.train, share.cpu, environment)
+        job = Job(ledger.folder, {}, {}, work.train, share.cpu, environment, loaded_plugins())
         watch = Watch(ledger, halving.max_epochs if halving else None, lambda: interruption.asked)
         scheduler = _scheduler(halving, ledger)
         for _ in range(_ROUNDS):
