@@ -6,40 +6,56 @@ Room: results. Needs neither Ray nor torch. Written while the search runs and ag
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from freelb_tune.results.chosen import to_cost_json, to_selection_json
 from freelb_tune.results.comparison import Verdict
 from freelb_tune.results.latex import to_latex
 from freelb_tune.results.markdown import to_markdown
 from freelb_tune.results.numbers import to_json, to_table_csv
-from freelb_tune.results.table import build_table
+from freelb_tune.results.table import Table, build_table
 from freelb_tune.results.tidy import epochs_csv, trials_csv
 from freelb_tune.store import Store, load_store, write_whole
+
+if TYPE_CHECKING:
+    from freelb_tune.results.choosing import Choosing
 
 __all__ = ["Judge", "render_table", "write_outputs"]
 
 Judge = Callable[[Store], Verdict | None]
 
 
-def write_outputs(folder: Path, judge: Judge | None = None) -> None:
-    """Write `trials.csv`, `epochs.csv` and the table in its four formats, each where it changed.
+def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = False) -> None:
+    """Write rows, tables and what choosing does, each file where it changed.
+
+    Always `trials.csv`, `epochs.csv` and the table in its four formats; with a judge also
+    `selection.json` and `cost.json`, and `table.md` has their section.
 
     Args:
         folder: the results folder.
         judge: the statistics, which read the store and give a verdict; None for tables without.
+        figures: write `report.html` too, which takes a judge and seconds.
 
     Raises:
         FreeLBTuneError: the folder is no results folder, is damaged, or cannot be written.
     """
     store = load_store(folder)
-    table = build_table(store, judge(store) if judge else None)
+    table, choosing = _judged(store, judge)
     contents = {
         "trials.csv": trials_csv(store.cells, table.measure.better),
         "epochs.csv": epochs_csv(store.cells),
-        "table.md": to_markdown(table),
+        "table.md": to_markdown(table, choosing),
         "table.csv": to_table_csv(table),
         "table.tex": to_latex(table),
         "table.json": to_json(table),
     }
+    if choosing is not None:
+        contents["selection.json"] = to_selection_json(choosing, table)
+        contents["cost.json"] = to_cost_json(choosing)
+    if choosing is not None and figures:
+        from freelb_tune.results.page import to_html
+
+        contents["report.html"] = to_html(table, choosing)
     for name, content in contents.items():
         write_whole(folder / name, content)
 
@@ -50,5 +66,14 @@ def render_table(folder: Path, judge: Judge | None = None) -> str:
     Raises:
         FreeLBTuneError: the folder is no results folder, or is damaged.
     """
-    store = load_store(folder)
-    return to_markdown(build_table(store, judge(store) if judge else None))
+    return to_markdown(*_judged(load_store(folder), judge))
+
+
+def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":
+    """The table, and beside a verdict what choosing does."""
+    if judge is None:
+        return build_table(store), None
+    from freelb_tune.results.choosing import choosing_of
+
+    table = build_table(store, judge(store))
+    return table, choosing_of(store, table)

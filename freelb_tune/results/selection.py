@@ -7,7 +7,6 @@ Letters used below: n trials, J configurations, N examples.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 from typing import Literal
 
 import numpy as np
@@ -81,15 +80,18 @@ def best_of(
         ACL 2020, arXiv:2004.13705.
     """
     sign = 1.0 if better == "higher" else -1.0
-    ranked = sorted(sign * score for score in scores)
+    ranked = np.sort(sign * np.asarray(scores, dtype=np.float64))[::-1]
     total = len(ranked)
     each = None if hours is None or not hours else sum(hours) / len(hours)
+    worse = np.arange(total - 1, 0, -1)  # how many are worse than the best, the second, ...
     curve = []
     for trials in range(1, total + 1):
-        # the i-th smallest (from 0) is the largest of n drawn in C(i, n - 1) of C(total, n) draws
-        best = sum(comb(at, trials - 1) * score for at, score in enumerate(ranked))
+        # the one with i worse is the best of n in C(i, n - 1) of C(total, n) draws, and
+        # C(i - 1, n - 1) is C(i, n - 1) times (i - n + 1) / i
+        steps = np.maximum(worse - trials + 1, 0) / worse
+        shares = trials / total * np.concatenate([[1.0], np.cumprod(steps)])
         spent = None if each is None else each * trials
-        curve.append(BestOf(trials, spent, sign * best / comb(total, trials)))
+        curve.append(BestOf(trials, spent, sign * float(shares @ ranked)))
     return curve
 
 
