@@ -49,8 +49,8 @@ def test_tied_settings_advance_together_and_never_cross(tmp_path):
 
 def test_a_reference_follows_a_searched_setting_cell_by_cell(tmp_path):
     text = HEAD + (
-        "adversary: {init_mag: {grid: [0.1, 0.2]}, max_norm: '${adversary.init_mag}',\n"
-        "            adv_lr: '${adversary.max_norm}'}\n"
+        "adversary: {init_mag: {grid: [0.1, 0.2]}, adv_lr: '${adversary.max_norm}',\n"
+        "            max_norm: '${adversary.init_mag}'}\n"
     )
     rows = column(cells_of(tmp_path, text), ADV_LR, INIT, MAX)
     assert rows == [(0.1, 0.1, 0.1), (0.2, 0.2, 0.2)]
@@ -106,6 +106,11 @@ def test_references_of_two_branches_may_lead_opposite_ways(tmp_path):
     assert column(cells_of(tmp_path, text), INIT, MAX) == [(0.1, 0.1), (0.7, 0.7)]
 
 
+def test_the_same_value_at_another_setting_is_another_configuration(tmp_path):
+    text = HEAD + "branches: [{adversary.adv_lr: 0.3}, {adversary.init_mag: 0.3}]\n"
+    assert column(cells_of(tmp_path, text), ADV_LR, INIT) == [(0.3, 0.1), (0.1, 0.3)]
+
+
 def test_a_searched_method_leaves_out_what_it_does_not_read(tmp_path):
     text = HEAD + "adversary: {method: {grid: [freelb, repeat]}, adv_lr: {grid: [0.05, 0.1]}}\n"
     plan = planned(opened(tmp_path, text))
@@ -130,6 +135,7 @@ def test_where_leaves_configurations_out_and_counts_them(tmp_path):
     ("condition", "kept"),
     [
         ("adversary.max_norm != null", [0.1, 0.2]),
+        ("adversary.max_norm == null", [None]),
         ("adversary.max_norm is None or adversary.max_norm > 0.1", [None, 0.2]),
         ("adversary.max_norm in [0.1, None]", [None, 0.1]),
         ("2 * adversary.max_norm < 0.3 and task == 'rte'", [None, 0.1]),
@@ -238,18 +244,44 @@ def test_a_draw_comes_from_no_state_but_its_own(tmp_path):
     assert column(cells_of(tmp_path, more), ADV_LR, "adversary.adv_steps") == first
 
 
-def test_drawn_numbers_have_four_digits_and_stay_within_their_ends(tmp_path):
+def test_settings_of_one_draw_are_drawn_apart(tmp_path):
     text = HEAD + (
-        "adversary: {adv_lr: {uniform: [0.123456, 0.1235]}, adv_steps: {logint: [1, 3]},\n"
-        "            norm: {choice: [l2, linf]}}\n"
-        "search: {algorithm: random, samples: 60}\n"
-        "clean_arm: false\n"
+        "adversary: {adv_lr: {uniform: [0.1, 0.9]}, init_mag: {uniform: [0.1, 0.9]}}\n"
+        "search: {algorithm: random, samples: 4}\n"
     )
-    rows = column(cells_of(tmp_path, text), ADV_LR, "adversary.adv_steps", "adversary.norm")
-    assert {steps for _, steps, _ in rows} == {1, 2, 3}
-    assert {norm for *_, norm in rows} == {"l2", "linf"}
-    # 0.123456 to four digits is 0.1235, and so is all else in this range
-    assert {value for value, *_ in rows} == {0.1235}
+    assert all(a != b for a, b in column(cells_of(tmp_path, text), ADV_LR, INIT))
+
+
+def drawn(folder, domain, setting="adv_lr"):
+    """Two hundred draws of one adversary setting, without what was drawn before."""
+    text = HEAD + f"adversary: {{{setting}: {domain}}}\nclean_arm: false\n"
+    cells = cells_of(folder, text + "search: {algorithm: random, samples: 200}\n")
+    return [cell.settings[f"adversary.{setting}"] for cell in cells]
+
+
+def test_a_drawn_fraction_has_four_digits_and_does_not_leave_its_range(tmp_path):
+    values = drawn(tmp_path, "{uniform: [0.1, 0.2]}")
+    assert all(value == float(f"{value:.4g}") for value in values)
+    assert 0.1 <= min(values) < 0.105
+    assert 0.195 < max(values) <= 0.2
+    # to four digits every number of this range is 0.1235, which lies above it
+    assert drawn(tmp_path, "{uniform: [0.12346, 0.12349]}") == [0.12349]
+
+
+def test_a_logarithmic_range_is_even_over_orders_of_magnitude(tmp_path):
+    values = drawn(tmp_path, "{loguniform: [0.0001, 1.0]}")
+    assert 0.4 < sum(value < 0.01 for value in values) / len(values) < 0.6
+    steps = drawn(tmp_path, "{logint: [1, 10000]}", "adv_begin_step")
+    assert sum(step < 100 for step in steps) > sum(step >= 5000 for step in steps) * 2
+
+
+def test_both_ends_of_a_range_of_whole_numbers_are_drawn(tmp_path):
+    assert sorted(drawn(tmp_path, "{int: [1, 3]}", "adv_steps")) == [1, 2, 3]
+    assert sorted(drawn(tmp_path, "{logint: [1, 3]}", "adv_steps")) == [1, 2, 3]
+
+
+def test_every_value_of_a_choice_is_drawn(tmp_path):
+    assert sorted(drawn(tmp_path, "{choice: [l2, linf]}", "norm")) == ["l2", "linf"]
 
 
 def test_draws_are_crossed_with_the_grid(tmp_path):

@@ -28,14 +28,16 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         "  method: freelb\n"
         "  max_norm: {grid: []}\n"
         "  adv_stps: 3\n"
+        "search: {samples: 0}\n"
     )
     first, *rest = said(tmp_path, text).splitlines()
-    assert first == "space.yaml: 3 problems"
+    assert first == "space.yaml: 4 problems"
     assert rest[0] == ("  line 4, trainer.learning_rate: expected a number, got the text 'fast'")
     assert rest[1] == "  line 7, adversary.max_norm: grid needs one value or more, got []"
     assert rest[2].startswith(
         "  line 8, adversary.adv_stps: unknown name 'adv_stps'; did you mean 'adv_steps'? known: "
     )
+    assert rest[3] == "  line 9, search.samples: expected at least 1, got 0"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ),
         ("branches: {adversary.adv_lr: 1}", "expected a list of settings to lay over"),
         ("branches: [{adversary.method: repeat, adversary.adv_lr: 1}]", "repeat does not read it"),
+        ("branches: [{}, {adversary: {method: repeat, norm: l2}}]", "repeat does not read it"),
         ("where: [adversary.init_mg < 1]", "did you mean 'adversary.init_mag'?"),
         ("where: [init_mag < 1]", "unknown name 'init_mag'; did you mean 'adversary.init_mag'?"),
         (
@@ -162,7 +165,7 @@ def test_what_cannot_be_is_said_with_what_to_write(tmp_path, added, message):
         ("task: 3\nmodel: x\n", "line 1, task: expected a task's name, got 3"),
         ("task: rte\nmodel: ''\n", "model.name: expected text that is not empty, got the text ''"),
         ("task: rte\nmodel: config:bert\n", "model takes its sizes from here"),
-        ("task: rte\nmodel: {name: x, config: {a: 1}}\n", "has a config of its own"),
+        ("task: rte\nmodel: {name: x, config: {model_type: bert}}\n", "take model_type out"),
     ],
 )
 def test_a_file_that_is_no_search_space_is_said(tmp_path, text, message):
@@ -220,6 +223,11 @@ def test_an_override_of_the_model_keeps_its_other_settings(tmp_path):
         ("adversary.adv_stp=1", "override 'adversary.adv_stp=1', adversary.adv_stp: unknown name"),
         ("advresary.adv_lr=1", "override 'advresary.adv_lr=1', advresary: unknown name"),
         ("adversary.adv_lr=fast", "expected a number, got the text 'fast'"),
+        ("seeds=[{a: 1}]", "override 'seeds=[{a: 1}]', seeds: expected whole numbers"),
+        (
+            "tie=[{adversary.init_mag: [-1]}]",
+            "[-1]}]', tie.0.adversary.init_mag: expected at least",
+        ),
         ("adversary.adv_lr=[1", "override 'adversary.adv_lr=[1': line 1: not YAML"),
         ("adversary.adv_lr", "write key=value, such as adversary.adv_lr=0.03"),
         ("adversary..x=1", "write key=value"),
@@ -311,6 +319,7 @@ def test_the_file_as_resolved_holds_overrides_and_branches(tmp_path):
     second = opened(tmp_path, first.to_yaml())
     assert planned(second) == planned(first)
     assert (second.name, second.seeds) == ("yes", (1, 2))
+    assert first.content["table"]["rows"] == ["adversary.adv_lr"]
     assert planned(first).cells[0].settings["model.revision"] == "08"
 
 
