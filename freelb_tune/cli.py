@@ -251,6 +251,7 @@ def predict(
     several = []
     for folder in folders:
         several.append(predict_test(folder, data, trust_remote_code=trust_remote_code))
+        print(f"{folder}: predicted with cell {several[-1].cell_id}", file=sys.stderr)
         for path in write_predictions(several[-1], out):
             print(path)
     if zipped:

@@ -74,8 +74,8 @@ def predict_test(
 ) -> Predictions:
     """Load `results/NAME/best` and predict its task's test sets.
 
-    Runs as the cell's own evaluation does, so that on the same hardware the dev set, given as a
-    test set, gets the very logits that the search has stored.
+    Runs as the cell's own evaluation does, so that on the same hardware, with as many threads, the
+    dev set given as a test set gets the very logits that the search has stored.
 
     Args:
         folder: `results/NAME`.
