@@ -1,6 +1,7 @@
 """Every shipped space: it loads, spans what its first lines say, and can run."""
 
 import re
+from pathlib import Path
 
 import pytest
 from space_fixtures import SHIPPED, column, planned
@@ -8,6 +9,7 @@ from space_fixtures import SHIPPED, column, planned
 from freelb_tune.space import ADVERSARIES, load_space
 from freelb_tune.tasks import task_metrics
 
+ROOT = Path(__file__).parents[1]
 RTE = next(path for path in SHIPPED if path.stem == "rte_grid")
 
 
@@ -26,7 +28,7 @@ def test_every_shipped_space_loads_and_can_run(path):
 def test_every_shipped_space_answers_what_it_asks_and_how_it_is_run(path):
     text = path.read_text("utf-8")
     assert text.startswith("# ")
-    assert f"--space search_spaces/{path.name}" in text
+    assert f"--space {path.relative_to(ROOT)}" in text
     assert re.search(r"^# Needs ", text, re.MULTILINE)
 
 

@@ -203,10 +203,10 @@ class _Reader:
                     "a config: model takes its sizes from here, such as {hidden_size: 64}, and its "
                     "type from model.name",
                 )
-            if config is not None and not name.startswith("config:"):
+            if "model_type" in _keys(config) and not name.startswith("config:"):
                 self._problems.add(
                     "model.config",
-                    f"model.name {name!r} has a config of its own; take this out, or write "
+                    f"the type of model.name {name!r} is its own; take model_type out, or write "
                     "name: config:bert for random weights",
                 )
         return layers

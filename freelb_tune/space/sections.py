@@ -95,7 +95,8 @@ class ModelFields(_Section):
         name: a Hub id, a folder, `package:NAME/FOLDER` (files inside an installed package) or
             `config:TYPE` (random weights, sizes from `config`).
         revision: commit, tag or branch on the Hub.
-        config: sizes of a `config:` model, such as hidden_size.
+        config: sizes of a `config:` model, such as hidden_size; of any other model, fields laid
+            over its own config, such as hidden_dropout_prob.
         trust_remote_code: let the model's own Python run. Off unless asked.
     """
 

@@ -4,6 +4,7 @@ Room: training.
 """
 
 import copy
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    PretrainedConfig,
     PreTrainedModel,
     set_seed,
 )
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.training.source import ModelSource
 from freelb_tune.training.tokens import Tokens
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "check_config"]
+
+_TASKS = ("num_labels", "id2label", "label2id", "problem_type", "model_type", "architectures")
 
 
 def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedModel:
@@ -36,11 +40,48 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
     if source.folder is None:
         set_seed(seed)
         return _from_config(source, tokens, labels)
-    pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code)
+    fields = json.dumps(source.config or {}, sort_keys=True)
+    pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code, fields)
     model = copy.deepcopy(pristine)
     set_seed(seed)
     _draw(model, missing)
     return model
+
+
+def check_config(source: ModelSource) -> None:
+    """Refuse what `model.config` may not lay over the config of pretrained weights.
+
+    Raises:
+        FreeLBTuneError: a field that the model's config does not have, that the task settles, or
+            that asks for other weights than the files hold.
+    """
+    if source.folder is None or not source.config:
+        return
+    trust = source.trust_remote_code
+    own = AutoConfig.from_pretrained(source.folder, local_files_only=True, trust_remote_code=trust)
+    for name in source.config:
+        if name in _TASKS:
+            raise FreeLBTuneError(f"model.config.{name}: is settled by the task; take it out")
+        if name not in own.to_dict():
+            raise FreeLBTuneError(f"model.config: {unknown_name(name, own.to_dict())}")
+    changed = copy.deepcopy(own)
+    try:
+        for name, value in source.config.items():
+            setattr(changed, name, value)
+        same = _shapes(own, trust) == _shapes(changed, trust)
+    except (ValueError, TypeError, KeyError, RuntimeError) as err:
+        raise FreeLBTuneError(f"model.config: {err}") from err
+    if not same:
+        raise FreeLBTuneError(
+            f"model.config: {', '.join(sorted(source.config))} would change the shape of weights "
+            f"that {source.name!r} comes with; only fields such as hidden_dropout_prob may differ"
+        )
+
+
+def _shapes(config: PretrainedConfig, trust: bool) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+    return {name: weight.shape for name, weight in model.state_dict().items()}
 
 
 def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
@@ -76,9 +117,9 @@ def _from_config(
 
 @lru_cache(maxsize=1)
 def _read(
-    folder: Path, labels: tuple[str, ...] | None, kind: str, trust: bool
+    folder: Path, labels: tuple[str, ...] | None, kind: str, trust: bool, fields: str
 ) -> tuple[PreTrainedModel, tuple[str, ...]]:
-    """The model as its files say, and the names of the weights that they lack."""
+    """The model as its files say, under `fields` (JSON), and the weights that the files lack."""
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
@@ -88,6 +129,7 @@ def _read(
             trust_remote_code=trust,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **json.loads(fields),
             **_head(labels, kind),
         )
     except (ValueError, OSError) as err:

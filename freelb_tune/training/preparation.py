@@ -10,6 +10,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, Value, digest
+from freelb_tune.training.model import check_config
 from freelb_tune.training.source import ModelSource, find_model, read_config
 from freelb_tune.training.tokens import Tokens, make_tokens
 
@@ -51,6 +52,7 @@ def prepare(
         if key not in made:
             source = find_model(cell.settings, fetch=True)
             assert source is not None  # fetched
+            check_config(source)
             _check_length(cell, source)
             say(f"reading {cell.settings['task']} and tokenising it for {source.name}")
             made[key] = source, make_tokens(cell, source, cache)

@@ -29,8 +29,9 @@ class ModelSource:
     Attributes:
         name: as the search space writes it.
         folder: config, weights and tokenizer; None where the model is built from `config`.
-        config: `model_type` and sizes of a randomly initialised model; None with a folder.
-        fingerprint: of everything above that changes numbers.
+        config: `model_type` and sizes of a randomly initialised model; with a folder, fields laid
+            over its config.json, None for none.
+        fingerprint: of the folder's files, or of `config` without one.
         trust_remote_code: whether the folder's own Python may run.
     """
 
@@ -69,7 +70,9 @@ def find_model(settings: Mapping[str, Value], *, fetch: bool = False) -> ModelSo
         if folder is None:
             return None
     _check(name, folder)
-    return ModelSource(name, folder, None, _files_fingerprint(folder), trust)
+    fields = settings.get("model.config") or None
+    assert fields is None or isinstance(fields, dict)  # the schema's promise
+    return ModelSource(name, folder, fields, _files_fingerprint(folder), trust)
 
 
 def model_fingerprint(settings: Mapping[str, Value], *, fetch: bool = False) -> str:
@@ -158,4 +161,4 @@ def read_config(source: ModelSource) -> dict[str, Value]:
     if source.folder is None:
         return dict(source.config or {})
     content: dict[str, Value] = json.loads((source.folder / "config.json").read_text("utf-8"))
-    return content
+    return {**content, **(source.config or {})}
