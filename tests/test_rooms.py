@@ -45,4 +45,5 @@ def test_results_and_store_work_without_ray_and_torch_installed():
     # every import of both rooms, wherever it stands, is of neither
     for path in FILES:
         if room_of(path) in ("results", "store", "space", "tasks"):
-            assert not {"ray", "torch", "transformers"} & {n.partition(".")[0] for n in imports(path)}
+            found = {name.partition(".")[0] for name in imports(path)}
+            assert not {"ray", "torch", "transformers"} & found, path

@@ -7,6 +7,7 @@ Draws come from the global generator, so that `DropoutReplay` repeats them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ def thrifty_dropout(model: nn.Module) -> Iterator[None]:
     config = getattr(model, "config", None)
     switched = bool(layers) and getattr(config, "_attn_implementation", None) == "sdpa"
     for layer in layers:
-        layer.forward = lambda x, p=layer.p: _drop(x, p)  # type: ignore[method-assign]
+        layer.forward = partial(_drop, p=layer.p)  # type: ignore[method-assign]
     if switched:
         config._attn_implementation = ATTENTION  # type: ignore[union-attr]
     try:
