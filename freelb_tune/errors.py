@@ -15,7 +15,7 @@ class FreeLBTuneError(Exception):
 
 
 class DivergedError(FreeLBTuneError):
-    """A trial's loss or score is not a finite number; the trial ends and is recorded as diverged."""
+    """A trial's loss or score is not a finite number; it ends and is recorded as diverged."""
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

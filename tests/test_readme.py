@@ -23,9 +23,7 @@ def test_the_space_that_the_readme_teaches_plans(tmp_path):
     path = tmp_path / "space.yaml"
     path.write_text(text, "utf-8")
     space = load_space(path, tasks=task_metrics())
-    plan = plan_cells(
-        space, data_fingerprint=lambda _: "data", model_fingerprint=lambda _: "model"
-    )
+    plan = plan_cells(space, data_fingerprint=lambda _: "data", model_fingerprint=lambda _: "model")
     # adv_lr x tie x batch size x seeds: 0.05 and 0.1 both lie within init_mag 0.1 and 0.2
     arms = [cell.arm for cell in plan.cells]
     assert arms.count("adversarial") == 2 * 2 * 2 * 3
