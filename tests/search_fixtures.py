@@ -4,6 +4,7 @@ It is a real function that Ray's workers run. What it does is written in the cel
 `adversary.adv_lr` is the score's base, and a file `ORDERS/CELL` says what is to go wrong.
 """
 
+import json
 import os
 import signal
 import sys
@@ -76,7 +77,7 @@ def train(
             (folder / name).mkdir(exist_ok=True)
         (folder / "checkpoint" / "epoch").write_text(str(epoch))
         (folder / "model" / "config.json").write_text(f'{{"cell": "{cell.id}", "epoch": {epoch}}}')
-        record = _record(cell, epoch)
+        record = record_of(cell, epoch, score_of(cell, epoch))
         log.append(record)
         report(record)
 
@@ -98,8 +99,8 @@ def _obey(order: Path, epoch: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _record(cell: Cell, epoch: int) -> EpochRecord:
-    score = score_of(cell, epoch)
+def record_of(cell: Cell, epoch: int, score: float) -> EpochRecord:
+    """A cell's epoch with this score."""
     return EpochRecord(
         cell_id=cell.id,
         epoch=epoch,
@@ -162,14 +163,16 @@ def make_plan(
     return space, plan
 
 
-def main(folder: str, search: str, seconds: str, address: str | None = None) -> None:
+def main(
+    folder: str, search: str, seconds: str, address: str | None = None, more: str = "{}"
+) -> None:
     """Run the stand-in search in a process of its own, for a test to kill or to join a cluster."""
     from freelb_tune.search import SearchOptions, Work, run_search
 
     base = Path(folder)
-    space, plan = make_plan(base, search=search)
+    space, plan = make_plan(base, search=search, **json.loads(more))
     work = Work(Prepare(base / "orders", seconds=float(seconds)), train)
-    options = SearchOptions(address=address, dashboard=False)
+    options = SearchOptions(address=address or None, dashboard=False)
     summary = run_search(space, plan, base / "results", options, work=work)
     sys.exit(130 if summary.interrupted else 0)
 

@@ -121,7 +121,7 @@ BAD = [
     pytest.param(["seeds: [1, 1]"], "seeds: 1 stands twice; a seed is one replicate"),
     pytest.param(["task: rtee"], "task: unknown name 'rtee'; did you mean 'rte'"),
     pytest.param(["search: {metric: f1}"], "task 'entailment_toy' has no such metric"),
-    pytest.param(["search: {algorithm: gird}"], "expected 'grid', 'random' or 'asha', got"),
+    pytest.param(["search: {algorithm: gird}"], "expected 'grid', 'random', 'asha' or 'race', got"),
     pytest.param(["model: ./nowhere"], "model: there is no folder './nowhere'"),
     pytest.param(["data: {source: glue, path: nodir}", "task: rte"], "nodir"),
     pytest.param(["table: {rows: [adv_lrr]}"], "did you mean 'adv_lr'"),

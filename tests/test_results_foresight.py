@@ -130,9 +130,24 @@ def test_only_normal_training_has_nothing_to_compare(tmp_path):
     assert "every cell is normal training" in foresee(*planned(tmp_path, text), tmp_path)[0]
 
 
-def test_asha_and_race_may_take_less(tmp_path):
+def test_asha_may_take_less(tmp_path):
     text = SPACE + "search: {algorithm: asha}\n"
     assert foresee(*planned(tmp_path, text), tmp_path)[1].startswith("Work: at most ")
+
+
+def test_a_race_states_its_stopping_rule_and_its_error_rate(tmp_path):
+    text = SPACE + "search: {algorithm: race, budget: 5}\n"
+    _, race, work, _ = foresee(*planned(tmp_path, text), tmp_path)
+    assert "Race: every configuration gets 2 seeds" in race
+    assert "at most 5 % chance over the whole race" in race
+    assert "where the budget of 5 cells does not reach for all" in race
+    assert work.startswith("Work: at most ")
+
+
+def test_a_race_that_cannot_be_is_refused_in_the_plan(tmp_path):
+    text = SPACE + "search: {algorithm: race, budget: 3}\n"
+    with pytest.raises(FreeLBTuneError, match="a race of 2 configurations needs 4 cells"):
+        foresee(*planned(tmp_path, text), tmp_path)
 
 
 def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):

@@ -116,7 +116,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("seeds: [1.5]", "got [1.5]"),
         ("seeds: 0", "got 0"),
         ("seeds: [08]", "08 has a leading zero, which YAML readers take for octal, text or 8"),
-        ("search: {algorithm: gird}", "expected 'grid', 'random' or 'asha', got the text 'gird'"),
+        ("search: {algorithm: gird}", "expected 'grid', 'random', 'asha' or 'race', got the"),
         ("search: {algoritm: grid}", "did you mean 'algorithm'?"),
         (
             "search: {metric: f1}",

@@ -88,8 +88,8 @@ class Configuration:
 
     @property
     def planned(self) -> int:
-        """Seeds of the plan."""
-        return len(self.seeds)
+        """Seeds of the plan, without those that a race was over before."""
+        return len(self.seeds) - self.count(CellState.SPARED)
 
     @property
     def finished(self) -> int:

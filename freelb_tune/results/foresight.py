@@ -35,7 +35,8 @@ def foresee(space: Space, plan: Plan, results: Path) -> list[str]:
     stores = _stores(results)
     metric = _metric(space)
     sizes = _Sizes()
-    return [_power(space, plan, stores, metric, sizes), *_cost(space, plan, stores, sizes)]
+    power = _power(space, plan, stores, metric, sizes)
+    return [power, *_race(space, plan), *_cost(space, plan, stores, sizes)]
 
 
 class _Sizes:
@@ -90,6 +91,26 @@ def _power(space: Space, plan: Plan, stores: Sequence[Store], metric: Metric, si
         return f"Power: none, with {count} dev example."
     told = power(count, len(compared), len(space.seeds), metric=metric.name, seed_sd=spread)
     return told.sentence
+
+
+def _race(space: Space, plan: Plan) -> list[str]:
+    """A race's stopping rule with its error rate; nothing for other searches."""
+    if space.search.algorithm != "race":
+        return []
+    from freelb_tune.results.race import FIRST_SEEDS, race_decide
+
+    seeds, budget = len(space.seeds), space.search.budget
+    tried = {cell.config_id for cell in plan.cells if cell.arm == "adversarial"}
+    raced = tried or {cell.config_id for cell in plan.cells}
+    race_decide({name: [] for name in raced}, seeds, budget)  # refuses a race that cannot be
+    cut = ""
+    if budget is not None:
+        cut = f"; the last in rank go where the budget of {budget:,} cells does not reach for all"
+    return [
+        f"Race: every configuration gets {FIRST_SEEDS} seeds, and one more each round, up to "
+        f"{seeds}, while it is not worse than the leader by a test that drops the truly best one "
+        f"with at most 5 % chance over the whole race{cut}. The power above is for all {seeds}."
+    ]
 
 
 def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> list[str]:

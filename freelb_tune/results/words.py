@@ -116,6 +116,7 @@ def _notes(config: Configuration) -> list[str]:
     counts = [
         (config.count(CellState.FAILED), "failed"),
         (config.count(CellState.DIVERGED), "diverged"),
+        (config.count(CellState.DROPPED), "not run: out of the race"),
         (config.count(CellState.WAITING, CellState.RUNNING), "to come"),
     ]
     if config.planned == 1:
@@ -144,6 +145,8 @@ def progress(table: Table) -> str:
         ("stopped early", (CellState.STOPPED,)),
         ("failed", (CellState.FAILED,)),
         ("diverged", (CellState.DIVERGED,)),
+        ("not run for being out of the race", (CellState.DROPPED,)),
+        ("not needed by the race", (CellState.SPARED,)),
         ("to come", (CellState.WAITING, CellState.RUNNING)),
     ):
         count = sum(counts.get(state, 0) for state in states)
@@ -167,6 +170,12 @@ def footnotes(table: Table) -> tuple[str, ...]:
     seen = [tuple(value.text for value in row.settings) for row in table.rows]
     if len(set(seen)) < len(seen):
         notes.append("Rows that look alike differ only in settings that do nothing there.")
+    if {CellState.DROPPED, CellState.SPARED} & set(table.states):
+        notes.append(
+            "A race: every configuration gets two seeds, those still in contention more; the truly "
+            "best one is tested out with at most 5 % chance, and a budget's cuts have no error "
+            "rate. trials.csv says why each cell was not run."
+        )
     if table.others:
         notes.append(f"{table.others} cells of earlier plans are not shown.")
     notes += _ranking_notes(table)

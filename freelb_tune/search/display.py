@@ -27,6 +27,8 @@ _STYLES = {
     CellState.STOPPED: "yellow",
     CellState.FAILED: "red",
     CellState.DIVERGED: "red",
+    CellState.DROPPED: "dim",
+    CellState.SPARED: "dim",
 }
 
 

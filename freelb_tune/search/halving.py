@@ -90,7 +90,7 @@ def _known(ledger: Ledger) -> list[Verdict]:
     known = [
         Verdict(entry["cell_id"], entry["epoch"], entry["score"], entry["decision"])
         for entry in read_journal(ledger.folder)
-        if entry["event"] == "decided" and entry["cell_id"] in ledger.board.rows
+        if entry["event"] == "decided" and entry.get("cell_id") in ledger.board.rows
     ]
     decided = {verdict.cell_id for verdict in known}
     for cell_id, row in ledger.board.rows.items():

@@ -5,9 +5,9 @@ follow from it, then the reader. What a killed run leaves undone after the journ
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from freelb_tune.search.best import BestModel, drop_checkpoint
 from freelb_tune.search.board import Board, Row
@@ -104,6 +104,20 @@ class Ledger:
         self._journal.append(
             "decided", cell_id=cell_id, epoch=epoch, score=score, decision=decision
         )
+
+    def raced(self, entry: Mapping[str, Any]) -> None:
+        """A round of a race was decided; this is on disk when it takes effect.
+
+        Args:
+            entry: the decision; "dropped" and "spared" have the cells that will never run, with
+                the reason.
+        """
+        self._journal.append("decided", **entry)
+        for state in (CellState.DROPPED, CellState.SPARED):
+            for cell_id, why in entry[state.value].items():
+                self.board[cell_id].message = why
+                self._set(cell_id, state)
+        self._outputs.touch()
 
     def finished(self, cell_id: str, state: CellState) -> None:
         """The cell is done, or was stopped early."""

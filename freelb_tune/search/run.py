@@ -17,6 +17,7 @@ from freelb_tune.search.interruption import Interruption
 from freelb_tune.search.labels import cell_labels
 from freelb_tune.search.ledger import Ledger, Outputs
 from freelb_tune.search.listener import Guard, Listener, Silent
+from freelb_tune.search.race import check_race, open_race
 from freelb_tune.search.trials import run_trials
 from freelb_tune.search.work import SearchOptions, SearchSummary, Work
 from freelb_tune.space import Plan, Space, digest
@@ -64,6 +65,7 @@ def run_search(
     """
     start = time.monotonic()
     folder, options = folder.resolve(), options or SearchOptions()
+    check_race(space, plan)
     interruption, interrupted = Interruption(), False
     with (
         open_results(
@@ -75,8 +77,9 @@ def run_search(
         try:
             if options.retry_failed:
                 _take_up_failed(ledger, folder)
+            race = open_race(space, ledger)
             if ledger.board.waiting():
-                run_trials(space, ledger, options, work, interruption)
+                run_trials(space, ledger, options, work, interruption, race)
         except KeyboardInterrupt:
             interrupted = True
     best = ledger.board.leader()

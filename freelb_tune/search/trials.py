@@ -15,6 +15,7 @@ from freelb_tune.search.cluster import TRIAL_ENVIRONMENT, machines, running_ray
 from freelb_tune.search.halving import Halving, plan_halving
 from freelb_tune.search.interruption import Interruption
 from freelb_tune.search.ledger import Ledger
+from freelb_tune.search.race import Race
 from freelb_tune.search.share import Share, find_share
 from freelb_tune.search.work import Ready, SearchOptions, Work, default_work
 from freelb_tune.space import Space
@@ -31,6 +32,7 @@ def run_trials(
     options: SearchOptions,
     work: Work | None,
     interruption: Interruption,
+    race: Race | None = None,
 ) -> None:
     """Run every cell that is not over.
 
@@ -40,6 +42,7 @@ def run_trials(
         options: where and how.
         work: how cells are prepared and trained; None for the training room.
         interruption: whether the user asks to end.
+        race: what decides which cells run; None runs all.
 
     Raises:
         KeyboardInterrupt: the user asked to end.
@@ -64,7 +67,9 @@ def run_trials(
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, space.resources, scheduler, watch, scratch)
+                fit(job, share, space.resources, scheduler, watch, scratch, race)
+            if race is not None:
+                race.wanted()  # decides the last round
             waiting = ledger.board.waiting()
             if not waiting:
                 return

@@ -137,6 +137,10 @@ class _Replay:
                 self.states[entry["cell_id"]] = (CellState(entry["state"]), entry["message"])
             case "finished":
                 self.states[entry["cell_id"]] = (CellState(entry["state"]), None)
+            case "decided" if "race" in entry:
+                for state in (CellState.DROPPED, CellState.SPARED):
+                    told = entry[state.value].items()
+                    self.states |= {cell_id: (state, why) for cell_id, why in told}
 
 
 def load_store(folder: Path) -> Store:

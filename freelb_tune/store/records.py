@@ -17,6 +17,8 @@ class CellState(StrEnum):
     STOPPED = "stopped"  # the scheduler ended it early
     FAILED = "failed"  # an exception, told in `message`
     DIVERGED = "diverged"  # its loss or score was not a finite number
+    DROPPED = "dropped"  # never run: its configuration is out of the race, why is in `message`
+    SPARED = "spared"  # never run: the race was over without it
 
     @property
     def is_over(self) -> bool:
