@@ -47,7 +47,7 @@ def test_one_seed_has_no_spread_and_its_interval_is_over_examples_only(tmp_path)
     text = table(searched(tmp_path, seeds=(1,)))
     assert "One seed (1): nothing here tells how much a seed alone moves these numbers." in text
     assert "One seed: intervals and p are over examples only" in text
-    assert "| 1/1 | 74.00 | - | 74.00 |" in text  # mean, no deviation, median
+    assert "| 16 | 1/1 | **74.00** | - | 74.00 |" in text  # mean, no deviation, median
 
 
 def test_where_predictions_are_missing_seeds_are_compared_and_that_is_said(tmp_path):
