@@ -1,6 +1,6 @@
 """FreeLB's speed beside the plain loop's, in paired runs on RTE's length distribution.
 
-    python -m bench.freelb                        the README's table (about half an hour)
+    python -m bench.freelb                        the README's table (about a quarter of an hour)
     python -m bench.freelb --quick --json FILE    one setting in under two minutes
 
 With one thread the clock is the process's CPU time, which other work on the machine does not
@@ -223,8 +223,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one setting, in under two minutes")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="timed weight updates in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=1, help="timed weight updates in a round")
     parser.add_argument("--large", action="store_true", help="roberta-base's size too")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -238,7 +238,7 @@ def main() -> None:
     for name, batch, k in settings:
         rounds, steps = (1, 1) if asked.quick else (asked.rounds, asked.steps)
         found = measure(name, batch, k, asked.threads, rounds, steps, VARIANTS)
-        if not asked.quick:
+        if not asked.quick and k > 1:
             for figure in found:
                 figure.peak_gib = peak_memory(figure.variant, name, batch, k)
         figures += found
