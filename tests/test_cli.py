@@ -191,7 +191,8 @@ def test_the_schema_is_json_and_knows_the_fields():
 
 
 def outputs(folder):
-    return {name: (folder / name).read_bytes() for name in ("trials.csv", "table.md", "table.csv")}
+    names = ("trials.csv", "table.md", "table.csv", "selection.json")
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
 
 
 @pytest.mark.slow
@@ -225,6 +226,8 @@ def test_a_search_killed_in_the_middle_ends_in_the_same_tables(space_file, tmp_p
     report = run_cli("report", straight / "toy")
     assert report.returncode == 0, report.stderr
     assert outputs(straight / "toy") == before
+    assert len(before) == 4
+    assert "Plotly.newPlot(" in (straight / "toy" / "report.html").read_text()
 
     trials = pd.read_csv(straight / "toy" / "trials.csv")
     assert len(trials) == 6
