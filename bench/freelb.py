@@ -10,7 +10,6 @@ ratios are medians over rounds.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -86,7 +85,7 @@ def _time_plain(loop: PlainLoop, rows: MadeUp, batch: int) -> list[float]:
 def _trainer_stepper(
     variant: str, model: Any, batch: int, k: int, folder: str
 ) -> Callable[[MadeUp], list[float]]:
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     from bench.plain import pad
     from freelb_tune.space.adversary import FreeLBSettings, NoneSettings
@@ -124,6 +123,8 @@ def _trainer_stepper(
             padding_free=False if variant.endswith("general") else None,
             **common,
         )
+
+    trainer.remove_callback(PrinterCallback)
 
     def run(rows: MadeUp) -> list[float]:
         clock.times = []
@@ -195,7 +196,8 @@ def _child(variant: str, name: str, batch: str, k: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = stepper(variant, name, int(batch), int(k), folder)
         run(MadeUp(rte_lengths("train", int(batch) * 2, seed=0)))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    status = Path("/proc/self/status").read_text()  # getrusage would count the parent's memory too
+    print(int(status.partition("VmHWM:")[2].split()[0]) / 2**20)
 
 
 def table(figures: list[Figure]) -> str:
