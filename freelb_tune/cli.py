@@ -152,11 +152,12 @@ def plan(
     yes: Yes = False,
 ) -> None:
     """List every cell of a space, what it could show, and what it costs. Runs nothing."""
-    from freelb_tune.results.foresight import foresee
     from freelb_tune.space import list_plan
 
     opened, planned, folder = _plan(space, overrides, results, data, plugin, yes, fetch=False)
-    print(list_plan(opened, planned, _known(folder)))
+    print(list_plan(opened, planned, _known(folder)), flush=True)
+    from freelb_tune.results.foresight import foresee  # scipy, which the list need not wait for
+
     print(*foresee(opened, planned, results), sep="\n")
 
 
