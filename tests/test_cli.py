@@ -60,6 +60,15 @@ def test_help_answers_without_torch_or_ray():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"], ["predict", "--help"]])
+def test_help_takes_well_under_half_a_second(words):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run_cli(*words).returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+    assert seconds < 0.45  # the processor's, as other work may share the machine
+
+
 def test_planning_loads_neither_torch_nor_ray(space_file):
     path = space_file()
     code = (

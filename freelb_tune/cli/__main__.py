@@ -1,0 +1,5 @@
+"""`python -m freelb_tune.cli` is `freelb-tune`."""
+
+from freelb_tune.cli.root import main
+
+main()

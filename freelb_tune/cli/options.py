@@ -1,0 +1,42 @@
+"""Options and arguments that several commands take, each said once.
+
+Room: cli.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Data",
+    "Folder",
+    "Folders",
+    "Overrides",
+    "Plugins",
+    "Results",
+    "SpaceFile",
+    "Yes",
+]
+
+SpaceFile = Annotated[Path, typer.Option("--space", help="The search-space file (YAML).")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's."),
+]
+Results = Annotated[
+    Path, typer.Option("--results", help="Folder of results; this search goes to DIR/NAME.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="A GLUE folder (DIR/RTE/train.tsv ...) in place of `data`."),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="A Python module that registers adversaries. Repeatable."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]
+Folders = Annotated[
+    list[Path], typer.Argument(metavar="RESULTS...", help="Searches' folders, results/NAME.")
+]

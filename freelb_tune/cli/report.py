@@ -1,0 +1,27 @@
+"""`freelb-tune report`: every table of a search, and its page, from what is stored.
+
+Room: cli.
+"""
+
+import sys
+from pathlib import Path
+
+from freelb_tune.cli.options import Folder
+
+__all__ = ["report", "show_tables"]
+
+
+def report(folder: Folder) -> None:
+    """Rebuild every table of a search from its journal alone, and its figures: report.html."""
+    from freelb_tune.results import write_outputs
+    from freelb_tune.results.judge import judge
+
+    write_outputs(folder, judge, figures=True)
+    show_tables(folder)
+    print(f"figures: {folder}/report.html", file=sys.stderr)
+
+
+def show_tables(folder: Path) -> None:
+    """Print a search's table, and say which files have the rest."""
+    print((folder / "table.md").read_text("utf-8"))
+    print(f"files: {folder}/table.md, table.csv, trials.csv, epochs.csv", file=sys.stderr)

@@ -1,0 +1,61 @@
+"""`freelb-tune rerun`: one cell again, here and without Ray.
+
+Room: cli.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freelb_tune.cli.opening import load_adversaries
+from freelb_tune.cli.options import Folder, Plugins
+from freelb_tune.errors import FreeLBTuneError
+
+if TYPE_CHECKING:
+    from freelb_tune.store import CellResult, EpochRecord
+
+__all__ = ["rerun"]
+
+
+def rerun(
+    folder: Folder,
+    cell: Annotated[str, typer.Argument(help="A cell's id, or the first digits of it.")],
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    plugin: Plugins = None,
+) -> None:
+    """Train one cell again here, without Ray, and compare its numbers with the stored ones."""
+    from freelb_tune.training import prepare, run_cell
+
+    load_adversaries(plugin)
+    found = _find(folder, cell)
+    known = {record.epoch: record for record in found.epochs}
+    differ = False
+
+    def tell(record: "EpochRecord") -> None:
+        nonlocal differ
+        old = known.get(record.epoch)
+        same = old is not None and (old.score, old.dev_loss) == (record.score, record.dev_loss)
+        differ |= old is not None and not same
+        word = "not stored" if old is None else "as stored" if same else f"stored {old.score}"
+        print(f"epoch {record.epoch}: {record.score} ({word})")
+
+    with tempfile.TemporaryDirectory() as scratch:
+        ready = prepare([found.cell], folder.parent / ".cache")[found.cell.id]
+        run_cell(found.cell, ready, Path(scratch), tell, threads)
+    if differ:
+        raise typer.Exit(1)
+
+
+def _find(folder: Path, cell: str) -> "CellResult":
+    """The one cell of a search whose id begins so."""
+    from freelb_tune.store import load_store
+
+    store = load_store(folder)
+    found = [r for r in (*store.cells, *store.others) if r.cell.id.startswith(cell)]
+    if len(found) != 1:
+        raise FreeLBTuneError(
+            f"{len(found)} cells of {folder} begin with {cell!r}; ids are in trials.csv"
+        )
+    return found[0]

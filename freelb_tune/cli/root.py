@@ -1,0 +1,90 @@
+"""`freelb-tune` itself: its help, its commands in the order of the help, its exit status.
+
+Room: cli.
+"""
+
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from freelb_tune import __version__
+from freelb_tune.cli.doctor import doctor
+from freelb_tune.cli.glue import glue
+from freelb_tune.cli.importing import import_
+from freelb_tune.cli.plan import plan
+from freelb_tune.cli.predict import predict
+from freelb_tune.cli.report import report
+from freelb_tune.cli.rerun import rerun
+from freelb_tune.cli.schema import schema
+from freelb_tune.cli.search import search
+from freelb_tune.errors import FreeLBTuneError
+
+__all__ = ["app", "main"]
+
+DEFAULT = "search"
+
+
+class _SearchByDefault(TyperGroup):
+    """`freelb-tune --space FILE ...` is `freelb-tune search --space FILE ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        known = not args or args[0] in own or args[0] in self.commands
+        if not known and (args[0].startswith("-") or "=" in args[0]):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_SearchByDefault,
+    name="freelb-tune",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Search hyperparameters for adversarial fine-tuning (FreeLB) of sequence classifiers.
+
+\b
+  freelb-tune --space FILE [key=value ...]   run a search; the same command again continues it
+  freelb-tune plan --space FILE              list what would run, and run none of it
+  freelb-tune report results/NAME            rebuild every table from what is stored
+
+\b
+Try  freelb-tune --space search_spaces/quickstart.yaml  (three minutes, no network), or
+     freelb-tune --space search_spaces/rte_minilm.yaml --data GLUE_FOLDER  for real data.
+Overrides such as  adversary.adv_lr=0.03 'seeds=[1,2,3]'  replace what the file says.
+""",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"freelb-tune {__version__}")
+        raise typer.Exit
+
+
+app.command(DEFAULT)(search)
+app.command("plan")(plan)
+app.command("report")(report)
+app.command("rerun")(rerun)
+app.command("glue")(glue)
+app.command("predict")(predict)
+app.command("import")(import_)
+app.command("schema")(schema)
+app.command("doctor")(doctor)
+
+
+def main() -> NoReturn:
+    """The `freelb-tune` command."""
+    try:
+        app()
+    except FreeLBTuneError as err:
+        print(f"freelb-tune: {err}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)

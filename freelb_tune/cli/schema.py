@@ -1,0 +1,15 @@
+"""`freelb-tune schema`: the search-space file's JSON Schema, for editors.
+
+Room: cli.
+"""
+
+import json
+
+__all__ = ["schema"]
+
+
+def schema() -> None:
+    """Print the search-space file's JSON Schema, for editors."""
+    from freelb_tune.space import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
