@@ -16,7 +16,7 @@ from freelb_tune.cli.report import show_tables
 from freelb_tune.errors import FreeLBTuneError
 
 if TYPE_CHECKING:
-    from freelb_tune.space import Plan
+    pass
 
 __all__ = ["search"]
 
@@ -56,7 +56,6 @@ def search(
         _ask(f"Set {folder} aside and start anew?", yes)
         print(f"what was stored is now in {set_aside(folder)}", file=sys.stderr)
     check_results(folder, name=opened.space.name, task=opened.space.task)
-    _check_cells(opened.plan)
     options = SearchOptions(
         address=address,
         dashboard=dashboard,
@@ -73,16 +72,6 @@ def search(
         print("some cells failed: see trials.csv; --retry-failed runs them again", file=sys.stderr)
         raise typer.Exit(1)
     return None
-
-
-def _check_cells(planned: "Plan") -> None:
-    """Let `TrainingArguments` refuse what it would refuse, before Ray starts."""
-    import tempfile
-
-    from freelb_tune.training.arguments import check_arguments
-
-    with tempfile.TemporaryDirectory() as scratch:
-        check_arguments({c.id: c for c in planned.cells}, Path(scratch))
 
 
 def _ask(question: str, yes: bool) -> None:

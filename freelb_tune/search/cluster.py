@@ -22,6 +22,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.quiet import ray_kept_quiet
 
 __all__ = [
+    "OFFLINE",
     "TRIAL_ENVIRONMENT",
     "Running",
     "machines",
@@ -45,12 +46,13 @@ TRIAL_ENVIRONMENT = {
     # How long a stopped trial may take to unwind; after Ray's own 2 s the NEXT trial on that
     # worker fails without having run (ray issue 29268).
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "120",
-    "HF_HUB_OFFLINE": "1",  # the driver has fetched everything
-    "HF_DATASETS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
-"""For every trial; the threads come on top."""
+"""For every worker; the threads come on top."""
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""For every trial, as the driver has fetched everything; the driver itself stays online."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def running_ray(
     with_dashboard: bool,
     results: Path,
     trial_environment: Mapping[str, str],
+    preload: str | None = None,
 ) -> Iterator[Running]:
     """Have Ray running: the session that this process has, the cluster at an address, or a new one.
 
@@ -100,6 +103,7 @@ def running_ray(
         with_dashboard: whether a new Ray gets its dashboard.
         results: the results folder, which names the scratch folder.
         trial_environment: environment variables of the workers.
+        preload: module that a new Ray's workers, one per core, load as they start.
 
     Yields:
         Its scratch folder, gone afterwards, and its dashboard.
@@ -115,7 +119,8 @@ def running_ray(
             is_ours, url = not ray.is_initialized(), None
             if is_ours:
                 logging.getLogger("ray").setLevel(logging.ERROR)
-                with _environment(trial_environment):  # a new Ray's workers inherit it
+                early = {"RAY_preload_python_modules": preload} if preload else {}
+                with _environment({**trial_environment, **early}):  # a new Ray's inherit it
                     url = _init(address, with_dashboard, scratch, trial_environment)
             logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the ledger says it all
             try:

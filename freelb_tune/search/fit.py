@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 
 from freelb_tune.search.race import Race
 from freelb_tune.search.searcher import RaceSearcher
@@ -44,6 +45,8 @@ def fit(
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
         FreeLBTuneError: what was to be written down could not be.
     """
+    # With a variable of its own (for PyTorch Lightning), no process that Ray has at hand would do.
+    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, job=job), {"cpu": share.cpu, "gpu": share.gpu}
     )

@@ -5,11 +5,14 @@ Room: search, without Ray: machines are mappings such as `{"CPU": 16.0, "GPU": 2
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import ResourcesConfig
 
-__all__ = ["Share", "find_share"]
+__all__ = ["Share", "find_share", "may_have_accelerators"]
+
+_DEVICES = ("nvidiactl", "kfd", "accel", "neuron0")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ def find_share(resources: ResourcesConfig, machines: Sequence[Mapping[str, float
     if at_once < 1:
         raise FreeLBTuneError(_too_much(cpu, gpu, machines))
     return Share(cpu, gpu, min(at_once, resources.max_concurrent or at_once))
+
+
+def may_have_accelerators(devices: Path = Path("/dev")) -> bool:
+    """Whether this machine may have GPUs or the like, told in no time and without their drivers."""
+    return any((devices / name).exists() for name in _DEVICES)
 
 
 def _fits(machine: Mapping[str, float], cpu: int, gpu: float) -> int:

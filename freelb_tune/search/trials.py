@@ -1,4 +1,4 @@
-"""Having the unfinished cells run: data first, then Ray, then trials until none is left.
+"""Having the unfinished cells run: Ray first, then data, then trials until none is left.
 
 Room: search. Loads Ray when it is called, not before.
 """
@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.board import Row
-from freelb_tune.search.cluster import TRIAL_ENVIRONMENT, machines, running_ray
+from freelb_tune.search.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
 from freelb_tune.search.halving import Halving, plan_halving
 from freelb_tune.search.interruption import Interruption
 from freelb_tune.search.ledger import Ledger
 from freelb_tune.search.race import Race
-from freelb_tune.search.share import Share, find_share
+from freelb_tune.search.share import Share, find_share, may_have_accelerators
 from freelb_tune.search.work import Ready, SearchOptions, Work, default_work
 from freelb_tune.space import Space
 from freelb_tune.store import CellState, write_environment
@@ -49,18 +50,20 @@ def run_trials(
         FreeLBTuneError: as `run_search`.
     """
     work = work or default_work()
-    ready = _prepare(space, ledger, options, work)
-    halving = plan_halving(space.search, ledger, ready)
-    waiting = ledger.board.waiting()
-    if not waiting:
-        return
+    Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
-    with _on_machines(space, ledger, options, environment) as (share, scratch):
+    with _on_machines(space, ledger, options, environment, work.worker) as (share, scratch):
         from freelb_tune.search.fit import fit
         from freelb_tune.search.trial import Job
         from freelb_tune.search.watch import Watch
 
-        job = Job(ledger.folder, {}, {}, work.train, share.cpu, environment, loaded_plugins())
+        ready = _prepare(space, ledger, options, work)  # while Ray's workers start
+        halving = plan_halving(space.search, ledger, ready)
+        waiting = ledger.board.waiting()
+        if not waiting:
+            return
+        variables = environment | OFFLINE
+        job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
         watch = Watch(ledger, halving.max_epochs if halving else None, lambda: interruption.asked)
         scheduler = _scheduler(halving, ledger)
         for _ in range(_ROUNDS):
@@ -113,7 +116,11 @@ def _scheduler(halving: Halving | None, ledger: Ledger) -> object | None:
 
 @contextmanager
 def _on_machines(
-    space: Space, ledger: Ledger, options: SearchOptions, environment: Mapping[str, str]
+    space: Space,
+    ledger: Ledger,
+    options: SearchOptions,
+    environment: Mapping[str, str],
+    worker: str | None,
 ) -> Iterator[tuple[Share, Path]]:
     """Have Ray running on machines that can take a trial; what was found is said and kept."""
     ledger.say("starting Ray" if options.address is None else f"joining Ray at {options.address}")
@@ -122,6 +129,7 @@ def _on_machines(
         with_dashboard=options.dashboard,
         results=ledger.folder,
         trial_environment=environment,
+        preload=worker if _fills_the_cores(space, ledger) else None,
     ) as running:
         share = find_share(space.resources, machines())
         if options.address is not None:
@@ -141,6 +149,14 @@ def _on_machines(
             },
         )
         yield share, running.scratch
+
+
+def _fills_the_cores(space: Space, ledger: Ledger) -> bool:
+    """Whether each core's worker will train: then all may load torch while the data is read."""
+    asked = space.resources
+    limited = asked.gpu or asked.max_concurrent is not None or (asked.cpu or 1) > 1
+    cores = os.cpu_count() or 1
+    return not limited and not may_have_accelerators() and len(ledger.board.waiting()) >= cores
 
 
 def _devices() -> list[str]:

@@ -4,6 +4,7 @@ Room: search, without Ray and without torch: training is imported when it is nee
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,17 +66,45 @@ class Work:
     Attributes:
         prepare: run once, in the driver.
         train: run in a worker, once per trial.
+        load: run in the driver beside Ray's start: imports what `prepare` will need.
+        worker: module that a worker may load as it starts: imports what `train` will need.
     """
 
     prepare: Prepare
     train: Train
+    load: Callable[[], None] = lambda: None
+    worker: str | None = None
 
 
 def default_work() -> Work:
-    """The training room's own functions."""
-    from freelb_tune.training import prepare, run_cell  # loads torch
+    """The training room's own functions, which load torch when they are called."""
+    return Work(_prepare, _train, _load, "freelb_tune.search.worker")
 
-    return Work(prepare, run_cell)
+
+def _load() -> None:
+    with suppress(Exception):  # `prepare` will meet it again, where it can be told
+        import freelb_tune.training.preparation  # noqa: F401
+
+
+def _prepare(
+    cells: Sequence[Cell], cache: Path, say: Callable[[str], None], /
+) -> Mapping[str, Ready]:
+    from freelb_tune.training import prepare
+
+    return prepare(cells, cache, say)
+
+
+def _train(
+    cell: Cell,
+    prepared: Any,
+    folder: Path,
+    report: Callable[[EpochRecord], None],
+    threads: int,
+    /,
+) -> None:
+    from freelb_tune.search.worker import run_cell
+
+    run_cell(cell, prepared, folder, report, threads)
 
 
 @dataclass(frozen=True)

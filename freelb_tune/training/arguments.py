@@ -3,7 +3,7 @@
 Room: training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,10 @@ def check_accumulation(method: str, accumulated: int) -> None:
         )
 
 
-def check_arguments(cells: Mapping[str, Cell], folder: Path) -> None:
+def check_arguments(cells: Iterable[Cell], folder: Path) -> None:
     """Build each distinct `trainer` section once, so that a refusal comes before anything runs."""
     seen = set()
-    for cell in cells.values():
+    for cell in cells:
         adversary = adversary_settings(cell)
         if adversary.UPDATES_WEIGHTS:
             accumulated = training_arguments(cell, folder).gradient_accumulation_steps

@@ -13,18 +13,15 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
-    PretrainedConfig,
     PreTrainedModel,
     set_seed,
 )
 
-from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.source import ModelSource
 from freelb_tune.training.tokens import Tokens
 
-__all__ = ["build_model", "check_config"]
-
-_TASKS = ("num_labels", "id2label", "label2id", "problem_type", "model_type", "architectures")
+__all__ = ["build_model"]
 
 
 def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedModel:
@@ -46,42 +43,6 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
     set_seed(seed)
     _draw(model, missing)
     return model
-
-
-def check_config(source: ModelSource) -> None:
-    """Refuse what `model.config` may not lay over the config of pretrained weights.
-
-    Raises:
-        FreeLBTuneError: a field that the model's config does not have, that the task settles, or
-            that asks for other weights than the files hold.
-    """
-    if source.folder is None or not source.config:
-        return
-    trust = source.trust_remote_code
-    own = AutoConfig.from_pretrained(source.folder, local_files_only=True, trust_remote_code=trust)
-    for name in source.config:
-        if name in _TASKS:
-            raise FreeLBTuneError(f"model.config.{name}: is settled by the task; take it out")
-        if name not in own.to_dict():
-            raise FreeLBTuneError(f"model.config: {unknown_name(name, own.to_dict())}")
-    changed = copy.deepcopy(own)
-    try:
-        for name, value in source.config.items():
-            setattr(changed, name, value)
-        same = _shapes(own, trust) == _shapes(changed, trust)
-    except (ValueError, TypeError, KeyError, RuntimeError) as err:
-        raise FreeLBTuneError(f"model.config: {err}") from err
-    if not same:
-        raise FreeLBTuneError(
-            f"model.config: {', '.join(sorted(source.config))} would change the shape of weights "
-            f"that {source.name!r} comes with; only fields such as hidden_dropout_prob may differ"
-        )
-
-
-def _shapes(config: PretrainedConfig, trust: bool) -> dict[str, torch.Size]:
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
-    return {name: weight.shape for name, weight in model.state_dict().items()}
 
 
 def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:

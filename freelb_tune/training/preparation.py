@@ -3,6 +3,7 @@
 Room: training.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, Value, digest
-from freelb_tune.training.model import check_config
+from freelb_tune.training.arguments import check_arguments
+from freelb_tune.training.model_config import check_config
 from freelb_tune.training.source import ModelSource, find_model, read_config
 from freelb_tune.training.tokens import Tokens, make_tokens
 
@@ -43,6 +45,8 @@ def prepare(
         FreeLBTuneError: a model or data set cannot be found, read or fetched, or a setting of
             `trainer` is refused by `TrainingArguments`.
     """
+    with tempfile.TemporaryDirectory() as scratch:
+        check_arguments(cells, Path(scratch))
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:

@@ -1,0 +1,82 @@
+"""How a search starts: Ray, the data and the workers' imports beside one another."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import search_fixtures
+from ray import cloudpickle
+from search_fixtures import Prepare, Ready, make_plan, record_of, score_of
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search import SearchOptions, Work, run_search
+from freelb_tune.search.share import may_have_accelerators
+from freelb_tune.space import Cell
+from freelb_tune.store import CellState, EpochRecord, cell_folder
+
+cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+WORKER = "freelb_tune.search.worker"
+
+
+def look(
+    cell: Cell,
+    ready: Ready,
+    folder: Path,
+    report: Callable[[EpochRecord], None],
+    threads: int,
+    /,
+) -> None:
+    """Stand in for training: write down what the worker had loaded before it was asked."""
+    loaded = [name for name in ("torch", WORKER) if name in sys.modules]
+    (folder / "loaded.txt").write_text(" ".join([*loaded, os.environ["HF_HUB_OFFLINE"]]))
+    report(record_of(cell, 1, score_of(cell, 1)))
+
+
+def loaded(base: Path, resources: str) -> set[str]:
+    """What the workers of a search had loaded when its trials began."""
+    cores = os.cpu_count() or 1
+    space, plan = make_plan(
+        base, adv_lr=[0.01 * (i + 1) for i in range(cores)], resources=resources, epochs=1
+    )
+    work = Work(Prepare(base, epochs=1), look, worker=WORKER)
+    summary = run_search(space, plan, base / "results", SearchOptions(dashboard=False), work=work)
+    assert summary.counts[CellState.DONE] == cores
+    folders = [cell_folder(base / "results", cell.id) for cell in plan.cells]
+    return {(folder / "loaded.txt").read_text() for folder in folders}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(may_have_accelerators(), reason="cores without a GPU are not all used")
+def test_where_each_core_trains_a_trial_finds_torch_loaded(tmp_path):
+    assert loaded(tmp_path, "{}") == {f"torch {WORKER} 1"}
+
+
+@pytest.mark.slow
+def test_where_few_trials_run_at_a_time_idle_workers_load_nothing(tmp_path):
+    assert loaded(tmp_path, "{max_concurrent: 1}") == {"1"}
+
+
+@pytest.mark.slow
+def test_a_refusal_while_the_data_is_read_ends_the_search_and_hinders_no_later_one(tmp_path):
+    def refuse(*_: object) -> dict[str, Ready]:
+        raise FreeLBTuneError("trainer: this machine has no such thing")
+
+    space, plan = make_plan(tmp_path, epochs=1)
+    options = SearchOptions(dashboard=False)
+    with pytest.raises(FreeLBTuneError, match="no such thing"):
+        run_search(space, plan, tmp_path / "results", options, work=Work(refuse, look))
+
+    work = Work(Prepare(tmp_path, epochs=1), look)
+    summary = run_search(space, plan, tmp_path / "results", options, work=work)
+    assert summary.counts[CellState.DONE] == len(plan.cells)
+
+
+@pytest.mark.parametrize(("there", "expected"), [(["null"], False), (["null", "kfd"], True)])
+def test_an_accelerator_shows_in_the_devices(tmp_path, there, expected):
+    for name in there:
+        (tmp_path / name).touch()
+    assert may_have_accelerators(tmp_path) is expected
