@@ -31,6 +31,7 @@ def test_stated_power_is_what_simulation_finds(seeds, grid, dispersion):
         lambda found, _: np.array(
             [((found.adjusted <= 0.05) & (found.difference > 0))[:, 0].sum()]
         ),
+        dispersion,
     )
     # 400 searches: two standard errors of 0.8 are 0.04; 0.03 is what may be stated wrongly
     assert seen[0] / 400 == pytest.approx(0.8, abs=0.04 + 0.03)

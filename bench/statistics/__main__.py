@@ -1,14 +1,22 @@
 """Run the simulation studies and print their tables as Markdown.
 
-OMP_NUM_THREADS=1 python -m bench.statistics            # about ten minutes, one core
-OMP_NUM_THREADS=1 python -m bench.statistics --quick    # under a minute, coarse
+OMP_NUM_THREADS=1 python -m bench.statistics --into FOLDER    # all; FOLDER/NAME.md each
+OMP_NUM_THREADS=1 python -m bench.statistics --quick          # under a minute, coarse
 python -m bench.statistics --only racing --seed 1
+
+Every study has its own stream of chance: one alone gives the numbers that it gives among all, so a
+run that was cut short is completed by `--only`.
 """
 
 import argparse
+import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -33,7 +41,7 @@ STUDIES = {
     "no_effect": Study(
         no_effect,
         "dev examples | seeds | configurations | any called different, flips only, % "
-        "| middle, % | upper end, % | there by max-T, % | there best above clean, % "
+        "| middle, % | drawn, % | upper end, % | there by max-T, % | there best above clean, % "
         "| there unadjusted, % | there t over seeds with Holm, %",
         1500,
         15,
@@ -41,7 +49,7 @@ STUDIES = {
     "coverage": Study(
         accuracy_coverage,
         "dev examples | seeds | configurations | search | flips only, % | middle, % "
-        "| upper end, % | half width there, points",
+        "| drawn, % | upper end, % | half width there, points",
         1500,
         30,
     ),
@@ -68,9 +76,9 @@ STUDIES = {
     "racing": Study(
         races,
         "configurations differ | grid | full grid finds the best, % | race does, % "
-        "| full grid falls short by, points | race, points | cells run, % "
-        "| best was tested out, %",
-        1000,
+        "| a player who knows the step, % | full grid falls short by, points | race, points "
+        "| cells run, % | best was tested out, %",
+        2000,
         20,
     ),
 }
@@ -82,18 +90,31 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few searches: a look, no result")
     parser.add_argument("--only", choices=sorted(STUDIES), help="one study")
     parser.add_argument("--seed", type=int, default=0, help="of all draws")
+    parser.add_argument("--into", type=Path, help="a folder for a file per study, row by row")
     asked = parser.parse_args()
     for name, study in STUDIES.items():
         if asked.only not in (None, name):
             continue
-        # a stream of its own, so that a study alone gives the numbers it gives among all
-        rng = np.random.default_rng([asked.seed, zlib.crc32(name.encode())])
         searches = study.quick if asked.quick else study.full
-        print(f"\n### {name}: {searches:,} searches per number\n")
-        print(f"| {study.header} |")
-        print("|" + " --- |" * len(study.header.split(" | ")))
-        for row in study.rows(searches, rng):
-            print("| " + " | ".join(row) + " |", flush=True)
+        with ExitStack() as stack:
+            files: list[TextIO] = [sys.stdout]
+            if asked.into is not None:
+                asked.into.mkdir(parents=True, exist_ok=True)
+                files.append(stack.enter_context((asked.into / f"{name}.md").open("w")))
+            for line in _lines(name, study, searches, asked.seed):
+                for file in files:
+                    print(line, file=file, flush=True)
+
+
+def _lines(name: str, study: Study, searches: int, seed: int) -> Iterator[str]:
+    began, cpu = time.perf_counter(), time.process_time()
+    yield f"\n### {name}: {searches:,} searches per number\n"
+    yield f"| {study.header} |"
+    yield "|" + " --- |" * len(study.header.split(" | "))
+    for row in study.rows(searches, np.random.default_rng([seed, zlib.crc32(name.encode())])):
+        yield "| " + " | ".join(row) + " |"
+    took, used = time.perf_counter() - began, time.process_time() - cpu
+    yield f"\n{name} took {took:.0f} s, {used:.0f} s of them on the processor."
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv, stdtr, stdtrit
 
-from freelb_tune.results.crossed import others_weight
-from freelb_tune.results.discordance import ONE_SEED_DISPERSION
-from freelb_tune.results.prior import PRIOR_DISPERSION, PRIOR_WEIGHT
+from freelb_tune.results.crossed import Evidence
+from freelb_tune.results.prior import ONE_SEED_DISPERSION
 
 __all__ = ["Tested", "holm", "tested"]
 
@@ -51,8 +50,9 @@ class Tested:
 
 def tested(right: NDArray[np.float32]) -> Tested:
     """Test every configuration of `(R, 1 + J, S, N)` right answers against arm 0."""
-    differences = right[:, 1:] - right[:, :1]
-    return _one_seed(differences) if right.shape[2] == 1 else _crossed(differences)
+    if right.shape[2] == 1:
+        return _one_seed(right[:, 1:] - right[:, :1])
+    return _crossed(right)
 
 
 def holm(p: Floats) -> Floats:
@@ -66,29 +66,55 @@ def holm(p: Floats) -> Floats:
     return done
 
 
-def _crossed(differences: NDArray[np.float32]) -> Tested:
-    configurations, seeds, examples = differences.shape[1:]
-    by_seed = differences.mean(axis=3, dtype=np.float64)
-    by_example = differences.mean(axis=2, dtype=np.float64)
-    mean = by_seed.mean(axis=2)
-    ms_seeds = examples * by_seed.var(axis=2, ddof=1)
-    ms_examples = seeds * by_example.var(axis=2, ddof=1)
-    squares = (differences**2).sum(axis=(2, 3), dtype=np.float64) - seeds * examples * mean**2
-    left = squares - (seeds - 1) * ms_seeds - (examples - 1) * ms_examples
-    residual = np.maximum(left / ((seeds - 1) * (examples - 1)), 1 / examples)
-    dispersion, own = ms_seeds / residual, seeds - 1.0
-    lent = others_weight(own, configurations - 1)
-    others = dispersion.sum(axis=1, keepdims=True) - dispersion
-    others = np.maximum(others / max(configurations - 1, 1), 1.0)
-    weight = PRIOR_WEIGHT + own + lent
-    used = (PRIOR_WEIGHT * PRIOR_DISPERSION + own * dispersion + lent * others) / weight
-    from_seeds, from_examples = used * residual, np.maximum(ms_examples - residual, 0)
-    both = from_seeds + from_examples
+def _crossed(right: NDArray[np.float32]) -> Tested:
+    configurations, seeds, examples = right.shape[1] - 1, *right.shape[2:]
+    by_seed = right.mean(axis=3, dtype=np.float64)
+    by_example = right.mean(axis=2, dtype=np.float64)
+    both_right = np.matmul(right[:, 1:, :, None], right[:, :1, :, :, None])[..., 0, 0].sum(axis=2)
+    squares = by_seed.sum(axis=2) * examples  # of 0 and 1: their sum
+    mine, clean = squares[:, 1:], squares[:, :1]
+    mean, from_seeds, from_examples, residual = _mean_squares(
+        by_seed[:, 1:] - by_seed[:, :1],
+        by_example[:, 1:] - by_example[:, :1],
+        mine + clean - 2 * both_right,
+    )
+    _, pair, _, pair_residual = _mean_squares(
+        by_seed[:, 1:] + by_seed[:, :1],
+        by_example[:, 1:] + by_example[:, :1],
+        mine + clean + 2 * both_right,
+    )
+    _, arm, _, arm_residual = _mean_squares(by_seed[:, 1:], by_example[:, 1:], mine)
+    evidence = Evidence(seeds - 1.0, (configurations - 1) * (seeds - 1.0))
+    arm = arm / arm_residual
+    others = (arm.sum(axis=1, keepdims=True) - arm) / max(configurations - 1, 1)
+    used = evidence.dispersion(from_seeds / residual, pair / pair_residual, others)
+    by_seeds, by_examples = used * residual, np.maximum(from_examples - residual, 0)
+    both = by_seeds + by_examples
     error = np.sqrt(both / (seeds * examples))
-    freedom = both**2 / (from_seeds**2 / weight + from_examples**2 / (examples - 1))
+    freedom = both**2 / (by_seeds**2 / evidence.freedom + by_examples**2 / (examples - 1))
     reach = stdtrit(freedom, 0.975) * error
     p = 2 * stdtr(freedom, -abs(mean) / error)
     return Tested(mean, mean - reach, mean + reach, p, p, mean / error, freedom)
+
+
+def _mean_squares(
+    by_seed: Floats, by_example: Floats, squares: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean, then the seeds', the examples' and the residual mean squares, each `(R, J)`.
+
+    Args:
+        by_seed: means over examples, `(R, J, S)`.
+        by_example: means over seeds, `(R, J, N)`.
+        squares: sum of all squares, `(R, J)`.
+    """
+    seeds, examples = by_seed.shape[2], by_example.shape[2]
+    mean = by_seed.mean(axis=2)
+    from_seeds = examples * by_seed.var(axis=2, ddof=1)
+    from_examples = seeds * by_example.var(axis=2, ddof=1)
+    left = squares - seeds * examples * mean**2
+    left -= (seeds - 1) * from_seeds + (examples - 1) * from_examples
+    residual = np.maximum(left / ((seeds - 1) * (examples - 1)), 1 / examples)
+    return mean, from_seeds, from_examples, residual
 
 
 def _one_seed(differences: NDArray[np.float32]) -> Tested:

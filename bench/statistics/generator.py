@@ -37,6 +37,7 @@ class Truth:
         example_change: h, what a configuration changes about an example, in units of the noise.
         same_noise: share of the noise that arms with one seed have in common.
         heavy: seeds' draws from Student's t with 3 degrees of freedom, of the same deviation.
+        same_level: share of the seeds' variance that arms with one seed have in common.
         unsteady: how many times larger the first configuration's seed deviation is.
     """
 
@@ -50,6 +51,7 @@ class Truth:
     example_change: float = 0.0
     same_noise: float = 0.0
     heavy: bool = False
+    same_level: float = 0.0
     unsteady: float = 1.0
 
     @property
@@ -76,13 +78,28 @@ def ease_spread(accuracy: float, discordance: float) -> float:
     return (low + high) / 2
 
 
-def correct(truth: Truth, searches: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw searches: 1 where a run gets an example right, `(R, 1 + J, S, N)`."""
+def correct(
+    truth: Truth,
+    searches: int,
+    rng: np.random.Generator,
+    seed_sds: NDArray[np.float64] | None = None,
+) -> NDArray[np.float32]:
+    """Draw searches: 1 where a run gets an example right, `(R, 1 + J, S, N)`.
+
+    Args:
+        truth: what every search is like.
+        searches: R.
+        rng: source of all draws.
+        seed_sds: deviation over seeds of each search, `(R,)`; None takes the truth's for all.
+    """
     arms, seeds, examples = truth.configurations + 1, truth.seeds, truth.n_dev
     spread = ease_spread(truth.accuracy, truth.discordance)
     shape = (searches, arms, seeds, 1)
     draw = rng.standard_t(3, shape) / 3**0.5 if truth.heavy else rng.standard_normal(shape)
-    draw = draw * truth.seed_sd
+    if truth.same_level:
+        common = rng.standard_normal((searches, 1, seeds, 1))
+        draw = (1 - truth.same_level) ** 0.5 * draw + truth.same_level**0.5 * common
+    draw = draw * (truth.seed_sd if seed_sds is None else seed_sds.reshape(-1, 1, 1, 1))
     draw[:, 1] *= truth.unsteady
     target = truth.accuracy + draw
     for arm, effect in enumerate(truth.effects, start=1):

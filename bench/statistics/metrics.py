@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from bench.statistics.generator import Truth, correct
-from bench.statistics.studies import seed_sd, share
+from bench.statistics.studies import drawn, seed_sd, share
 from freelb_tune.results.arms import Arm, Run
 from freelb_tune.results.contrast import compare
 
@@ -46,12 +46,17 @@ def metric_coverage(searches: int, rng: np.random.Generator) -> Iterator[list[st
 def _classification(
     metric: str, n_dev: int, seeds: int, effect: float, rng: np.random.Generator
 ) -> bool:
-    spread = seed_sd(n_dev, 1.5) if seeds > 1 else 0.0
+    spread = seed_sd(n_dev, _dispersion(seeds, rng))
     truth = Truth(n_dev, seeds, 1, spread, effects=(effect,))
     labels = (rng.random(n_dev) < 0.68).astype(int)  # as MRPC and CoLA
     arms = search_of(correct(truth, 1, rng)[0], labels)
     value = _true_f1 if metric == "f1" else _true_matthews
     return _holds(arms, metric, value(0.8 + effect) - value(0.8))
+
+
+def _dispersion(seeds: int, rng: np.random.Generator) -> float:
+    """One search's; flips alone with one seed, as the interval is over examples only."""
+    return float(drawn(1, rng)[0]) if seeds > 1 else 1.0
 
 
 def _true_f1(accuracy: float, positive: float = 0.68) -> float:
@@ -69,13 +74,15 @@ def _regression(
     metric: str, n_dev: int, seeds: int, effect: float, rng: np.random.Generator
 ) -> bool:
     """Predictions are the label plus noise of the examples, of the runs and of the seeds."""
+    # a correlation's variance over seeds is 0.5 n_dev varying^2 times its part from single examples
+    varying = (2 * (_dispersion(seeds, rng) - 1) / n_dev) ** 0.5
     target = rng.standard_normal(n_dev)
     shared = 0.35 * rng.standard_normal(n_dev)
     arms, noises = [], (0.30, 0.30 + 2 * effect)
     for at, noise in enumerate(noises):
         runs = []
         for seed in range(seeds):
-            more = noise * (1 + (0.05 * rng.standard_normal() if seeds > 1 else 0.0))
+            more = noise * (1 + varying * rng.standard_normal())
             logits = target + shared + more * rng.standard_normal(n_dev)
             runs.append(Run(seed, None, logits[:, None], target))
         name = ("clean", "c1")[at]

@@ -1,4 +1,8 @@
-"""Racing against the full grid: how often each finds the best, and what it costs."""
+"""Racing against the full grid: how often each finds the best, and what it costs.
+
+Where one configuration is better by a known step and the rest are equal, a third player shows how
+far the same number of cells can reach: it knows all of that, the spread too, and not which one.
+"""
 
 from collections.abc import Iterator
 
@@ -8,12 +12,16 @@ from numpy.typing import NDArray
 from bench.statistics.studies import share
 from freelb_tune.results.race import race_decide
 
-__all__ = ["race", "races"]
+__all__ = ["informed", "race", "races"]
+
+_SPREAD = 0.02  # of a score over seeds
+_STEP = 0.03  # by how much one is better
+_ONE_BETTER = "one better by 3 points"
 
 _LANDSCAPES = {
     "spread of 1.5 points": lambda count, rng: 0.015 * rng.standard_normal(count),
     "spread of 3 points": lambda count, rng: 0.03 * rng.standard_normal(count),
-    "one better by 3 points": lambda count, rng: np.r_[0.03, np.zeros(count - 1)],
+    _ONE_BETTER: lambda count, rng: np.r_[_STEP, np.zeros(count - 1)],
     "half are 4 points worse": lambda count, rng: np.r_[
         0.01 * rng.standard_normal(count - count // 2), np.full(count // 2, -0.04)
     ],
@@ -34,6 +42,29 @@ def race(table: NDArray[np.float64], budget: int | None) -> tuple[int, int, bool
     return int(decision.contenders[0]), spent, "00" in decision.out_by_test
 
 
+def informed(searches: int, count: int, seeds: int, budget: int, rng: np.random.Generator) -> float:
+    """Share of searches in which a player who knows the step and the spread finds the best.
+
+    Two seeds each, then cell by cell to the one of the two most probable that had fewer, up to
+    `seeds` each, until `budget` cells are spent (top-two sampling: Russo, COLT 2016); it names the
+    most probable one.
+    """
+    step, rows = _STEP / _SPREAD, np.arange(searches)
+    evidence, had = np.zeros((searches, count)), np.zeros((searches, count), dtype=int)
+    for turn in range(budget):
+        if turn < 2 * count:
+            place = np.full(searches, turn % count)
+        else:
+            open_now = np.where(had < seeds, evidence, -np.inf)
+            first, second = np.argsort(-open_now, axis=1)[:, :2].T
+            fewer = (had[rows, second] < had[rows, first]) & (had[rows, second] < seeds)
+            place = np.where(fewer, second, first)
+        score = rng.standard_normal(searches) + step * (place == 0)
+        evidence[rows, place] += step * score - step**2 / 2  # log likelihood ratio
+        had[rows, place] += 1
+    return float((evidence.argmax(axis=1) == 0).mean())
+
+
 def races(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
     """Rows: the full grid and a race with at most 60 % of its cells, on the same scores."""
     for kind, landscape in _LANDSCAPES.items():
@@ -43,12 +74,17 @@ def races(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
             cells = 0
             for _ in range(searches):
                 truth = np.sort(landscape(count, rng))[::-1]
-                table = truth[:, None] + 0.02 * rng.standard_normal((count, seeds))
+                table = truth[:, None] + _SPREAD * rng.standard_normal((count, seeds))
                 full = int(table.mean(axis=1).argmax())
                 winner, spent, lost = race(table, int(0.6 * count * seeds))
                 found += [truth[full] == truth[0], truth[winner] == truth[0], lost]
                 regret += [truth[0] - truth[full], truth[0] - truth[winner]]
                 cells += spent
+            reach = "-"
+            if kind == _ONE_BETTER:
+                many = 20 * searches
+                hits = many * informed(many, count, seeds, int(0.6 * count * seeds), rng)
+                reach = share(hits, many)
             runs = 100 * cells / searches / count / seeds
             missed = [f"{100 * each / searches:.2f}" for each in regret]
             yield [
@@ -56,6 +92,7 @@ def races(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
                 f"{count} x {seeds}",
                 share(found[0], searches),
                 share(found[1], searches),
+                reach,
                 *missed,
                 f"{runs:.0f}",
                 share(found[2], searches),

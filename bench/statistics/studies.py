@@ -14,14 +14,15 @@ from scipy.special import stdtr
 
 from bench.statistics.batch import Tested, holm, tested
 from bench.statistics.generator import Truth, correct
-from freelb_tune.results.crossed import others_weight
+from freelb_tune.results.crossed import Evidence
 from freelb_tune.results.power import chance_to_see, power
-from freelb_tune.results.prior import PRIOR_WEIGHT
+from freelb_tune.results.prior import DISPERSIONS
 
 __all__ = [
     "DEV_SIZES",
     "SPREADS",
     "accuracy_coverage",
+    "drawn",
     "no_effect",
     "powers",
     "seed_sd",
@@ -29,10 +30,11 @@ __all__ = [
 ]
 
 DEV_SIZES = (71, 277, 1500)
-SPREADS = {"flips only": 1.0, "as RTE, middle": 1.5, "as RTE, upper end": 2.0}
-"""Dispersions: variance over seeds over its part from flips, as in freelb_tune.results.prior."""
+SPREADS = {"flips only": 1.0, "middle": 1.5, "drawn": None, "upper end": 2.0}
+"""Dispersions: variance over seeds over its part from flips, as in freelb_tune.results.prior.
+Drawn: each search has one of its own, any of the measured range with equal chance."""
 
-_ROOM = 4_000_000  # numbers per batch: about 100 MB with everything made from them
+_ROOM = 500_000  # numbers per batch: what a processor's cache holds is soonest done
 
 
 def share(hits: float, count: int) -> str:
@@ -43,19 +45,27 @@ def share(hits: float, count: int) -> str:
 
 
 def seed_sd(n_dev: int, dispersion: float, discordance: float = 0.15) -> float:
-    """Deviation of true accuracy over seeds that makes up a dispersion."""
-    return float(np.sqrt((dispersion - 1) * discordance / 2 / n_dev))
+    """Deviation of true accuracy over seeds that makes up a dispersion; 0 for one below 1."""
+    return float(np.sqrt(max(dispersion - 1, 0.0) * discordance / 2 / n_dev))
+
+
+def drawn(searches: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A dispersion for each search; what is below 1 is 1, as nothing beats independent flips."""
+    return np.maximum(rng.uniform(*DISPERSIONS, searches), 1.0)
 
 
 def batches(
-    truth: Truth, searches: int, rng: np.random.Generator
+    truth: Truth, searches: int, rng: np.random.Generator, dispersion: float | None
 ) -> Iterator[tuple[Tested, NDArray[np.float32]]]:
     """Simulated searches with their tests, a memory's worth at a time."""
     each = max(1, _ROOM // (truth.n_dev * truth.seeds * (truth.configurations + 1)))
     left = searches
     while left > 0:
-        right = correct(truth, min(each, left), rng)
-        left -= len(right)
+        some = min(each, left)
+        spreads = np.full(some, dispersion) if dispersion else drawn(some, rng)
+        sds = np.array([seed_sd(truth.n_dev, one, truth.discordance) for one in spreads])
+        right = correct(truth, some, rng, sds)
+        left -= some
         yield tested(right), right
 
 
@@ -64,9 +74,10 @@ def total(
     searches: int,
     rng: np.random.Generator,
     count: Callable[[Tested, NDArray[np.float32]], NDArray[np.float64]],
+    dispersion: float | None,
 ) -> NDArray[np.float64]:
-    """Sum of what `count` finds in each batch."""
-    return np.sum([count(*batch) for batch in batches(truth, searches, rng)], axis=0)
+    """Sum of what `count` finds in each batch; None: each search draws its dispersion."""
+    return np.sum([count(*batch) for batch in batches(truth, searches, rng, dispersion)], axis=0)
 
 
 def no_effect(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
@@ -76,8 +87,8 @@ def no_effect(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
             for grid in (1, 4, 8, 16):
                 row = [str(n_dev), str(seeds), str(grid)]
                 for dispersion in SPREADS.values():
-                    truth = Truth(n_dev, seeds, grid, seed_sd(n_dev, dispersion))
-                    found = total(truth, searches, rng, _called)
+                    truth = Truth(n_dev, seeds, grid)
+                    found = total(truth, searches, rng, _called, dispersion)
                     row.append(share(found[0], searches))
                 # the rest of the row is of the last, largest spread
                 yield row + [share(each, searches) for each in found[1:]]
@@ -110,6 +121,7 @@ def accuracy_coverage(searches: int, rng: np.random.Generator) -> Iterator[list[
         "shared noise": lambda truth: replace(truth, same_noise=0.3),
         "heavy tails": lambda truth: replace(truth, heavy=True),
         "one unsteady": lambda truth: replace(truth, unsteady=2.0),
+        "seeds shared": lambda truth: replace(truth, same_level=0.5),
     }
     for n_dev in DEV_SIZES:
         for seeds in (2, 3, 5):
@@ -119,10 +131,9 @@ def accuracy_coverage(searches: int, rng: np.random.Generator) -> Iterator[list[
                         continue
                     row = [str(n_dev), str(seeds), str(grid), kind]
                     for dispersion in SPREADS.values():
-                        truth = Truth(n_dev, seeds, grid, seed_sd(n_dev, dispersion))
-                        truth = change(truth)
+                        truth = change(Truth(n_dev, seeds, grid))
                         effect = truth.effects[0] if truth.effects else 0.0
-                        found = total(truth, searches, rng, _covered(effect))
+                        found = total(truth, searches, rng, _covered(effect), dispersion)
                         row.append(share(found[0], searches))
                         width = 100 * found[1] / searches
                     yield [*row, f"{width:.1f}"]
@@ -153,14 +164,14 @@ def powers(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
                     for effect in (smallest, smallest * 2 / 3):
                         # around one half, so that both arms have the plan's discordance
                         one = replace(truth, effects=(effect,), accuracy=0.5 - effect / 2)
-                        found = total(one, searches, rng, _seen(seeds, grid))
+                        found = total(one, searches, rng, _seen(seeds, grid), dispersion)
                         row.append(f"{100 * chance_to_see(plan, effect):.1f}")
                         row.append(share(found[0], searches))
                     yield [*row, f"{100 * found[1] / searches:.1f}"]
 
 
 def _seen(seeds: int, grid: int) -> Callable[[Tested, NDArray[np.float32]], NDArray[np.float64]]:
-    needed = _critical(seeds, grid)
+    needed = _critical(seeds, grid) if seeds > 1 else 0.0
 
     def count(found: Tested, right: NDArray[np.float32]) -> NDArray[np.float64]:
         gained = found.difference[:, 0] > 0
@@ -174,7 +185,7 @@ def _seen(seeds: int, grid: int) -> Callable[[Tested, NDArray[np.float32]], NDAr
 @lru_cache
 def _critical(seeds: int, grid: int) -> float:
     """Dunnett's critical value: the largest of J t statistics that share their clean arm."""
-    freedom = PRIOR_WEIGHT + seeds - 1 + others_weight(seeds - 1.0, grid - 1)
+    freedom = Evidence(seeds - 1.0, (grid - 1) * (seeds - 1.0)).freedom
     rng = np.random.default_rng(grid)
     normal = rng.standard_normal((100_000, grid)) + rng.standard_normal((100_000, 1))
     scale = np.sqrt(rng.chisquare(freedom, (100_000, 1)) / freedom)

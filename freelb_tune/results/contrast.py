@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from freelb_tune.results.arms import Arm, Run, check_one_dev_set, paired
 from freelb_tune.results.comparison import Comparison
-from freelb_tune.results.crossed import Estimate, MeanSquares, crossed_estimates, mean_squares
+from freelb_tune.results.crossed import Estimate, analysis, crossed_estimates
 from freelb_tune.results.discordance import Discordance, one_seed_p
 from freelb_tune.results.influence import INFLUENCES, pseudo_values
 from freelb_tune.results.prior import ONE_SEED_DISPERSION
@@ -101,23 +101,23 @@ def contrasts(
     ]
     pairs = [paired(arm, normal) for arm, normal in found]
     sign = 1.0 if better == "higher" else -1.0
-    tables = [_differences(of, metric, sign) for of in pairs]
+    tables = [_values(of, metric, sign) for of in pairs]
     analyses = {
-        at: mean_squares(table)
+        at: analysis(*table)
         for at, table in enumerate(tables)
-        if table is not None and len(table) > 1
+        if table is not None and table.shape[1] > 1
     }
     crossed = dict(zip(analyses, crossed_estimates(list(analyses.values())), strict=True))
     made = []
     for at, (arm, normal) in enumerate(found):
         blank = Contrast(_blank(arm, normal, pairs[at]), arm.name, len(pairs[at]) >= arm.planned)
         table = tables[at]
-        if at in crossed:
-            one = _from_estimate(blank, crossed[at], _note_crossed(arm, analyses[at], table))
-        elif table is not None:
-            one = _from_examples(blank, table[0], metric, pairs[at][0])
-        else:
+        if table is None:
             one = _from_scores(blank, pairs[at], sign)
+        elif at in crossed:
+            one = _from_estimate(blank, crossed[at], _note_crossed(arm, table))
+        else:
+            one = _from_examples(blank, table[0, 0] - table[1, 0], metric)
         made.append(one)
     return adjusted(made)
 
@@ -181,25 +181,24 @@ def _blank(arm: Arm, clean: Arm, pairs: Pairs) -> Comparison:
     )
 
 
-def _differences(pairs: Pairs, metric: str, sign: float) -> NDArray[np.float64] | None:
-    """Paired differences of pseudo-values `(S, N)`; None where a prediction is missing."""
+def _values(pairs: Pairs, metric: str, sign: float) -> NDArray[np.float64] | None:
+    """Pseudo-values of both arms `(2, S, N)`, clean last; None where a prediction is missing."""
     if not pairs or metric not in INFLUENCES:
         return None
     rows = []
-    for run, clean in pairs:
-        if run.logits is None or run.labels is None or clean.logits is None:
-            return None
-        assert clean.labels is not None
-        mine = pseudo_values(metric, run.logits, run.labels)
-        rows.append(sign * (mine - pseudo_values(metric, clean.logits, clean.labels)))
-    return np.stack(rows)
+    for pair in pairs:
+        for run in pair:
+            if run.logits is None or run.labels is None:
+                return None
+            rows.append(sign * pseudo_values(metric, run.logits, run.labels))
+    return np.stack([rows[0::2], rows[1::2]])
 
 
-def _note_crossed(arm: Arm, squares: MeanSquares, table: NDArray[np.float64] | None) -> str | None:
-    if table is not None and not table.any():
+def _note_crossed(arm: Arm, table: NDArray[np.float64]) -> str | None:
+    if np.array_equal(*table):
         return IDENTICAL
-    if squares.n_seeds < arm.planned:
-        return f"{squares.n_seeds} of {arm.planned} seeds"
+    if table.shape[1] < arm.planned:
+        return f"{table.shape[1]} of {arm.planned} seeds"
     return None
 
 
@@ -216,9 +215,7 @@ def _from_estimate(blank: Contrast, estimate: Estimate, note: str | None) -> Con
     )
 
 
-def _from_examples(
-    blank: Contrast, row: NDArray[np.float64], metric: str, pair: tuple[Run, Run]
-) -> Contrast:
+def _from_examples(blank: Contrast, row: NDArray[np.float64], metric: str) -> Contrast:
     """One seed: McNemar for accuracy, else Student's t over the examples' pseudo-values."""
     note = ONE_SEED if row.any() else f"{ONE_SEED}; {IDENTICAL}"
     if metric == "accuracy":

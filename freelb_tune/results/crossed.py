@@ -10,13 +10,14 @@ Letters used below: S seeds, N examples, J configurations.
 
 Two seeds estimate the seeds' mean square with one degree of freedom, and an interval from that
 alone is 40 points wide on RTE. So the dispersion, seeds' mean square over residual mean square, is
-shrunk toward the stated prior and the other configurations of the search (`prior.py`).
+steadied by other evidence (`Evidence`).
 
 Reference:
-    Hillis, Statistics in Medicine 26, 2007, for the crossed design and its degrees of freedom;
+    Hillis, Statistics in Medicine 26, 2007, for the crossed design;
     Satterthwaite, Biometrics Bulletin 2, 1946, for degrees of freedom of a sum of mean squares;
     Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, for variances shrunk
-    across many comparisons. Deviation: Smyth estimates the prior from the data, and ours is stated.
+    across many comparisons. Deviations: Smyth estimates prior and scatter from the data, ours are
+    stated; his prior adds degrees of freedom to the test's, ours adds none, as it is no estimate.
 """
 
 from collections.abc import Sequence
@@ -25,25 +26,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.prior import OTHERS_WEIGHT, PRIOR_DISPERSION, PRIOR_WEIGHT
+from freelb_tune.results.prior import OTHERS_WEIGHT, PRIOR_WEIGHT, TEST_DISPERSION
 
-__all__ = [
-    "Estimate",
-    "MeanSquares",
-    "crossed_estimates",
-    "mean_squares",
-    "others_freedom",
-    "others_weight",
-]
+__all__ = ["Analysis", "Estimate", "Evidence", "MeanSquares", "analysis", "crossed_estimates"]
 
-_SHARED = 0.25
-# squared correlation of two configurations' dispersions: they share the clean arm, and with it
-# half of the variance of their differences
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """The two-way analysis of one configuration's paired differences.
+    """The two-way analysis of one table of seeds and examples.
 
     Attributes:
         mean: over all seeds and examples.
@@ -66,6 +58,21 @@ class MeanSquares:
     def dispersion(self) -> float:
         """The seeds' mean square over the residual one: 1 where seeds only flip examples."""
         return self.seeds / self.residual
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A configuration against its clean arm, over the seeds that both have.
+
+    Attributes:
+        difference: of the two arms.
+        pair: dispersion of the sum of the two arms.
+        arm: dispersion of the configuration's own runs.
+    """
+
+    difference: MeanSquares
+    pair: float
+    arm: float
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,91 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
 
-def mean_squares(differences: NDArray[np.float64]) -> MeanSquares:
-    """Analyse paired differences of shape `(S, N)`; two seeds and two examples at least."""
-    n_seeds, n_examples = differences.shape
-    by_seed, by_example = differences.mean(axis=1), differences.mean(axis=0)
-    mean = float(differences.mean())
-    left = differences - by_seed[:, None] - by_example + mean
+@dataclass(frozen=True)
+class Evidence:
+    """What a difference's dispersion is estimated from, in degrees of freedom.
+
+    Three sources, independent of one another as long as arms with one seed are: the seeds'
+    differences; the sums of the same two arms, which vary as the differences do; and the search,
+    that is the other configurations' runs with the stated prior. No source but the first counts
+    for more than `OTHERS_WEIGHT`.
+
+    Attributes:
+        own: of the differences, S - 1.
+        others: of the other configurations' runs, together.
+    """
+
+    own: float
+    others: float
+
+    @property
+    def pair(self) -> float:
+        """What the sums count for; a limit, as arms with one seed may move together."""
+        return min(self.own, OTHERS_WEIGHT)
+
+    @property
+    def search(self) -> float:
+        """What the search counts for: all that is known of it, and yet an arm may differ."""
+        return 1 / (1 / (PRIOR_WEIGHT + self.others) + 1 / OTHERS_WEIGHT)
+
+    @property
+    def total(self) -> float:
+        """All sources."""
+        return self.own + self.pair + self.search
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the weighted mean; the prior is a constant and adds none."""
+        lent = (self.search / (PRIOR_WEIGHT + self.others)) ** 2 * self.others
+        return self.total**2 / (self.own + self.pair + lent)
+
+    def dispersion(
+        self, own: Floats | float, pair: Floats | float, others: Floats | float
+    ) -> Floats | float:
+        """The weighted mean of the sources' dispersions.
+
+        The others' is taken as 1, flips alone, if it is less: others may widen an interval, and
+        copies of one lucky configuration must not narrow it.
+        """
+        known = PRIOR_WEIGHT * TEST_DISPERSION + self.others * np.maximum(others, 1.0)
+        search = known / (PRIOR_WEIGHT + self.others)
+        return (self.own * own + self.pair * pair + self.search * search) / self.total
+
+
+def analysis(mine: Floats, clean: Floats) -> Analysis:
+    """Analyse two arms' values, each `(S, N)`; two seeds and two examples at least."""
+    return Analysis(
+        difference=_mean_squares(mine - clean),
+        pair=_mean_squares(mine + clean).dispersion,
+        arm=_mean_squares(mine).dispersion,
+    )
+
+
+def crossed_estimates(analyses: Sequence[Analysis]) -> list[Estimate]:
+    """Estimate each configuration's mean difference, its error steadied by the others'.
+
+    Args:
+        analyses: one per configuration; the numbers of seeds may differ.
+
+    Returns:
+        One estimate per analysis, in order. The order of the analyses changes nothing.
+    """
+    freedoms = np.array([one.difference.n_seeds - 1.0 for one in analyses])
+    arms = np.array([one.arm for one in analyses])
+    estimates = []
+    for at, one in enumerate(analyses):
+        theirs = np.delete(freedoms, at)
+        evidence = Evidence(freedoms[at], float(theirs.sum()))
+        others = float(theirs @ np.delete(arms, at)) / max(evidence.others, 1.0)
+        estimates.append(_estimate(one, evidence, others))
+    return estimates
+
+
+def _mean_squares(table: Floats) -> MeanSquares:
+    n_seeds, n_examples = table.shape
+    by_seed, by_example = table.mean(axis=1), table.mean(axis=0)
+    mean = float(table.mean())
+    left = table - by_seed[:, None] - by_example + mean
     residual = float((left**2).sum()) / ((n_seeds - 1) * (n_examples - 1))
     return MeanSquares(
         mean=mean,
@@ -114,44 +200,10 @@ def mean_squares(differences: NDArray[np.float64]) -> MeanSquares:
     )
 
 
-def others_freedom(own: float, others: int) -> float:
-    """Degrees of freedom of J - 1 configurations' mean dispersion, each with `own` of its own."""
-    return own * others / (1 + (others - 1) * _SHARED) if others else 0.0
-
-
-def others_weight(own: float, others: int) -> float:
-    """What the others may count for: their degrees of freedom, up to a limit."""
-    return min(OTHERS_WEIGHT, others_freedom(own, others))
-
-
-def crossed_estimates(analyses: Sequence[MeanSquares]) -> list[Estimate]:
-    """Estimate each configuration's mean difference, its error steadied by the others'.
-
-    Args:
-        analyses: one per configuration; the numbers of seeds may differ.
-
-    Returns:
-        One estimate per analysis, in order. The order of the analyses changes nothing.
-    """
-    return [
-        _estimate(one, [other for at, other in enumerate(analyses) if at != here])
-        for here, one in enumerate(analyses)
-    ]
-
-
-def _estimate(one: MeanSquares, others: Sequence[MeanSquares]) -> Estimate:
-    own = one.n_seeds - 1.0
-    total, weight = PRIOR_WEIGHT * PRIOR_DISPERSION + own * one.dispersion, PRIOR_WEIGHT + own
-    if others:
-        theirs = np.array([other.n_seeds - 1.0 for other in others])
-        lent = others_weight(float(theirs.mean()), len(others))
-        dispersions = np.array([other.dispersion for other in others])
-        # at least 1, which is flips alone: others may widen an interval, and copies of one lucky
-        # configuration must not narrow it
-        total += lent * max(1.0, float((theirs * dispersions).sum() / theirs.sum()))
-        weight += lent
-    seeds = total / weight * one.residual
-    examples = max(one.examples - one.residual, 0.0)
-    variance = (seeds + examples) / (one.n_seeds * one.n_examples)
-    freedom = (seeds + examples) ** 2 / (seeds**2 / weight + examples**2 / (one.n_examples - 1))
-    return Estimate(one.mean, float(np.sqrt(variance)), float(freedom))
+def _estimate(one: Analysis, evidence: Evidence, others: float) -> Estimate:
+    squares = one.difference
+    seeds = float(evidence.dispersion(squares.dispersion, one.pair, others)) * squares.residual
+    examples = max(squares.examples - squares.residual, 0.0)
+    variance = (seeds + examples) / (squares.n_seeds * squares.n_examples)
+    scatter = seeds**2 / evidence.freedom + examples**2 / (squares.n_examples - 1)
+    return Estimate(squares.mean, float(np.sqrt(variance)), (seeds + examples) ** 2 / scatter)
