@@ -37,7 +37,8 @@ def write_search(folder, task, runs, *, space="", **facts):
         folder: the results folder.
         task: its task.
         runs: cells with their metrics epoch by epoch, the first metric being the score, and
-            their end: "done", "failed", or None for one that was never started.
+            their end: "done", "failed", "dropped" or "spared" by a race, or None for one that
+            was never started.
         space: further lines of space.yaml.
         facts: further fields of every epoch's record.
     """
@@ -52,6 +53,10 @@ def write_search(folder, task, runs, *, space="", **facts):
         journal.append_all(("planned", {"cell": cell.to_json()}) for cell in cells)
         for cell, epochs, state in runs:
             if state is None:
+                continue
+            if state in ("dropped", "spared"):
+                left = {"dropped": {}, "spared": {}, state: {cell.id: "the race went on"}}
+                journal.append("decided", race="r", **left)
                 continue
             journal.append("started", cell_id=cell.id, at=utc_now())
             log = EpochLog(cell_folder(folder, cell.id) / "epochs.jsonl")

@@ -172,6 +172,19 @@ def test_an_unfinished_search_is_said(tmp_path):
     assert said in glue_notes(table)
 
 
+def test_a_race_that_is_over_is_complete(tmp_path):
+    runs = runs_of("rte", [(None, [{"accuracy": 0.7}])])
+    runs += runs_of("rte", [({"adv_lr": 0.1}, [{"accuracy": 0.7}])])
+    runs += runs_of("rte", [({"adv_lr": 0.2}, [{}])], state="dropped")
+    runs += runs_of("rte", [({"adv_lr": 0.3}, [{}])], state="spared")
+    table = build_glue([write_search(tmp_path / "race", "rte", runs)])
+    said = (
+        "RTE (race): 2 of 4 cells done, 1 not run for being out of the race, 1 not needed by the "
+        "race."
+    )
+    assert said in glue_notes(table)
+
+
 def test_limits_on_the_data_are_said(tmp_path):
     runs = runs_of("rte", [(None, [{"accuracy": 0.7}])])
     runs[0][0].settings["data.max_train_examples"] = 300

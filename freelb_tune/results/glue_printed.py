@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _METRICS = {"matthews": "Matthews", "f1": "F1", "pearson": "Pearson", "spearman": "Spearman"}
+_LACKING = {CellState.WAITING, CellState.RUNNING, CellState.FAILED, CellState.DIVERGED}
 _MNLI = {"accuracy": "accuracy m", "mismatched.accuracy": "accuracy mm"}
 
 
@@ -172,8 +173,11 @@ def _average_notes(table: GlueTable) -> list[str]:
 def _row_note(row: GlueRow) -> str:
     """What is special about one task's search; empty for nothing."""
     said = []
-    if set(row.table.states) - {CellState.DONE}:
+    states = set(row.table.states)
+    if states & _LACKING:
         said.append(f"the search is not complete: {progress(row.table)}")
+    elif states - {CellState.DONE}:  # ended early or never run on purpose: a race, a scheduler
+        said.append(progress(row.table))
     if row.table.layout.select == "last_epoch":
         said.append("The last epoch counts.")
     if row.task.name == "mnli" and len(row.metrics) == 1:
