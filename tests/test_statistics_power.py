@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.statistics.generator import Truth
+from bench.statistics.generator import Truth, ease_spread
 from bench.statistics.studies import powers, seed_sd, total
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.power import Plan, chance_to_see, power, spread_of
+from freelb_tune.results.power import Plan, _uneven_effect, chance_to_see, power, spread_of
 from freelb_tune.results.prior import prior_discordance, prior_seed_sd
 
 
@@ -35,6 +35,25 @@ def test_stated_power_is_what_simulation_finds(seeds, grid, dispersion):
     )
     # 400 searches: two standard errors of 0.8 are 0.04; 0.03 is what may be stated wrongly
     assert seen[0] / 400 == pytest.approx(0.8, abs=0.04 + 0.03)
+
+
+def test_a_gain_is_as_uneven_over_examples_as_in_the_studies():
+    # a level that moves by a little: each example's chance moves by the density at its ease
+    ease = ease_spread(0.5, 0.15) * np.random.default_rng(0).standard_normal(400_000)
+    gains = np.exp(-(ease**2) / 2)
+    assert gains.var() / gains.mean() ** 2 == pytest.approx(1 / math.sin(0.15 * math.pi) - 1, 0.02)
+
+
+def test_an_uneven_gain_needs_more_than_an_even_one():
+    # 5 seeds, 6 points: 5 x 0.06^2 x 1.2 / 0.15 = 0.144 of the flips' variance on top of 1.5
+    plan = Plan(277, 8, 5, prior_seed_sd(277), 0.15)
+    uneven, allowed = _uneven_effect(plan, 0.06)
+    assert uneven == pytest.approx(5 * 0.06**2 * (1 / math.sin(0.15 * math.pi) - 1) / 0.15)
+    # the estimate of it is cut off at 0: above it on average, by less than its own error
+    assert uneven < allowed < uneven + math.sqrt(2 / 276) * (1 + uneven)
+    none, spurious = _uneven_effect(plan, 0.0)
+    assert none == 0
+    assert spurious == pytest.approx(math.sqrt(2 / 276 / 2 / math.pi))
 
 
 def test_the_sentence_has_every_number():
