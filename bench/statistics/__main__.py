@@ -75,9 +75,9 @@ STUDIES = {
     ),
     "racing": Study(
         races,
-        "configurations differ | grid | full grid finds the best, % | race does, % "
-        "| a player who knows the step, % | full grid falls short by, points | race, points "
-        "| cells run, % | best was tested out, %",
+        "configurations differ | grid | budget, % of its cells | cells run, % "
+        "| full grid finds the best, % | race does, % | a player who knows the step, % "
+        "| full grid falls short by, points | race, points | best was tested out, %",
         2000,
         20,
     ),
