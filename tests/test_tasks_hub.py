@@ -59,6 +59,29 @@ def test_the_layout_and_the_hub_give_the_same_texts_and_labels(tmp_path, own_cac
         assert hub.evaluation[part].to_dict() == rows.to_dict()
 
 
+def test_the_diagnostic_set_comes_from_the_same_dataset(tmp_path, own_cache):
+    from datasets import Dataset
+
+    pairs = {"premise": ["A dog."], "hypothesis": ["A pup."], "label": [-1], "idx": [0]}
+    parts = ["mnli/test_matched", "mnli/test_mismatched", "ax/test"]
+    for part in parts:
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        Dataset.from_dict(pairs).to_parquet(str(tmp_path / f"{part}.parquet"))
+    said = ["---", "configs:"]
+    for name in ("mnli", "ax"):
+        said += [f"- config_name: {name}", "  data_files:"]
+        for part in (part for part in parts if part.startswith(name)):
+            split = part.partition("/")[2]
+            said += [f"  - split: {split}", f"    path: {part}.parquet"]
+    (tmp_path / "README.md").write_text("\n".join([*said, "---", ""]), "utf-8")
+    settings = {"task": "mnli", "data.source": "hub", "data.path": str(tmp_path)}
+    sets = load_test(settings)
+    assert list(sets) == ["MNLI-m", "MNLI-mm", "AX"]
+    assert sets["AX"].to_dict() == {"text_a": ["A dog."], "text_b": ["A pup."], "index": [0]}
+    (tmp_path / "README.md").write_text("\n".join([*said[:8], "---", ""]), "utf-8")
+    assert list(load_test(settings)) == ["MNLI-m", "MNLI-mm"]
+
+
 def test_any_dataset_of_the_hub_gives_an_own_task(tmp_path, own_cache):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "train.csv").write_text("title,stars\ngood,five\nbad,one\n", "utf-8")

@@ -74,6 +74,42 @@ def test_test_sets_carry_their_own_numbers_and_no_label(tmp_path):
     assert sst2["text_a"][0] == "plain work "  # a space at a line's end is text
 
 
+NUMBERED = 'index\tsentence1\tsentence2\n4\tNo dog ran.\tA "dog ran.\n9\tA.\tB.\n'
+FULL = (
+    "Lexical Semantics\tPredicate-Argument Structure\tLogic\tKnowledge\tDomain\tPremise\t"
+    "Hypothesis\tLabel\n\t\tNegation\t\tNews\tNo dog ran.\tA dog ran.\tcontradiction\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        (
+            "diagnostic/diagnostic.tsv",
+            NUMBERED,
+            [("No dog ran.", 'A "dog ran.', 4), ("A.", "B.", 9)],
+        ),
+        ("AX/AX.tsv", NUMBERED, [("No dog ran.", 'A "dog ran.', 4), ("A.", "B.", 9)]),
+        ("MNLI/diagnostic-full.tsv", FULL, [("No dog ran.", "A dog ran.", 0)]),
+    ],
+)
+def test_mnlis_test_sets_have_the_diagnostic_set_where_it_lies(tmp_path, file, text, expected):
+    write_layout(tmp_path, **{file: text})
+    sets = load_test(glue("mnli", tmp_path))
+    assert list(sets) == ["MNLI-m", "MNLI-mm", "AX"]
+    assert rows(sets["AX"]) == expected
+    assert list(load_test(glue("mnli", tmp_path / "MNLI"))) == ["MNLI-m", "MNLI-mm", "AX"]
+    assert list(load_test(glue("rte", tmp_path))) == ["RTE"]
+
+
+def test_a_diagnostic_file_of_another_form_is_told(tmp_path):
+    write_layout(tmp_path, **{"diagnostic/diagnostic.tsv": "index\tpremise\thypothesis\n0\ta\tb\n"})
+    with pytest.raises(
+        FreeLBTuneError, match=r"diagnostic\.tsv: no column 'sentence1', 'sentence2'"
+    ):
+        load_test(glue("mnli", tmp_path))
+
+
 @pytest.mark.parametrize("spelling", ["sst2", "SST2", "sst_2"])
 def test_a_folder_may_be_spelt_otherwise_or_given_itself(tmp_path, spelling):
     write_layout(tmp_path)

@@ -124,6 +124,23 @@ def test_mnli_gives_two_files_and_stsb_real_values_within_its_range(glue, tmp_pa
     assert 0 <= float(path.read_text().splitlines()[1].split("\t")[1]) <= 5
 
 
+def test_mnlis_model_predicts_the_diagnostic_set_into_the_zip(tmp_path):
+    text = "index\tsentence1\tsentence2\n0\tA dog.\tA pup.\n1\tNo cat.\tA cat.\n"
+    glue = write_layout(tmp_path / "glue", **{"diagnostic/diagnostic.tsv": text})
+    predictions = predict_test(trained(tmp_path / "mnli", glue, "mnli"))
+    paths = write_predictions(predictions, tmp_path / "out")
+    assert [path.name for path in paths] == ["MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"]
+    header, *lines = paths[2].read_text().splitlines()
+    names = ("entailment", "neutral", "contradiction")
+    expected = [names[place] for place in predictions.logits["AX"].argmax(axis=1)]
+    assert header == "index\tprediction"
+    assert lines == [f"{n}\t{label}" for n, label in enumerate(expected)]
+    path, absent = write_submission([predictions], tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"]
+    assert "AX.tsv" not in absent
+
+
 def test_own_labels_are_written_as_their_text(tmp_path):
     rows = "".join(f"{a}\t{('dull', 'fine')[label]}\n" for a, _, label in PAIRS)
     for name in ("train", "dev", "test"):
@@ -144,7 +161,7 @@ def test_the_zip_holds_every_searchs_files_and_says_which_the_server_would_miss(
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == ["RTE.tsv"]
         assert archive.read("RTE.tsv").startswith(b"index\tprediction\n0\t")
-    assert "MNLI-mm.tsv" in absent
+    assert {"MNLI-mm.tsv", "AX.tsv"} <= {*absent}
     assert "RTE.tsv" not in absent
     before = path.read_bytes()
     write_submission([predictions], tmp_path / "out")

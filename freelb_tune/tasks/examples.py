@@ -92,23 +92,26 @@ def load_test(settings: Mapping[str, Any]) -> dict[str, "Dataset"]:
     """Read a task's test sets, whole: columns text_a, text_b (pairs only) and index.
 
     Returns:
-        By the name of the set's file in a GLUE submission ("RTE"; "MNLI-m" and "MNLI-mm"), or by
-        the task's name for own data (`data.test`).
+        By the name of the set's file in a GLUE submission ("RTE"; "MNLI-m", "MNLI-mm" and, where
+        the source has GLUE's diagnostic set, "AX"), or by the task's name for own data
+        (`data.test`).
 
     Raises:
         FreeLBTuneError: the source has no test set, or it is broken.
     """
     data = data_settings(settings)
+    diagnostic = data.task.name == "mnli" and data.test is None
     if data.source == "glue":
-        tests = layout.read_test(data)
+        tests = layout.read_test(data) | (layout.read_diagnostic(data) if diagnostic else {})
     elif data.source == "hub":
-        tests = hub.read_hub_test(data)
+        tests = hub.read_hub_test(data) | (hub.read_hub_diagnostic(data) if diagnostic else {})
     elif data.test is not None and data.source == "files":
         rows = _collect_file(data, data.test, None)
         rows.index = list(range(len(rows)))
         tests = {data.task.folder or data.task.name: rows}
     else:
-        raise FreeLBTuneError(f"data.test: source {data.source!r} needs a file to predict")
+        advice = "name one under data.test" if data.source == "files" else "there is none to name"
+        raise FreeLBTuneError(f"data.test: task {data.task.name!r} has no test set; {advice}")
     return {name: _dataset(rows, None, range(len(rows))) for name, rows in tests.items()}
 
 

@@ -7,17 +7,25 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.layout import LAYOUTS
+from freelb_tune.tasks.layout import DIAGNOSTIC, LAYOUTS
 from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
 from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
 from freelb_tune.tasks.tables import Table
 
-__all__ = ["cached_commit", "dataset_name", "hub_fingerprint", "read_hub", "read_hub_test"]
+__all__ = [
+    "cached_commit",
+    "dataset_name",
+    "hub_fingerprint",
+    "read_hub",
+    "read_hub_diagnostic",
+    "read_hub_test",
+]
 
 
 def dataset_name(data: DataSettings) -> tuple[str, str | None]:
@@ -53,11 +61,22 @@ def read_hub_test(data: DataSettings) -> dict[str, Rows]:
     if data.task.folder:
         names = LAYOUTS[data.task.name].test
         splits = {name: data.test or Path(file).stem for name, file in names.items()}
-    found = {}
-    for name, split in splits.items():
-        found[name] = _collect(data, sets, split, None, labelled=False)
-        found[name].index = list(range(len(found[name])))
-    return found
+    return {name: _unlabelled(data, sets, split) for name, split in splits.items()}
+
+
+def read_hub_diagnostic(data: DataSettings) -> dict[str, Rows]:
+    """GLUE's diagnostic set, which MNLI's model predicts; nothing where it cannot be had."""
+    diagnostic = replace(data, subset="ax")
+    try:
+        return {DIAGNOSTIC: _unlabelled(diagnostic, _load(diagnostic), "test")}
+    except FreeLBTuneError:  # a copy without it, or no connection; it is told as a missing file
+        return {}
+
+
+def _unlabelled(data: DataSettings, sets: Any, split: str) -> Rows:
+    rows = _collect(data, sets, split, None, labelled=False)
+    rows.index = list(range(len(rows)))
+    return rows
 
 
 def _dev_splits(data: DataSettings) -> dict[str, str]:

@@ -12,7 +12,17 @@ from freelb_tune.tasks.rows import Reading, Rows, collect, label_number, real_nu
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.tables import name_columns, split_tabs
 
-__all__ = ["LAYOUTS", "Layout", "dev_files", "read_dev", "read_test", "read_train", "task_folder"]
+__all__ = [
+    "DIAGNOSTIC",
+    "LAYOUTS",
+    "Layout",
+    "dev_files",
+    "read_dev",
+    "read_diagnostic",
+    "read_test",
+    "read_train",
+    "task_folder",
+]
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,12 @@ LAYOUTS: dict[str, Layout] = {
     "rte": Layout(_SENTENCES, labels=_ENTAILMENT, test={"RTE": "test.tsv"}),
     "wnli": Layout(_SENTENCES, labels=("0", "1"), test={"WNLI": "test.tsv"}),
 }
+
+DIAGNOSTIC = "AX"
+"""GLUE's diagnostic set by the name of its submission: pairs that MNLI's model predicts."""
+
+_DIAGNOSTIC_FOLDERS = ("diagnostic", "AX", "MNLI")
+_DIAGNOSTIC_FILES = ("diagnostic.tsv", "AX.tsv", "diagnostic-full.tsv")
 
 
 def _plain(name: str) -> str:
@@ -146,6 +162,27 @@ def read_test(data: DataSettings) -> dict[str, Rows]:
     folder, layout = task_folder(data), LAYOUTS[data.task.name]
     names = {s: data.test or n for s, n in layout.test.items()}
     return {s: _read(data, _present(folder / n), labelled=False) for s, n in names.items()}
+
+
+def read_diagnostic(data: DataSettings) -> dict[str, Rows]:
+    """The diagnostic set beside MNLI's folder or in it; nothing where it is not there.
+
+    The server's file numbers its rows; `diagnostic-full.tsv`, with columns of its own, has the
+    same rows in the same order.
+    """
+    folder = task_folder(data)
+    near = [folder.parent / name for name in _DIAGNOSTIC_FOLDERS]
+    files = [place / name for place in (*near, folder) for name in _DIAGNOSTIC_FILES]
+    path = next((file for file in files if file.is_file()), None)
+    if path is None:
+        return {}
+    table = name_columns(str(path), split_tabs(path))
+    full = "Premise" in table.columns
+    text, index = (("Premise", "Hypothesis"), None) if full else (_SENTENCES, "index")
+    table.require((*text, *((index,) if index else ())), "this is not GLUE's diagnostic set")
+    rows = collect(table, Reading(text, None, real_number, index))
+    rows.index = rows.index or list(range(len(rows)))
+    return {DIAGNOSTIC: rows}
 
 
 def _read(data: DataSettings, path: Path, labelled: bool) -> Rows:

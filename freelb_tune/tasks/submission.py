@@ -6,13 +6,17 @@ Room: tasks. A task and its test predictions in, lines of text out.
 from collections.abc import Sequence
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.layout import LAYOUTS
+from freelb_tune.tasks.layout import DIAGNOSTIC, LAYOUTS
 from freelb_tune.tasks.task import GLUE, Task
 
 __all__ = ["SUBMISSION_FILES", "submission_lines"]
 
 SUBMISSION_FILES: dict[str, tuple[str, ...]] = {
-    task.name: tuple(f"{name}.tsv" for name in LAYOUTS[task.name].test) for task in GLUE
+    task.name: tuple(
+        f"{name}.tsv"
+        for name in (*LAYOUTS[task.name].test, *((DIAGNOSTIC,) if task.name == "mnli" else ()))
+    )
+    for task in GLUE
 }
 """Each task's files in the submission's zip; their stems are the sets of `load_test`."""
 

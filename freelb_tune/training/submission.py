@@ -28,7 +28,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip's dates: the same predictions give the
 
 
 def write_predictions(predictions: Predictions, folder: Path) -> tuple[Path, ...]:
-    """Write one file for each test set: `RTE.tsv`; `MNLI-m.tsv` and `MNLI-mm.tsv`.
+    """Write one file for each test set: `RTE.tsv`; `MNLI-m.tsv`, `MNLI-mm.tsv` and `AX.tsv`.
 
     Own tasks have the same two columns, with the label's text or the value.
 
