@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+from space_fixtures import cells_of
 
 from freelb_tune.adversary import (
     load_entry_points,
@@ -15,7 +16,8 @@ from freelb_tune.adversary import (
     register,
 )
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings, FreeLBSettings
+from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings, FreeLBSettings
+from freelb_tune.training.arguments import adversary_settings
 
 PLUGIN = """
 from typing import Literal
@@ -47,7 +49,7 @@ def _as_before(monkeypatch):
     """What a test registers and imports is forgotten after it."""
     known, modules, loaded = dict(ADVERSARIES), set(sys.modules), list(loaded_plugins())
     yield
-    for registry in (ADVERSARIES, plugins.FACTORIES):
+    for registry in (ADVERSARIES, PLUGINS, plugins.FACTORIES):
         for name in set(registry) - set(known):
             del registry[name]
     for name in set(sys.modules) - modules:
@@ -99,6 +101,53 @@ def test_another_process_loads_what_this_one_did(plugin):
     assert done.stdout == "sway\n"
 
 
+def load_anew(path, method):
+    """Load a plugin as a new process would."""
+    plugins._LOADED.clear()
+    for registry in (ADVERSARIES, plugins.FACTORIES):
+        registry.pop(method, None)
+    load_plugins([str(path)])
+
+
+def test_an_edited_plugin_gives_its_cells_new_names_and_no_others(plugin, tmp_path):
+    text = "task: rte\nmodel: some/encoder\nadversary: {adv_lr: 0.1, method: {grid: [sag, fgm]}}\n"
+
+    def named(source):
+        path = plugin("sag", source)
+        load_anew(path, "sag")
+        return {cell.settings["adversary.method"]: cell for cell in cells_of(tmp_path, text)}
+
+    before, same, edited = named(PLUGIN), named(PLUGIN), named(PLUGIN + "# edited\n")
+    assert same == before
+    assert edited["sag"].id != before["sag"].id
+    assert edited["sag"].config_id != before["sag"].config_id
+    for own in ("fgm", "none"):
+        assert edited[own] == before[own]
+        assert edited[own].plugin == ""
+    with pytest.raises(
+        FreeLBTuneError, match=f"of 'sag' has changed since cell {before['sag'].id}"
+    ):
+        adversary_settings(before["sag"])  # as a worker would that starts after the edit
+    assert adversary_settings(edited["sag"]).method == "sag"
+
+
+def test_a_file_that_registers_what_another_one_defines_counts_by_both(plugin, tmp_path):
+    bending = PLUGIN.replace("register({title}Settings, {title})", "import steps\n") + (
+        "register({title}Settings, steps.make)\n"
+    )
+
+    def loaded(steps):
+        (tmp_path / "steps.py").write_text(steps)
+        path = plugin("bend", bending)
+        sys.modules.pop("steps", None)
+        load_anew(path, "bend")
+        return PLUGINS["bend"]
+
+    first = loaded("def make(settings): ...\n")
+    assert loaded("def make(settings): ...\n") == first
+    assert loaded("def make(settings): return None\n") != first
+
+
 def test_an_installed_package_is_found_by_its_entry_point(plugin, monkeypatch):
     plugin("drift")
     point = EntryPoint("drift", "drift_plugin", plugins.GROUP)
@@ -124,6 +173,16 @@ def test_a_module_that_is_not_there_is_told():
         load_plugins(["no_such_plugin"])
     with pytest.raises(FreeLBTuneError, match="no_such.py': there is no such file"):
         load_plugins(["no_such.py"])
+    for name in ("", ".relative", "a/b", "a b"):
+        with pytest.raises(FreeLBTuneError, match=f"'{name}': Python finds no such module"):
+            load_plugins([name])
+
+
+@pytest.mark.parametrize("text", ["a line of prose\n", "x = '\0'\n"])
+def test_a_file_that_is_no_python_is_told_with_its_line(tmp_path, text):
+    (tmp_path / "prose.py").write_text(text)
+    with pytest.raises(FreeLBTuneError, match=r"prose\.py': is no Python code: .*(line 1|null)"):
+        load_plugins([str(tmp_path / "prose.py")])
 
 
 def test_a_plugin_that_misses_something_itself_keeps_its_own_error(plugin):

@@ -301,15 +301,43 @@ def test_a_strangers_file_names_no_adversary_that_was_not_loaded(space_file):
 
 
 @pytest.mark.slow
-def test_a_users_own_adversary_runs_in_the_workers(space_file, tmp_path):
-    plugin = tmp_path / "sign_plugin.py"
+@pytest.mark.timeout(900)  # two searches and three reruns
+def test_a_users_own_adversary_runs_in_the_workers_and_again_after_an_edit(space_file, tmp_path):
+    plugin, folder = tmp_path / "sign_plugin.py", tmp_path / "space"
     plugin.write_text(PLUGIN, "utf-8")
-    path = space_file("adversary: {method: sign, adv_lr: 0.02}", "seeds: [1]", "clean_arm: false")
-    done = run_cli(
-        "--space", path, "--results", tmp_path, "--no-dashboard", "--plugin", plugin,
-        "trainer.num_train_epochs=1",
+    path = space_file(
+        "adversary: {method: {grid: [sign, fgm]}, adv_lr: 0.02}", "seeds: [1]",
+        "trainer: {num_train_epochs: 1, learning_rate: 1e-3}",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    epochs = pd.read_csv(tmp_path / "space" / "epochs.csv")
-    assert epochs["passes"].tolist() == [8]  # 64 examples in batches of 16, two passes each
-    assert epochs["delta_norm"].iloc[0] > 0
+    options = ("--space", path, "--results", tmp_path, "--plugin", plugin)
+
+    def searched():
+        done = run_cli(*options, "--no-dashboard")
+        assert done.returncode == 0, done.stderr + done.stdout
+        epochs = pd.read_csv(folder / "epochs.csv").set_index("cell_id")
+        trials = pd.read_csv(folder / "trials.csv").set_index("cell_id")
+        return {
+            method: (cell, epochs.loc[cell]) for cell, method in trials["adversary.method"].items()
+        }
+
+    before = searched()
+    old, epoch = before["sign"]
+    assert epoch["passes"] == 8  # 64 examples in batches of 16, two passes each
+    assert epoch["delta_norm"] > 0
+    again = run_cli("rerun", folder, old, "--plugin", plugin)
+    assert again.stdout.count("(as stored)") == 1, again.stderr
+    told = run_cli("rerun", folder, old)
+    assert told.returncode == 2
+    assert "'sign' was a plugin's; name it with --plugin" in told.stderr
+
+    plugin.write_text(PLUGIN.replace("scale=0.5, ascend", "scale=0.4, ascend"), "utf-8")
+    assert "already known: 2 done" in run_cli("plan", *options).stdout
+    written = {p: p.stat().st_mtime_ns for p in folder.glob("cells/*/epochs.jsonl")}
+    after = searched()
+    assert after["sign"][0] != old
+    assert [after[own][0] for own in ("fgm", "none")] == [before[own][0] for own in ("fgm", "none")]
+    assert {p: p.stat().st_mtime_ns for p in written} == written
+    told = run_cli("rerun", folder, old, "--plugin", plugin)
+    assert told.returncode == 2
+    assert f"the plugin of 'sign' has changed since cell {old} was planned" in told.stderr
+    assert run_cli("report", folder).returncode == 0

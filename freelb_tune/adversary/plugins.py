@@ -18,8 +18,12 @@ It is found by name (`--plugin MODULE` or `--plugin FILE.py`) or, once installed
 point of the group `freelb_tune.adversaries` whose value is the module. A search-space file can
 name a registered method but cannot make anything load. `training.contract.check` puts an
 adversary through the suite that ours pass.
+
+The bytes of the files that define the settings and the adversary are a part of its cells' ids:
+after an edit they run again. What those files import from elsewhere is not looked at.
 """
 
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -29,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings
 
 if TYPE_CHECKING:
     from freelb_tune.adversary.passes import Adversary
@@ -73,6 +77,7 @@ def register(settings: type[AdversarySettings], factory: Factory) -> None:
             "choose another name"
         )
     ADVERSARIES[name] = settings
+    PLUGINS[name] = _fingerprint(settings, factory)
     FACTORIES[name] = factory
 
 
@@ -113,8 +118,20 @@ def loaded_plugins() -> tuple[str, ...]:
     return tuple(_LOADED)
 
 
+def _fingerprint(*parts: object) -> str:
+    """Hash the files that define these; those of a notebook or a prompt have none."""
+    modules = [sys.modules.get(str(getattr(part, "__module__", ""))) for part in parts]
+    files = dict.fromkeys(getattr(module, "__file__", None) for module in modules)
+    whole = hashlib.sha256()
+    for file in filter(None, files):
+        whole.update(Path(file).read_bytes())
+    return f"code:{whole.hexdigest()[:16]}"
+
+
 def _import(module: str) -> None:
     try:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ModuleNotFoundError(name=module)
         import_module(module)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{module}.".startswith(f"{err.name}."):
@@ -131,7 +148,10 @@ def _run_file(path: Path) -> None:
     name = f"freelb_tune_plugin_{path.stem}"
     spec = spec_from_file_location(name, path)
     assert spec is not None  # its name ends in .py
-    assert spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[name] = module  # pydantic looks a class's module up
-    spec.loader.exec_module(module)
+    try:
+        code = compile(path.read_bytes(), path, "exec")  # no bytecode kept from before an edit
+    except (SyntaxError, ValueError) as err:
+        raise FreeLBTuneError(f"plugin {str(path)!r}: is no Python code: {err}") from err
+    exec(code, module.__dict__)

@@ -234,3 +234,6 @@ ADVERSARIES: dict[str, type[AdversarySettings]] = {
     "repeat": RepeatSettings,
 }
 """Every method's settings by name: what `adversary.method` may say. Plugins add theirs."""
+
+PLUGINS: dict[str, str] = {}
+"""Fingerprint of the code of each method that a plugin added: a part of its cells' ids."""

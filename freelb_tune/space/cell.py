@@ -33,6 +33,7 @@ class Cell:
             `adversary.adv_lr`, `data.max_train_examples`, `task`, `model`.
         data: fingerprint of the data.
         weights: fingerprint of the model's files.
+        plugin: fingerprint of the plugin that the adversary comes from; empty for our methods.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Cell:
     settings: dict[str, Value]
     data: str
     weights: str
+    plugin: str = ""
 
     def section(self, name: str) -> dict[str, Value]:
         """The settings under one section, without its prefix: `section("trainer")`."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from freelb_tune import TRAINING_VERSION
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import ADVERSARIES
+from freelb_tune.space.adversary import ADVERSARIES, PLUGINS
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.space.checks import Refusal
 from freelb_tune.space.reading import Space
@@ -88,6 +88,7 @@ class _Part:
     digest: str
     data: str = ""
     weights: str = ""
+    plugin: str = ""
 
 
 class _Planner:
@@ -150,7 +151,9 @@ class _Planner:
                 f"{self._space.path}: these do not go together ({written}): {told}"
             ) from err
         settings = {f"adversary.{name}": value for name, value in whole.model_dump().items()}
-        return _Part(settings, digest(settings))
+        plugin = PLUGINS.get(whole.method, "")
+        content = {**settings, "plugin": plugin} if plugin else settings
+        return _Part(settings, digest(content), plugin=plugin)
 
     def _rest(self, own: dict[str, Value]) -> _Part:
         settings: dict[str, Value] = {"task": self._space.task, **own}
@@ -197,6 +200,7 @@ class _Planner:
                     settings=settings,
                     data=rest.data,
                     weights=rest.weights,
+                    plugin=adversary.plugin,
                 )
                 for seed in self._space.seeds
             ]

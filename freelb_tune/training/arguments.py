@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from transformers import TrainingArguments
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings
 from freelb_tune.space.cell import Cell
 
 __all__ = ["adversary_settings", "check_accumulation", "check_arguments", "training_arguments"]
@@ -31,12 +31,19 @@ def adversary_settings(cell: Cell) -> AdversarySettings:
     """The settings of the cell's adversary.
 
     Raises:
-        FreeLBTuneError: an unknown method, or a setting that it does not have.
+        FreeLBTuneError: an unknown method, a setting that it does not have, or a plugin whose code
+            is not what the cell was planned with.
     """
     content = cell.section("adversary")
     method = str(content.get("method", "freelb"))
     if method not in ADVERSARIES:
-        raise FreeLBTuneError(f"adversary.method: {unknown_name(method, ADVERSARIES)}")
+        hint = f"{method!r} was a plugin's; name it with --plugin: " if cell.plugin else ""
+        raise FreeLBTuneError(f"adversary.method: {hint}{unknown_name(method, ADVERSARIES)}")
+    if cell.plugin and cell.plugin != PLUGINS.get(method):
+        raise FreeLBTuneError(
+            f"adversary.method: the plugin of {method!r} has changed since cell {cell.id} was "
+            "planned; put it back as it was, or start the search again, which runs it as it is now"
+        )
     try:
         return ADVERSARIES[method].model_validate(content)
     except ValidationError as err:
