@@ -192,6 +192,24 @@ def test_a_folder_without_write_permission_is_told(space_file, tmp_path):
     assert "Permission denied" in done.stderr
 
 
+def test_a_search_that_planned_nothing_has_no_report(tmp_path):
+    (tmp_path / "journal.jsonl").touch()
+    done = run_cli("report", tmp_path)
+    assert done.returncode == 2
+    assert "its search ended before it had planned a cell; run it" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
+def test_the_doctor_says_versions_devices_and_disk_space(tmp_path):
+    said = json.loads(
+        run_cli("doctor", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}).stdout
+    )
+    assert said["packages"]["freelb-tune"]
+    assert said["devices"]
+    assert said["folder"] == str(tmp_path)
+    assert said["disk_free_gib"] > 0
+
+
 def test_the_schema_is_json_and_knows_the_fields():
     schema = json.loads(run_cli("schema").stdout)
     assert "learning_rate" in schema["properties"]["trainer"]["properties"]

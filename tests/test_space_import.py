@@ -260,6 +260,9 @@ def test_a_json_file_may_have_comments_and_trailing_commas(tmp_path):
     [
         pytest.param({"a": 1}, "configs has no list ==base==", id="other-json"),
         pytest.param("{\n'a'", "line 2: not JSON", id="no-json"),
+        pytest.param("[" * 100_000, "not JSON that can be read: maximum recursion", id="deep"),
+        pytest.param("9" * 5000, "not JSON that can be read: Exceeds the limit", id="long-number"),
+        pytest.param("\ufeff[]", "is no ManyTasks file", id="byte-order-mark"),
         pytest.param(flags("--adv_lr", "{range(3)}"), "run Python", id="python"),
         pytest.param(flags("--x", "<a_[--seed]>"), "write a list, or ${--flag}", id="old"),
         pytest.param(flags("--x", "$<files:*.py>"), "$<files:*.py> is not read", id="files"),

@@ -347,7 +347,7 @@ def test_conditions_that_leave_nothing_are_said(tmp_path):
 )
 def test_a_condition_that_cannot_be_evaluated_is_said(tmp_path, condition, said):
     space = opened(tmp_path, HEAD + f'where: ["{condition}"]\n')
-    with pytest.raises(FreeLBTuneError, match=re.escape(said)):
+    with pytest.raises(FreeLBTuneError, match=rf"space\.yaml: where: .*{re.escape(said)}"):
         planned(space)
 
 

@@ -164,6 +164,21 @@ def test_what_cannot_be_is_said_with_what_to_write(tmp_path, added, message):
         ("task: rtee\nmodel: x\n", "line 1, task: unknown name 'rtee'; did you mean 'rte'?"),
         ("task: 3\nmodel: x\n", "line 1, task: expected a task's name, got 3"),
         ("task: rte\nmodel: ''\n", "model.name: expected text that is not empty, got the text ''"),
+        ("task: rte\nmodel: 3\n", "1 problem\n  line 2, model: expected a mapping, got 3"),
+        (
+            f"{HEAD}trainer: !mine {{seed: 1}}\n",
+            "trainer: tags such as !mine are not read; take it",
+        ),
+        (
+            f"{HEAD}tie: !!python/name:os [1]\n",
+            "tie: tags such as tag:yaml.org,2002:python/name:os",
+        ),
+        (f"{HEAD}seeds: 1000000000000\n", "such as 3 and at most 100,000, got 1000000000000"),
+        (f"{HEAD}name: {'a' * 201}\n", "name: expected at most 200 bytes, got aaa"),
+        (
+            f"{HEAD}adversary: {{adv_lr: {{grid: [.nan]}}}}\n",
+            "adv_lr: expected a finite number, got",
+        ),
         ("task: rte\nmodel: config:bert\n", "model takes its sizes from here"),
         ("task: rte\nmodel: {name: x, config: {model_type: bert}}\n", "take model_type out"),
     ],
@@ -190,6 +205,22 @@ def test_aliases_and_merged_keys_are_read(tmp_path):
         "branches: [{adversary: {<<: *base, max_norm: 0.5}}]\n"
     )
     assert column(cells_of(tmp_path, text), ADV_LR, MAX) == [(0.3, 0.5)]
+
+
+def test_a_mapping_of_merged_keys_alone_is_read(tmp_path):
+    text = HEAD + "adversary: &base {adv_lr: 0.3}\nbranches: [{adversary: {<<: *base}}]\n"
+    assert column(cells_of(tmp_path, text), ADV_LR) == [(0.3,)]
+
+
+def test_the_files_name_becomes_a_folders(tmp_path):
+    path = tmp_path / "søk, 2. forsøk.yaml"
+    path.write_text(HEAD)
+    assert load_space(path).name == "søk_2._forsøk"
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path):
+    with pytest.raises(FreeLBTuneError, match="cannot be read: Is a directory"):
+        load_space(tmp_path)
 
 
 def test_a_thousandfold_alias_is_refused_before_it_fills_the_memory(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from space_fixtures import SHIPPED, column, planned
 
+from freelb_tune.results.foresight import foresee
 from freelb_tune.space import ADVERSARIES, load_space
 from freelb_tune.tasks import task_metrics
 
@@ -30,6 +31,16 @@ def test_every_shipped_space_answers_what_it_asks_and_how_it_is_run(path):
     assert text.startswith("# ")
     assert f"--space {path.relative_to(ROOT)}" in text
     assert re.search(r"^# Needs ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_cost_in_a_shipped_spaces_head_is_what_plan_counts(path, tmp_path):
+    found = re.search(r"^# Cost( .*\n(?:#  .*\n)*)", path.read_text("utf-8"), re.MULTILINE)
+    cost = " ".join(found[1].replace("#", " ").split())
+    space = load_space(path, tasks=task_metrics())
+    (work,) = (line for line in foresee(space, planned(space), tmp_path) if line[:5] == "Work:")
+    (passes,) = re.findall(r"([\d,]+) forward and backward passes", work)
+    assert f" {passes} passes" in cost
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -109,7 +109,9 @@ def test_a_file_to_predict_needs_no_labels(tmp_path):
     (rows,) = load_test(settings | {"data.test": str(tmp_path / "t.csv")}).values()
     assert rows["text_a"][:] == ["new", "newer"]
     assert rows["index"][:] == [0, 1]
-    with pytest.raises(FreeLBTuneError, match="data.test: source 'files' needs a file"):
+    with pytest.raises(
+        FreeLBTuneError, match=r"task 'classification' has no test set; .*data\.test"
+    ):
         load_test(settings)
 
 
@@ -125,6 +127,18 @@ def test_a_file_to_predict_needs_no_labels(tmp_path):
         ("a.tsv", "text\tgrade\nx\ta\n", r"no column 'review'; the columns are 'text', 'grade'\n"),
         ("a.tsv", "review\tgrade\nx\ta\ny\ta\n", r"two labels or more, found 'a'; is data.label"),
         ("a.csv", "", "a.csv: the file is empty"),
+        (
+            "a.csv",
+            "review,grade\nx,a\ny, well,b\n",
+            "line 3: 3 fields, and the header names 2; a t",
+        ),
+        ("a.tsv", "review\tgrade\nx\ta\ny\tb\tc\n", "line 3: 3 fields.* a text can hold no tab"),
+        ("a.csv", "review,grade,review\nx,a,z\ny,b,z\n", "the header names 'review' twice"),
+        (
+            "a.jsonl",
+            '{"review": ["x"], "grade": "a"}\n{"review": "y", "grade": "b"}\n',
+            "line 1: review is a list; expected text",
+        ),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, name, content, message):
@@ -132,6 +146,27 @@ def test_a_broken_file_is_named(tmp_path, name, content, message):
     settings = files("classification", tmp_path, name, name, text="review", label="grade")
     with pytest.raises(FreeLBTuneError, match=message):
         check_data(settings)
+
+
+def test_trailing_commas_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes('\ufeffreview,grade\r\n"x, y",a,\r\nz,b,,\r\n'.encode())
+    settings = files("classification", tmp_path, "a.csv", "a.csv", text="review", label="grade")
+    assert load_examples(settings).train["text_a"][:] == ["x, y", "z"]
+
+
+def test_a_file_to_predict_is_looked_at_before_anything_is_trained(tmp_path):
+    write(tmp_path, "a.csv", ROWS)
+    settings = files("classification", tmp_path, "a.csv", "a.csv", text="review", label="grade")
+    (tmp_path / "t.csv").write_text("comment\nx\n")
+    for name, message in [
+        ("no.csv", "no.csv: no such file"),
+        ("t.csv", "t.csv: no column 'review'"),
+    ]:
+        with pytest.raises(FreeLBTuneError, match=message):
+            check_data(settings | {"data.test": str(tmp_path / name)})
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(FreeLBTuneError, match="d.csv: is a folder; name a file"):
+        check_data(settings | {"data.test": str(tmp_path / "d.csv")})
 
 
 @pytest.mark.parametrize(
@@ -158,7 +193,19 @@ def test_a_broken_file_is_named(tmp_path, name, content, message):
         ),
         (
             {"task": "entailment_toy", "data.label": "x"},
-            "data.label: source 'synthetic' has its own",
+            "data.label: source 'synthetic' does not read it; take it out",
+        ),
+        (
+            {"task": "rte", "data.train": "a", "data.dev": "b", "data.path": "c"},
+            "data.path: source",
+        ),
+        (
+            {"task": "rte", "data.source": "glue", "data.path": "c", "data.revision": "v"},
+            "revision:",
+        ),
+        (
+            {"task": "classification", "data.train": "a", "data.dev": "b", "data.text": "label"},
+            "data.label: column 'label' stands under data.text too",
         ),
         ({"task": "rte", "data.max_train_examples": 0}, "max_train_examples: .* above 0, got 0"),
         ({"task": "cola", "data.train": "no.csv", "data.dev": "no.csv"}, "no.csv: no such file"),

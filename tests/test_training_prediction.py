@@ -1,6 +1,7 @@
 """The selected model's predictions on test sets, in the GLUE server's files."""
 
 import json
+import os
 import shutil
 import zipfile
 
@@ -187,6 +188,28 @@ def test_a_missing_best_says_how_far_the_search_is(own_rte):
     shutil.rmtree(own_rte / "best")
     with pytest.raises(FreeLBTuneError, match="there is no model, as 0 of 1 cells are done"):
         predict_test(own_rte)
+
+
+def test_a_best_without_its_tokenizer_is_told(own_rte):
+    (own_rte / "best" / "tokenizer.json").unlink()
+    with pytest.raises(FreeLBTuneError, match="no tokenizer can be made|knows no word"):
+        predict_test(own_rte)
+
+
+def test_a_cell_is_trained_again_beside_a_folder_that_may_only_be_read(own_rte):
+    from typer.testing import CliRunner
+
+    from freelb_tune.cli import app
+
+    own_rte.parent.chmod(0o555)
+    try:
+        if os.access(own_rte.parent, os.W_OK):
+            pytest.skip("root may write everywhere")
+        done = CliRunner().invoke(app, ["rerun", str(own_rte), "rtec"])
+    finally:
+        own_rte.parent.chmod(0o755)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("epoch ") == 2
 
 
 def test_a_best_without_its_weights_is_told(own_rte):

@@ -4,6 +4,8 @@ Room: cli.
 """
 
 import json
+import shutil
+from pathlib import Path
 
 __all__ = ["doctor"]
 
@@ -12,7 +14,10 @@ def doctor() -> None:
     """Print versions, devices and disk space: for a bug report."""
     from freelb_tune.store import describe_environment
 
-    print(json.dumps(describe_environment(devices=_devices()), indent=2, default=str))
+    facts = describe_environment(devices=_devices())
+    free = round(shutil.disk_usage(Path.cwd()).free / 2**30, 1)
+    facts |= {"folder": str(Path.cwd()), "disk_free_gib": free}
+    print(json.dumps(facts, indent=2, default=str))
 
 
 def _devices() -> list[str]:

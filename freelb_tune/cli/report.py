@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from freelb_tune.cli.options import Folder
+from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["report", "show_tables"]
 
@@ -16,6 +17,9 @@ def report(folder: Folder) -> None:
     from freelb_tune.results import write_outputs
     from freelb_tune.results.judge import judge
 
+    journal = folder / "journal.jsonl"
+    if journal.is_file() and not journal.stat().st_size:
+        raise FreeLBTuneError(f"{folder}: its search ended before it had planned a cell; run it")
     write_outputs(folder, judge, figures=True)
     show_tables(folder)
     print(f"figures: {folder}/report.html", file=sys.stderr)

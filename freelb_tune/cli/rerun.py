@@ -3,6 +3,7 @@
 Room: cli.
 """
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,8 +43,10 @@ def rerun(
         print(f"epoch {record.epoch}: {record.score} ({word})")
 
     with tempfile.TemporaryDirectory() as scratch:
-        ready = prepare([found.cell], folder.parent / ".cache")[found.cell.id]
-        run_cell(found.cell, ready, Path(scratch), tell, threads)
+        writable = os.access(folder.parent, os.W_OK)
+        cache = folder.parent / ".cache" if writable else Path(scratch, "cache")
+        ready = prepare([found.cell], cache)[found.cell.id]
+        run_cell(found.cell, ready, Path(scratch, "cell"), tell, threads)
     if differ:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ Room: cli.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile
 from freelb_tune.cli.plan import plan
 from freelb_tune.cli.report import show_tables
 from freelb_tune.errors import FreeLBTuneError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["search"]
 

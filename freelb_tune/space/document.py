@@ -83,7 +83,9 @@ def _read(path: Path) -> str:
         raise FreeLBTuneError(
             f"{path}: there is no such file" + (f"; beside it: {near}" if near else "")
         ) from err
-    except (OSError, UnicodeDecodeError) as err:
+    except OSError as err:
+        raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
         raise FreeLBTuneError(f"{path}: cannot be read as UTF-8 text: {err}") from err
 
 
@@ -116,12 +118,13 @@ def _note_lines(tree: Any, prefix: str, places: dict[str, int | str]) -> None:
     if isinstance(tree, CommentedMap):
         for key, value in tree.items():
             name = f"{prefix}{key}"
-            if key in tree.lc.data:  # not so for keys merged in by <<
+            if key in (tree.lc.data or ()):  # not so for keys merged in by <<
                 places[name] = tree.lc.key(key)[0] + 1
             _note_lines(value, f"{name}.", places)
     elif isinstance(tree, CommentedSeq):
         for index, value in enumerate(tree):
-            places[f"{prefix}{index}"] = tree.lc.item(index)[0] + 1
+            if index in (tree.lc.data or ()):
+                places[f"{prefix}{index}"] = tree.lc.item(index)[0] + 1
             if isinstance(value, CommentedMap | CommentedSeq):
                 _note_lines(value, f"{prefix}{index}.", places)
 
@@ -141,6 +144,9 @@ class _Plain:
                 "what it stands in?"
             )
         inner = f"{key}." if key else ""
+        tag = getattr(value, "tag", None)
+        if isinstance(value, CommentedMap | CommentedSeq) and tag is not None and tag.value:
+            self._trap(key, f"tags such as {tag.value} are not read; take it out")
         if isinstance(value, dict):
             return {str(k): self.of(v, f"{inner}{k}", depth + 1) for k, v in value.items()}
         if isinstance(value, list):

@@ -4,6 +4,7 @@ Room: space.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
        "resources", "table")  # fmt: skip
+MOST_SEEDS = 100_000
+LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
 _FILES = ("data.train", "data.dev", "data.test", "data.advglue")
 _FOLDERS = ("data.path", "model.name")
 
@@ -118,12 +121,12 @@ def load_space(
 
 def _spelt_out(given: Mapping[str, Any], path: Path, data_dir: Path | None) -> dict[str, Any]:
     """The shorthands in their long form, paths made absolute, `--data` laid over `data`."""
-    content = {"name": path.stem, **given}
+    content = {"name": re.sub(r"[^\w.+-]+", "_", path.stem), **given}
     model = content.get("model")
     if isinstance(model, str) or is_domain(model):
         content["model"] = {"name": model}
     seeds = content.get("seeds", [1])
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
         content["seeds"] = list(range(1, seeds + 1))
     if data_dir is not None:
         content["data"] = {**_kept(content.get("data")), "source": "glue", "path": str(data_dir)}
@@ -168,10 +171,12 @@ class _Reader:
     def name(self) -> str:
         """The search's name, which is a folder's too."""
         name = self._content["name"]
+        allowed = "a name for a folder, of letters, digits and . _ + -"
         if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
-            allowed = "a name for a folder, of letters, digits and . _ + -"
             self._problems.add("name", f"expected {allowed}, got {shown(name)}")
             return ""
+        if len(name.encode()) > LONGEST_NAME:
+            self._problems.add("name", f"expected at most {LONGEST_NAME} bytes, got {name[:40]}...")
         return name
 
     def task(self, search: SearchConfig, tasks: Mapping[str, Collection[str]] | None) -> str:
@@ -193,7 +198,8 @@ class _Reader:
         layers = read_layers(self._content, search, self._problems)
         for layer in layers:
             name, config = layer.settings.get("model.name"), layer.settings.get("model.config")
-            if self._content.get("model") is not None and name is None:
+            model = self._content.get("model")
+            if isinstance(model, dict) and "name" not in model and name is None:
                 self._problems.add("model.name", "is missing; a search space names its model")
             if not isinstance(name, str):
                 continue
@@ -243,10 +249,10 @@ class _Reader:
             self._problems.add(
                 "seeds",
                 "expected whole numbers from 0 to 4294967295, such as [1, 2, 3], or how many, "
-                f"such as 3, got {shown(seeds)}",
+                f"such as 3 and at most {MOST_SEEDS:,}, got {shown(seeds)}",
             )
             return (1,)
-        for seed in sorted({s for s in seeds if seeds.count(s) > 1}):
+        for seed in sorted(seed for seed, count in Counter(seeds).items() if count > 1):
             self._problems.add("seeds", f"{seed} stands twice; a seed is one replicate")
         return tuple(seeds)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, InvalidExpression
 
-from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.errors import unknown_name
 from freelb_tune.space.cell import Value
+from freelb_tune.space.checks import Refusal
 
 __all__ = ["Conditions", "check_condition"]
 
@@ -74,7 +75,7 @@ class Conditions:
         is null can be asked: `adversary.max_norm != null`.
 
         Raises:
-            FreeLBTuneError: a condition cannot be evaluated, or is neither true nor false.
+            Refusal: a condition cannot be evaluated, or is neither true nor false.
         """
         return all(condition.holds(settings) for condition in self._conditions)
 
@@ -105,11 +106,11 @@ class _Condition:
         except _NoValueError:
             return True
         except (InvalidExpression, ArithmeticError, TypeError, ValueError, LookupError) as err:
-            raise FreeLBTuneError(
+            raise Refusal(
                 f"where: {self._text!r} cannot be evaluated at {told or 'all'}: {err}"
             ) from err
         if not isinstance(found, bool):
-            raise FreeLBTuneError(
+            raise Refusal(
                 f"where: {self._text!r} is {found!r} at {told or 'all'}, neither true nor false; "
                 f"write a comparison, {_EXAMPLE}"
             )

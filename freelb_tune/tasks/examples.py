@@ -68,7 +68,10 @@ def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
         FreeLBTuneError: whatever keeps the settings from giving examples.
     """
     data = data_settings(settings)
-    return _notes(data, _read(data))
+    notes = _notes(data, _read(data))
+    if data.source == "files" and data.test is not None:
+        _collect_file(data, data.test, None)
+    return notes
 
 
 def load_examples(settings: Mapping[str, Any]) -> Examples:

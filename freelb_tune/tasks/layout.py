@@ -142,7 +142,8 @@ def train_file(data: DataSettings) -> Path:
 
 def _present(path: Path) -> Path:
     if not path.is_file():
-        there = ", ".join(sorted(p.name for p in path.parent.glob("*.tsv"))) or "no .tsv file"
+        files = sorted(p.name for p in path.parent.glob("*.tsv") if p.is_file())
+        there = ", ".join(files) or "no .tsv file"
         raise FreeLBTuneError(f"data.path: no file {path}; {path.parent} holds {there}")
     return path
 

@@ -170,6 +170,8 @@ def _wrong_text(reading: Reading, texts: list[Any]) -> str | None:
     for name, text in zip(reading.text, texts, strict=True):
         if text is None:
             return f"no {name}: the row has fewer columns than it needs"
+        if isinstance(text, dict | list | bytes):
+            return f"{name} is a {type(text).__name__}; expected text"
         if not str(text).strip():
             return f"{name} is empty"
     return None

@@ -15,6 +15,13 @@ __all__ = ["GLUE_DATASET", "SOURCES", "DataSettings", "data_settings"]
 
 SOURCES = ("hub", "glue", "files", "synthetic")
 GLUE_DATASET = "nyu-mll/glue"
+_UNREAD = {
+    "hub": (),
+    "files": ("path", "subset", "revision"),
+    "glue": ("text", "label", "subset", "revision"),
+    "synthetic": ("path", "train", "dev", "test", "text", "label", "subset", "revision"),
+}
+"""Settings that a source has no use for: one that is set there is a mistake, not a no-op."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +143,16 @@ def _complete(read: DataSettings) -> None:
             f"data: task {name!r} needs its rows named: data.train and data.dev for own files, "
             "or data.path for a dataset of the Hub"
         )
-    unread = [f"data.{part}" for part in ("text", "label", "subset") if getattr(read, part)]
-    if read.source in ("glue", "synthetic") and unread:
+    unread = [f"data.{part}" for part in _UNREAD[read.source] if getattr(read, part)]
+    if unread:
         raise FreeLBTuneError(
-            f"{', '.join(unread)}: source {read.source!r} has its own columns; take it out"
+            f"{', '.join(unread)}: source {read.source!r} does not read it; take it out"
+        )
+    label = read.label or "label"
+    if label in read.text:
+        raise FreeLBTuneError(
+            f"data.label: column {label!r} stands under data.text too; a model that reads its "
+            "label has nothing to learn"
         )
     if read.source in ("files", "hub") and not read.task.columns and not read.text:
         raise FreeLBTuneError(f"data.text: task {name!r} needs the text column, or two for a pair")

@@ -6,6 +6,7 @@ has none (a quote is a character like any other, as in GLUE's files); JSON Lines
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,13 +40,18 @@ class Table:
     unit: str = "line"
 
     def require(self, names: tuple[str, ...], advice: str) -> None:
-        """Raise unless every name is a column; `advice` says what to do about it."""
+        """Raise unless every name is one column; `advice` says what to do where it is none."""
         missing = [name for name in names if name not in self.columns]
         if missing:
             found = ", ".join(repr(name) for name in self.columns) or "none"
             wanted = ", ".join(repr(name) for name in missing)
             raise FreeLBTuneError(
                 f"{self.place}: no column {wanted}; the columns are {found}\n  {advice}"
+            )
+        twice = [name for name in names if self.columns.count(name) > 1]
+        if twice:
+            raise FreeLBTuneError(
+                f"{self.place}: the header names {twice[0]!r} twice; rename one of the columns"
             )
 
 
@@ -103,24 +109,42 @@ def split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def name_columns(
-    place: str, lines: Iterator[tuple[int, list[str]]], columns: tuple[str, ...] = ()
+    place: str,
+    lines: Iterator[tuple[int, list[str]]],
+    columns: tuple[str, ...] = (),
+    too_long: str = "",
 ) -> Table:
     """A table of split lines. The first line names the columns unless `columns` does.
 
+    Args:
+        place: the file, for messages.
+        lines: number and fields of each line.
+        columns: the columns' names, where the file has no header.
+        too_long: why a line may have more fields than there are columns, for the message that
+            refuses it; "" leaves what is over unread, as GLUE's own readers do.
+
     Raises:
-        FreeLBTuneError: there is no first line.
+        FreeLBTuneError: there is no first line, or (once the rows are read) a line is too long.
     """
     if not columns:
         columns = tuple(next(lines, (0, []))[1])
     if not columns:
         raise FreeLBTuneError(f"{place}: the file is empty; expected a header and rows")
     missing: Row = dict.fromkeys(columns)
-    rows = ((n, {**missing, **dict(zip(columns, fields, strict=False))}) for n, fields in lines)
-    return Table(place, columns, rows)
+
+    def row(number: int, fields: list[str]) -> tuple[int, Row]:
+        if too_long and any(fields[len(columns) :]):
+            raise FreeLBTuneError(
+                f"{place}: line {number}: {len(fields)} fields, and the header names "
+                f"{len(columns)}; {too_long}"
+            )
+        return number, {**missing, **dict(zip(columns, fields, strict=False))}
+
+    return Table(place, columns, itertools.starmap(row, lines))
 
 
 def _tsv(path: Path) -> Table:
-    return name_columns(str(path), split_tabs(path))
+    return name_columns(str(path), split_tabs(path), too_long="a text can hold no tab here")
 
 
 def _csv(path: Path) -> Table:
@@ -141,7 +165,7 @@ def _csv(path: Path) -> Table:
             if fields:
                 yield start, fields
 
-    return name_columns(str(path), lines())
+    return name_columns(str(path), lines(), too_long="a text with a comma in it stands in quotes")
 
 
 def _json_lines(path: Path) -> Table:
@@ -211,5 +235,6 @@ def read_table(path: Path) -> Table:
         known = ", ".join(_READERS)
         raise FreeLBTuneError(f"{path}: unknown ending {path.suffix!r}; files end in {known}")
     if not path.is_file():
-        raise FreeLBTuneError(f"{path}: no such file")
+        told = "is a folder; name a file" if path.is_dir() else "no such file"
+        raise FreeLBTuneError(f"{path}: {told}")
     return reader(path)

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.model_config import UNBUILT, short
 from freelb_tune.training.source import ModelSource
 from freelb_tune.training.tokens import Tokens
 
@@ -72,8 +73,8 @@ def _from_config(
             },
         )
         return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-    except ValueError as err:
-        raise FreeLBTuneError(f"model.config: {err}") from err
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"model.config: {short(err)}") from err
 
 
 @lru_cache(maxsize=1)
@@ -93,8 +94,14 @@ def _read(
             **json.loads(fields),
             **_head(labels, kind),
         )
-    except (ValueError, OSError) as err:
-        raise FreeLBTuneError(f"model: {folder} could not be loaded: {err}") from err
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"model: {folder} could not be loaded: {short(err)}") from err
+    absent = len(info["missing_keys"])
+    if absent > len(model.state_dict()) / 2:
+        raise FreeLBTuneError(
+            f"model: {folder} lacks {absent} of {len(model.state_dict())} weights, so most of the "
+            "model would be random: its weights are another model's than its config.json"
+        )
     other = {item[0] if isinstance(item, tuple) else item for item in info["mismatched_keys"]}
     return model, tuple(sorted({*info["missing_keys"], *other}))
 

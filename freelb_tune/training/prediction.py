@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import transformers
 from torch.utils.data import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary import NoneSettings
@@ -24,7 +24,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.store import CellState, load_store
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.arguments import training_arguments
-from freelb_tune.training.tokens import PadCollator
+from freelb_tune.training.tokens import PadCollator, load_tokenizer
 from freelb_tune.training.trainer import AdversarialTrainer
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def predict_test(
     tests = load_test(_data_settings(cell, data_dir))
     model = _load_model(folder / "best", trust_remote_code)
     labels = _labels(model, task, folder / "best")
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder / "best", local_files_only=True, trust_remote_code=trust_remote_code
-    )
+    tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(cell, model, tokenizer, Path(scratch))
         length = int(str(cell.settings.get("data.max_length", 128)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.training.arguments import check_arguments
-from freelb_tune.training.model_config import check_config
+from freelb_tune.training.model_config import check_config, check_words
 from freelb_tune.training.source import ModelSource, find_model, read_config
 from freelb_tune.training.tokens import Tokens, make_tokens
 
@@ -60,6 +60,7 @@ def prepare(
             _check_length(cell, source)
             say(f"reading {cell.settings['task']} and tokenising it for {source.name}")
             made[key] = source, make_tokens(cell, source, cache)
+            check_words(source, made[key][1].vocabulary)
         source, tokens = made[key]
         ready[cell.id] = Prepared(tokens, source, epochs_of(cell, tokens.sizes["train"]))
     return ready

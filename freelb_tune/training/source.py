@@ -84,7 +84,9 @@ def model_fingerprint(settings: Mapping[str, Value], *, fetch: bool = False) -> 
 def _folder(name: str) -> Path | None:
     if name.startswith(PACKAGE):
         package, _, inside = name.removeprefix(PACKAGE).partition("/")
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        if not package.isidentifier():
+            raise FreeLBTuneError(f"model: {name!r} names no package; write package:NAME/FOLDER")
+        spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise FreeLBTuneError(
                 f"model: the package {package!r} of {name!r} is not installed; "
@@ -109,6 +111,12 @@ def _check(name: str, folder: Path) -> None:
             f"model: the folder {name!r} has no config.json; a model folder is what "
             "save_pretrained writes: config.json, model.safetensors and the tokenizer's files"
         )
+    try:
+        content = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as err:
+        raise FreeLBTuneError(f"model: {folder / 'config.json'} cannot be read: {err}") from err
+    if not isinstance(content, dict):
+        raise FreeLBTuneError(f"model: {folder / 'config.json'}: expected one JSON mapping")
     if not list(folder.glob("*.safetensors")):
         raise FreeLBTuneError(
             f"model: the folder {name!r} has no .safetensors weights (others are not loaded, as "

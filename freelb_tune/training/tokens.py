@@ -18,9 +18,17 @@ from torch.utils.data import Dataset
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, digest
+from freelb_tune.store.disk import disk_error
 from freelb_tune.training.source import ModelSource
 
-__all__ = ["PadCollator", "TokenDataset", "Tokens", "load_tokens", "make_tokens"]
+__all__ = [
+    "PadCollator",
+    "TokenDataset",
+    "Tokens",
+    "load_tokenizer",
+    "load_tokens",
+    "make_tokens",
+]
 
 TOKENS_VERSION = 1
 UNKNOWN, PAD, CLS, SEP = "[UNK]", "[PAD]", "[CLS]", "[SEP]"
@@ -143,9 +151,6 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     datasets.disable_progress_bars()
     sets = {"train": examples.train, **examples.evaluation}
-    for name, rows in sets.items():
-        _tokenise(tokenizer, rows, length).save_to_disk(str(fresh / name))
-    tokenizer.save_pretrained(str(fresh / "tokenizer"))
     facts = {
         "labels": None if examples.labels is None else list(examples.labels),
         "kind": examples.kind,
@@ -153,7 +158,14 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
         "vocabulary": len(tokenizer),
         "pad_id": tokenizer.pad_token_id,
     }
-    (fresh / "tokens.json").write_text(json.dumps(facts), "utf-8")
+    tokenised = {name: _tokenise(tokenizer, rows, length) for name, rows in sets.items()}
+    try:
+        for name, rows in tokenised.items():
+            rows.save_to_disk(str(fresh / name))
+        tokenizer.save_pretrained(str(fresh / "tokenizer"))
+        (fresh / "tokens.json").write_text(json.dumps(facts), "utf-8")
+    except OSError as err:
+        raise disk_error("keep tokenised data here", folder.parent, err) from err
     try:
         fresh.rename(folder)
     except OSError:  # another driver made the same in the meantime
@@ -183,14 +195,33 @@ def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
     )
 
 
-def _tokenizer(source: ModelSource, train: Any) -> Any:
+def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
+    """A model folder's tokenizer.
+
+    Raises:
+        FreeLBTuneError: it has none, or one without a word: transformers makes one of thin air.
+    """
     from transformers import AutoTokenizer
 
+    advice = "a model folder has its tokenizer's files too, such as tokenizer.json or vocab.txt"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, LookupError, TypeError) as err:
+        said = next(iter(str(err).strip().splitlines()), type(err).__name__)
+        raise FreeLBTuneError(
+            f"model: no tokenizer can be made from {folder} ({said}); {advice}"
+        ) from err
+    if tokenizer.vocab_size <= len({*tokenizer.all_special_ids}):
+        raise FreeLBTuneError(f"model: the tokenizer of {folder} knows no word; {advice}")
+    return tokenizer
+
+
+def _tokenizer(source: ModelSource, train: Any) -> Any:
     if source.folder is None:
         return _word_tokenizer(train)
-    tokenizer = AutoTokenizer.from_pretrained(
-        source.folder, local_files_only=True, trust_remote_code=source.trust_remote_code
-    )
+    tokenizer = load_tokenizer(source.folder, trust_remote_code=source.trust_remote_code)
     if tokenizer.pad_token_id is None:
         raise FreeLBTuneError(
             f"model: the tokenizer of {source.name!r} has no padding token; use an encoder's "

@@ -43,8 +43,10 @@ def import_spaces(
             says where and what.
     """
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as err:
+        text = path.read_text("utf-8-sig")
+    except OSError as err:
+        raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
         raise FreeLBTuneError(f"{path}: cannot be read as UTF-8 text: {err}") from err
     notes, known = Notes(), Known(metrics, train_sizes)
     if path.suffix == ".json" or '"configs"' in text:

@@ -72,6 +72,8 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         content = json.loads(_TOKENS.sub(blank, text))
     except json.JSONDecodeError as err:
         raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
+    except (ValueError, RecursionError) as err:  # a number or a nesting beyond all measure
+        raise FreeLBTuneError(f"{path}: not JSON that can be read: {err}") from err
     if not isinstance(content, dict):
         raise FreeLBTuneError(f"{path}: is no ManyTasks file; expected executor and configs")
     return content
