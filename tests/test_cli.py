@@ -100,7 +100,7 @@ def test_a_plan_says_what_the_search_can_show_and_costs_in_under_two_seconds():
     done = run_cli("plan", "--space", "search_spaces/rte_grid.yaml")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "would show with 80 % power: 12.2 points (277 dev examples, 8 conf" in done.stdout
-    assert "To show 1 point: 108 seeds" in done.stdout
+    assert "To show 1 point: 114 seeds" in done.stdout
     assert "Work: 20,360 weight updates, 52,936 forward and backward passes." in done.stdout
     assert "Estimated cost: " in done.stdout
     seconds = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
