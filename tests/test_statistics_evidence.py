@@ -50,9 +50,18 @@ def test_what_others_show_takes_the_priors_place_and_no_more():
     assert evidence.dispersion(1.0, 1.0, 0.2) == pytest.approx(1.0)  # never below flips alone
 
 
+def test_a_run_that_collapsed_elsewhere_does_not_hide_a_difference():
+    # as 6, three times the upper end, and not as 50
+    evidence = Evidence(4.0, 28.0)
+    whole = evidence.own * 1.5 + (evidence.pair + evidence.search * 28 / 32) * 6
+    known = whole + evidence.search * 4 / 32 * TEST_DISPERSION
+    assert evidence.dispersion(1.5, 50.0, 50.0) == pytest.approx(known / evidence.total)
+    assert evidence.dispersion(50.0, 1.5, 1.5) > 15  # one of its own runs does
+
+
 def test_many_seeds_of_its_own_count_alone():
     evidence = Evidence(4000.0, 0.0)
-    assert evidence.dispersion(1.2, 9.0, 0.0) == pytest.approx(1.2, rel=0.01)
+    assert evidence.dispersion(1.2, 5.0, 0.0) == pytest.approx(1.2, rel=0.01)
     assert evidence.freedom == pytest.approx(4000.0, rel=0.01)
 
 

@@ -37,6 +37,7 @@ class Truth:
         example_change: h, what a configuration changes about an example, in units of the noise.
         same_noise: share of the noise that arms with one seed have in common.
         heavy: seeds' draws from Student's t with 3 degrees of freedom, of the same deviation.
+        collapse: share of runs that end at chance, with every other example right.
         same_level: share of the seeds' variance that arms with one seed have in common.
         unsteady: how many times larger the first configuration's seed deviation is.
     """
@@ -51,6 +52,7 @@ class Truth:
     example_change: float = 0.0
     same_noise: float = 0.0
     heavy: bool = False
+    collapse: float = 0.0
     same_level: float = 0.0
     unsteady: float = 1.0
 
@@ -104,6 +106,8 @@ def correct(
     target = truth.accuracy + draw
     for arm, effect in enumerate(truth.effects, start=1):
         target[:, arm] += effect
+    if truth.collapse:
+        target[rng.random(shape) < truth.collapse] = 0.5
     total = np.sqrt(1 + spread**2 + truth.example_change**2)
     level = ndtri(np.clip(target, 0.01, 0.999)) * total
     latent = spread * rng.standard_normal((searches, 1, 1, examples), dtype=np.float32)

@@ -121,6 +121,7 @@ def accuracy_coverage(searches: int, rng: np.random.Generator) -> Iterator[list[
         "shared noise": lambda truth: replace(truth, same_noise=0.3),
         "heavy tails": lambda truth: replace(truth, heavy=True),
         "one unsteady": lambda truth: replace(truth, unsteady=2.0),
+        "runs collapse": lambda truth: replace(truth, collapse=0.05),
         "seeds shared": lambda truth: replace(truth, same_level=0.5),
     }
     for n_dev in DEV_SIZES:

@@ -26,7 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.prior import OTHERS_WEIGHT, PRIOR_WEIGHT, TEST_DISPERSION
+from freelb_tune.results.prior import (
+    MOST_LENT,
+    OTHERS_WEIGHT,
+    PRIOR_WEIGHT,
+    TEST_DISPERSION,
+)
 
 __all__ = ["Analysis", "Estimate", "Evidence", "MeanSquares", "analysis", "crossed_estimates"]
 
@@ -148,11 +153,13 @@ class Evidence:
         """The weighted mean of the sources' dispersions.
 
         The others' is taken as 1, flips alone, if it is less: others may widen an interval, and
-        copies of one lucky configuration must not narrow it.
+        copies of one lucky configuration must not narrow it. What is not of the differences is
+        taken as `MOST_LENT` if it is more.
         """
-        known = PRIOR_WEIGHT * TEST_DISPERSION + self.others * np.maximum(others, 1.0)
-        search = known / (PRIOR_WEIGHT + self.others)
-        return (self.own * own + self.pair * pair + self.search * search) / self.total
+        lent = self.others * np.clip(others, 1.0, MOST_LENT)
+        search = (PRIOR_WEIGHT * TEST_DISPERSION + lent) / (PRIOR_WEIGHT + self.others)
+        paired = self.pair * np.minimum(pair, MOST_LENT)
+        return (self.own * own + paired + self.search * search) / self.total
 
 
 def analysis(mine: Floats, clean: Floats) -> Analysis:

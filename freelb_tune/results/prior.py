@@ -17,6 +17,7 @@ import math
 
 __all__ = [
     "DISPERSIONS",
+    "MOST_LENT",
     "ONE_SEED_DISPERSION",
     "OTHERS_WEIGHT",
     "PRIOR_DISPERSION",
@@ -41,6 +42,10 @@ PRIOR_WEIGHT = 4.0
 OTHERS_WEIGHT = 4.0
 """What evidence other than a difference's own seeds may count for at most, in degrees of freedom:
 enough to steady a guess, too little to hide one configuration that is less stable than the rest."""
+
+MOST_LENT = 6.0
+"""Highest dispersion that evidence other than a difference's own seeds may show, three times the
+upper end: a run that collapsed to chance says 50 and nothing of how steady another one is."""
 
 ONE_SEED_DISPERSION = 2.0
 """Upper end of the range, taken as known where there is one seed and nothing can be measured."""
