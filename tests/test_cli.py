@@ -84,7 +84,7 @@ def test_planning_loads_neither_torch_nor_ray(space_file):
 def test_the_seeds_table_has_its_ten_cells():
     done = run_cli("--space", "search_spaces/rte_grid.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "10 cells: 10 configurations x 1 seeds (8 adversarial, 2 clean)" in done.stdout
+    assert "10 cells: 10 configurations x 1 seed (8 adversarial, 2 clean)" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()[1:11]]
     tried = [tuple(row[2:6]) for row in rows if row[1] == "adversarial"]
     assert tried == [
@@ -180,7 +180,7 @@ def test_a_glue_file_without_its_columns_is_told(tmp_path, space_file):
 def test_duplicate_cells_are_merged_and_said(space_file):
     lines = ["branches: [{adversary.adv_lr: 0.01}, {adversary.adv_lr: 0.01}]"]
     done = run_cli("plan", "--space", space_file(*lines))
-    assert "1 configurations stood twice and were merged" in done.stdout
+    assert "1 configuration stood twice and was merged" in done.stdout
 
 
 def test_a_folder_without_write_permission_is_told(space_file, tmp_path):

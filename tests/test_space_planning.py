@@ -183,7 +183,7 @@ def test_configurations_that_are_the_same_are_merged_and_counted(tmp_path):
     plan = planned(space)
     assert column(plan.cells, ADV_LR) == [(0.1,), (0.2,)]
     assert plan.merged == 1
-    assert "1 configurations stood twice and were merged" in list_plan(space, plan, {})
+    assert "1 configuration stood twice and was merged" in list_plan(space, plan, {})
 
 
 def test_one_and_one_point_nought_are_the_same_setting(tmp_path):
@@ -331,7 +331,7 @@ def test_a_space_over_the_limit_is_refused_before_it_is_built(tmp_path):
 
 def test_conditions_that_leave_nothing_are_said(tmp_path):
     space = opened(tmp_path, HEAD + "where: adversary.adv_lr > 1\n")
-    with pytest.raises(FreeLBTuneError, match="where leaves none of 1 configurations; relax it"):
+    with pytest.raises(FreeLBTuneError, match="where leaves none of 1 configuration; relax it"):
         planned(space)
 
 
@@ -366,7 +366,7 @@ def test_the_listing_shows_what_varies_and_what_is_known(tmp_path):
     assert header.split() == ["cell", "arm", "adv_lr", "seed", "state"]
     assert rows[0].split() == [plan.cells[0].id, "clean", "-", "1", "done"]
     assert rows[2].split() == [plan.cells[2].id, "adversarial", "0.2", "1", "new"]
-    assert "3 cells: 3 configurations x 1 seeds (2 adversarial, 1 clean)" in text
+    assert "3 cells: 3 configurations x 1 seed (2 adversarial, 1 clean)" in text
     assert "already known: 1 done" in text
 
 

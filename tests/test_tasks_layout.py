@@ -54,7 +54,7 @@ def test_qqp_skips_broken_lines_keeps_wordless_questions_and_counts_both(tmp_pat
     assert rows(examples.train) == [("Who is it?", "Who's it?", 1), ("What now?", "", 0)]
     assert examples.notes == (
         "qqp, train: 3 broken rows skipped",  # two halves of a line, one without a label
-        "qqp, train: 1 rows with an empty text kept",
+        "qqp, train: 1 row with an empty text kept",
     )
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.counting import counted
 
 __all__ = ["FIRST_SEEDS", "RaceDecision", "race_decide"]
 
@@ -84,7 +85,7 @@ def race_decide(
     for done in range(FIRST_SEEDS, seeds + 1):
         missing = [(name, at) for name in contenders for at in range(len(alive[name]), done)]
         if missing or not contenders:
-            text = f"seed {done} of {seeds} for {len(contenders)} configurations"
+            text = f"seed {done} of {seeds} for {counted(len(contenders), 'configuration')}"
             return _decision(missing, contenders, by_test, by_budget, failed, text)
         means = {name: float(alive[name][:done].mean()) for name in contenders}
         contenders.sort(key=lambda name: (-means[name], name))  # noqa: B023
@@ -115,8 +116,9 @@ def _checked(scores: Mapping[str, Sequence[float | None]], seeds: int, budget: i
     least = FIRST_SEEDS * len(scores)
     if budget is not None and budget < least:
         raise FreeLBTuneError(
-            f"a race of {len(scores)} configurations needs {least} cells, {FIRST_SEEDS} seeds "
-            f"each, and the budget is {budget}; raise it or search fewer configurations"
+            f"a race of {counted(len(scores), 'configuration')} needs {least} cells, "
+            f"{FIRST_SEEDS} seeds each, and the budget is {budget}; raise it or search fewer "
+            "configurations"
         )
     for name, row in scores.items():
         if len(row) > seeds:

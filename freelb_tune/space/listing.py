@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from freelb_tune.space.cell import Cell, Value
+from freelb_tune.space.counting import counted
 from freelb_tune.space.planning import Plan
 from freelb_tune.space.reading import Space
 
@@ -56,13 +57,15 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
     arms = Counter(cell.arm for cell in plan.cells)
     configs = len({cell.config_id for cell in plan.cells})
     lines = [
-        f"{space.name}: {len(plan.cells)} cells: {configs} configurations x "
-        f"{len(space.seeds)} seeds ({arms['adversarial']} adversarial, {arms['clean']} clean)"
+        f"{space.name}: {counted(len(plan.cells), 'cell')}: {counted(configs, 'configuration')} x "
+        f"{counted(len(space.seeds), 'seed')} ({arms['adversarial']} adversarial, "
+        f"{arms['clean']} clean)"
     ]
     if plan.merged:
-        lines.append(f"{plan.merged} configurations stood twice and were merged")
+        were = "was" if plan.merged == 1 else "were"
+        lines.append(f"{counted(plan.merged, 'configuration')} stood twice and {were} merged")
     if plan.excluded:
-        lines.append(f"{plan.excluded} configurations are excluded by where")
+        lines.append(f"where leaves out {counted(plan.excluded, 'configuration')}")
     states = Counter(known[cell.id] for cell in plan.cells if cell.id in known)
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     lines.append(f"already known: {told or 'none'}")

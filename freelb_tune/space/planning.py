@@ -15,6 +15,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary import ADVERSARIES, PLUGINS
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.space.checks import Refusal
+from freelb_tune.space.counting import counted
 from freelb_tune.space.reading import Space
 from freelb_tune.space.where import Conditions
 
@@ -123,7 +124,8 @@ class _Planner:
                 spanned.add(config_id)
         if not spanned:
             raise FreeLBTuneError(
-                f"{self._space.path}: where leaves none of {excluded} configurations; relax it"
+                f"{self._space.path}: where leaves none of "
+                f"{counted(excluded, 'configuration')}; relax it"
             )
         return Plan(tuple(c for cells in self._cells.values() for c in cells), merged, excluded)
 

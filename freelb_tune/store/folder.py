@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.counting import counted
 from freelb_tune.store.disk import disk_error, write_whole
 from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 
@@ -111,8 +112,9 @@ def _check_ours(folder: Path) -> None:
     if names and JOURNAL not in names:
         some = ", ".join(sorted(names)[:3])
         raise FreeLBTuneError(
-            f"{folder}: holds {len(names)} files but no {JOURNAL} (among them {some}), so it is no "
-            "results folder; choose another with --results, or give the space another name"
+            f"{folder}: holds {counted(len(names), 'file')} but no {JOURNAL} (among them {some}), "
+            "so it is no results folder; choose another with --results, or give the space another "
+            "name"
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.counting import counted
 from freelb_tune.tasks import hub, layout
 from freelb_tune.tasks.advglue import read_advglue
 from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
@@ -210,7 +211,9 @@ def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
         notes.append(f"{data.task.name}: own files have no {absent[0]} set")
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
         if rows.skipped:
-            notes.append(f"{data.task.name}, {name}: {rows.skipped} broken rows skipped")
+            notes.append(f"{data.task.name}, {name}: {counted(rows.skipped, 'broken row')} skipped")
         if rows.empty:
-            notes.append(f"{data.task.name}, {name}: {rows.empty} rows with an empty text kept")
+            notes.append(
+                f"{data.task.name}, {name}: {counted(rows.empty, 'row')} with an empty text kept"
+            )
     return tuple(notes)

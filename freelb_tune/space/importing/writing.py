@@ -14,6 +14,7 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, Value
+from freelb_tune.space.counting import counted
 from freelb_tune.space.importing.runs import Known, Run
 from freelb_tune.space.importing.spanning import Settings, as_text, spanned_sections
 from freelb_tune.space.planning import plan_cells
@@ -254,7 +255,8 @@ def _head(name: str, path: Path, group: _Group, notes: Sequence[str]) -> str:
         "",
         f"Asks    which of its configurations does best on {group.task}; its runs and no others",
         f"Run     freelb-tune --space {name}.yaml",
-        f"Cells   {configurations} configurations x {seeds} seeds = {configurations * seeds}; "
+        f"Cells   {counted(configurations, 'configuration')} x {counted(seeds, 'seed')} = "
+        f"{configurations * seeds}; "
         "clean_arm: true adds normal training",
         *([f"Cost    {cost}"] if cost else []),
         "Needs   the Hub, or local copies: model=FOLDER --data GLUE_FOLDER",
