@@ -176,7 +176,7 @@ def test_cells_of_earlier_plans_are_counted_and_not_shown(tmp_path):
     with Journal(tmp_path) as journal:
         plan(journal, [cell(1)])
     write_outputs(tmp_path)
-    assert "- 1 cells of earlier plans are not shown." in (tmp_path / "table.md").read_text()
+    assert "- Not shown: 1 cell of earlier plans." in (tmp_path / "table.md").read_text()
     assert len((tmp_path / "trials.csv").read_text().splitlines()) == 2
 
 

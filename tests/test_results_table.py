@@ -118,6 +118,12 @@ def test_seeds_are_a_mean_a_sample_deviation_and_n(tmp_path):
     assert spread == Spread(2, pytest.approx(0.75), pytest.approx(0.045**0.5), pytest.approx(0.75))
 
 
+def test_a_configuration_that_asha_stopped_says_where_and_what_it_had(tmp_path):
+    done, stopped = "done", "stopped"
+    seeds = [(([0.7], done), ([0.5, last], stopped)) for last in (0.55, 0.57)]
+    assert texts(table_of(one_row(*seeds), tmp_path)) == [["stopped at epoch 2 (56.00, n=2)"]]
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [

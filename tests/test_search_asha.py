@@ -1,134 +1,128 @@
-"""ASHA with a memory: decisions equal Ray's own, and survive a killed driver."""
+"""ASHA over seeds on real Ray: one slot is enough, and a kill changes no decision."""
 
 import signal
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
-from search_fixtures import Prepare, make_plan, train
-from test_search_run import lines, start, trained, wait_until
+from search_fixtures import make_plan
+from test_search_run import lines, order, search, start, trained, trials_csv, wait_until
 
-from freelb_tune.search import SearchOptions, Work, run_search
-from freelb_tune.search.asha import Rungs
-from freelb_tune.search.halving import Halving, Verdict
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.ledger import Ledger
 from freelb_tune.store import CellState, load_store, read_journal
 
-# Scores in the order in which they arrive: (cell, epoch, score). Epochs 1 and 3 are rungs.
-SEQUENCE = [
-    ("a", 1, 0.50),
-    ("b", 1, 0.70),
-    ("c", 1, 0.60),
-    ("b", 2, 0.71),
-    ("d", 1, 0.72),
-    ("b", 3, 0.75),
-    ("d", 2, 0.70),
-    ("a", 2, 0.51),
-    ("d", 3, 0.74),
-    ("a", 3, 0.90),
-]
+pytestmark = pytest.mark.slow  # each starts Ray, which takes some seconds
+
+# Seed 60 scores 0.059 above seed 1, and a configuration 0.01 above the next: cell by cell, the
+# second seeds of the worst would go on and the first seeds of the best would stop.
+PLAN: dict[str, Any] = {
+    "adv_lr": (0.03, 0.04, 0.01, 0.05, 0.02),
+    "seeds": (1, 60),
+    "search": "{algorithm: asha, grace_epochs: 1, reduction_factor: 3}",
+}
+ONE_AT_A_TIME: dict[str, Any] = {**PLAN, "resources": "{max_concurrent: 1}"}
 
 
-def vanilla(sequence: Sequence[tuple[str, int, float]], max_epochs: int) -> list[str]:
-    """What Ray's ASHA says to a sequence, from a fresh start."""
-    scheduler = ASHAScheduler(
-        time_attr="epoch",
-        metric="score",
-        mode="max",
-        max_t=max_epochs,
-        grace_period=1,
-        reduction_factor=3,
-    )
-    trials: dict[str, Any] = {}
-    decisions = []
-    for cell, epoch, score in sequence:
-        if cell not in trials:
-            trials[cell] = SimpleNamespace(trial_id=cell)
-            scheduler.on_trial_add(None, trials[cell])
-        said = scheduler.on_trial_result(None, trials[cell], {"epoch": epoch, "score": score})
-        decisions.append("stop" if said == TrialScheduler.STOP else "continue")
-    return decisions
+def decisions(base: Path) -> list[dict[str, Any]]:
+    return [entry for entry in read_journal(base / "results") if entry["event"] == "decided"]
 
 
-def halving(known: Sequence[Verdict] = (), *, higher: bool = True) -> Halving:
-    return Halving(9, 1, 3, higher, tuple(known))
+def ends(base: Path) -> list[tuple[CellState, int]]:
+    return [(r.state, len(r.epochs)) for r in load_store(base / "results").cells]
 
 
-def test_decisions_are_rays_own():
-    rungs = Rungs(halving())
-    said = [rungs.decide(*each, is_last=False)[0] for each in SEQUENCE]
-    assert said == vanilla(SEQUENCE, 9)
-    assert said.count("stop") == 2  # c at the first rung; d at the second, below b
+def begin(base: Path, seconds: float, **plan: Any) -> Any:
+    """Start the search in a process of its own."""
+    more = {name: value for name, value in plan.items() if name != "search"}
+    return start(base, plan["search"], seconds, **more)
 
 
-@pytest.mark.parametrize("cut", range(len(SEQUENCE)))
-def test_a_search_cut_anywhere_decides_as_if_it_had_not_been(cut):
-    whole = vanilla(SEQUENCE, 9)
-    known = [
-        Verdict(*each, decision)  # type: ignore[arg-type]
-        for each, decision in zip(SEQUENCE[:cut], whole, strict=False)
-    ]
-    rungs = Rungs(halving(known))
-    again = [rungs.decide(*each, is_last=False) for each in SEQUENCE]  # known epochs come again
-    assert [decision for decision, _ in again] == whole
-    assert [is_new for _, is_new in again] == [False] * cut + [True] * (len(SEQUENCE) - cut)
+DONE, STOPPED = (CellState.DONE, 4), (CellState.STOPPED, 1)
 
 
-def test_a_recorded_decision_stays_though_the_score_has_changed():
-    rungs = Rungs(halving([Verdict("a", 1, 0.1, "continue"), Verdict("b", 1, 0.05, "stop")]))
-    assert rungs.decide("b", 1, 0.99, is_last=False) == ("stop", False)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search with one slot, never interrupted."""
+    base = tmp_path_factory.mktemp("whole")
+    search(base, **ONE_AT_A_TIME)
+    return base
 
 
-def test_where_lower_is_better_the_higher_one_stops():
-    rungs = Rungs(halving(higher=False))
-    assert rungs.decide("a", 1, 0.5, is_last=False) == ("continue", True)
-    assert rungs.decide("b", 1, 0.6, is_last=False) == ("stop", True)
-    assert rungs.decide("c", 1, 0.4, is_last=False) == ("continue", True)
+def test_with_one_slot_seeds_wait_for_each_other_and_stop_or_go_on_together(whole):
+    assert ends(whole) == [DONE, DONE, DONE, DONE, STOPPED, STOPPED, DONE, DONE, STOPPED, STOPPED]
+    assert all(entry["seeds"] == [1, 60] for entry in decisions(whole))
+    for cell, (_, epochs) in zip(load_store(whole / "results").cells, ends(whole), strict=True):
+        assert trained(whole, cell.cell.id) == list(range(1, epochs + 1))
 
 
-def test_the_last_epoch_of_a_cell_is_never_a_stop():
-    assert Rungs(halving()).decide("a", 9, 0.1, is_last=True) == ("continue", True)
-    assert Rungs(halving()).decide("a", 9, 0.1, is_last=False) == ("stop", True)
-
-
-ASHA = "{algorithm: asha, grace_epochs: 1, reduction_factor: 3}"
-
-
-@pytest.mark.slow
-def test_killed_in_the_middle_no_decision_changes_and_no_epoch_is_trained_again(tmp_path):
-    process = start(tmp_path, ASHA, 0.3)
-    journal = tmp_path / "results" / "journal.jsonl"
-    wait_until(lambda: journal.exists() and journal.read_text().count('"decided"') >= 4, process)
+def test_killed_with_one_slot_and_run_again_it_ends_in_the_same_files(tmp_path, whole):
+    process = begin(tmp_path, 0.3, **ONE_AT_A_TIME)
+    wait_until(lambda: lines(tmp_path) >= 11, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    results = tmp_path / "results"
-    before = [entry for entry in read_journal(results) if entry["event"] == "decided"]
-    known = {r.cell.id: len(r.epochs) for r in load_store(results).cells}
-    assert lines(tmp_path) < 16  # it was the middle
+    known = {r.cell.id: len(r.epochs) for r in load_store(tmp_path / "results").cells}
+    assert sum(known.values()) < lines(whole)
 
-    resume(tmp_path)
-    decided = [entry for entry in read_journal(results) if entry["event"] == "decided"]
-    assert decided[: len(before)] == before
-    keys = [(entry["cell_id"], entry["epoch"]) for entry in decided]
-    assert len(set(keys)) == len(keys)
+    search(tmp_path, **ONE_AT_A_TIME)
+    for name in ("trials.csv", "table.md", "table.csv"):
+        there = tmp_path / "results" / name
+        assert there.read_bytes() == (whole / "results" / name).read_bytes(), name
+    assert decisions(tmp_path) == decisions(whole)
     for cell_id, epochs in known.items():
-        assert [e for e in trained(tmp_path, cell_id) if e <= epochs] == list(range(1, epochs + 1))
-    # Ray's own ASHA, fed the same scores in the same order in one go, decides the same.
-    sequence = [(entry["cell_id"], entry["epoch"], entry["score"]) for entry in decided]
-    inner = [place for place, (_, epoch, _) in enumerate(sequence) if epoch < 4]
-    want = vanilla(sequence, 4)
-    assert [decided[place]["decision"] for place in inner] == [want[place] for place in inner]
-    stops = {entry["cell_id"] for entry in decided if entry["decision"] == "stop"}
-    for result in load_store(results).cells:
-        stopped = result.cell.id in stops
-        assert result.state == (CellState.STOPPED if stopped else CellState.DONE)
-    assert stops
+        once = trained(tmp_path, cell_id)
+        assert [epoch for epoch in once if epoch <= epochs] == list(range(1, epochs + 1))
 
 
-def resume(base: Path) -> None:
-    """Run the search of `start` on, in this process."""
-    space, plan = make_plan(base, search=ASHA)
-    work = Work(Prepare(base / "orders"), train)
-    run_search(space, plan, base / "results", SearchOptions(dashboard=False), work=work)
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """A search with two slots whose driver is killed; and what was decided before that.
+
+    Of its configurations the first loses a worker in epoch 2, and the second a seed for good.
+    """
+    base = tmp_path_factory.mktemp("mixed")
+    _, plan = make_plan(base, **PLAN)
+    order(base, plan.cells[1].id, "die_once 2")
+    order(base, plan.cells[2].id, "fail 1")
+    process = begin(base, 0.3, **PLAN)
+    wait_until(lambda: (base / "results").exists() and lines(base) >= 10, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = decisions(base)
+    search(base, **PLAN)
+    return base, before
+
+
+def test_what_was_decided_before_a_kill_stands_and_is_not_decided_again(mixed):
+    base, before = mixed
+    said = decisions(base)
+    assert said[: len(before)] == before
+    keys = [(entry["config_id"], entry["epoch"]) for entry in said]
+    assert len(set(keys)) == len(keys)
+    cells = load_store(base / "results").cells
+    for cell, (_, epochs) in zip(cells, ends(base), strict=True):
+        assert sorted(set(trained(base, cell.cell.id))) in ([1], list(range(1, epochs + 1)))
+
+
+def test_a_failed_seed_does_not_keep_its_configuration_waiting(mixed):
+    base, _ = mixed
+    cells = load_store(base / "results").cells
+    said = [entry for entry in decisions(base) if entry["config_id"] == cells[2].cell.config_id]
+    assert [(entry["seeds"], entry["missing"]) for entry in said] == [([60], [1])] * len(said)
+    assert said
+    assert ends(base)[2] == (CellState.FAILED, 0)
+    assert ends(base)[3] in (DONE, STOPPED)
+    assert ends(base)[:2] == [DONE, DONE]
+    assert "stopped at epoch 1" in (base / "results" / "table.md").read_text()
+    assert trials_csv(base).count("failed") == 1
+
+
+def test_a_decision_that_cannot_be_written_ends_the_search_in_its_own_words(tmp_path, monkeypatch):
+    def full(*_: Any) -> None:
+        raise FreeLBTuneError("no room on the disk")
+
+    monkeypatch.setattr(Ledger, "decided", full)
+    with pytest.raises(FreeLBTuneError, match="no room on the disk"):
+        search(tmp_path, **ONE_AT_A_TIME)
+    assert ends(tmp_path)[0] == (CellState.WAITING, 1)
+    assert read_journal(tmp_path / "results")[-1]["event"] != "finished"

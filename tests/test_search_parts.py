@@ -1,8 +1,6 @@
 """The parts of a search that need no Ray: shares, labels, the leader, tables, displays."""
 
 import io
-import itertools
-import json
 import os
 import stat
 from pathlib import Path
@@ -12,14 +10,13 @@ from rich.console import Console
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
-from freelb_tune.search.best import BestModel
 from freelb_tune.search.board import Board
 from freelb_tune.search.labels import cell_labels
 from freelb_tune.search.ledger import Outputs
 from freelb_tune.search.listener import Guard
 from freelb_tune.search.share import Share, find_share
 from freelb_tune.space import Cell, ResourcesConfig
-from freelb_tune.store import CellState, cell_folder
+from freelb_tune.store import CellState
 
 
 def make_cell(name: str, *, seed: int = 1, arm: str = "adversarial", **settings: object) -> Cell:
@@ -96,73 +93,6 @@ def test_a_label_names_what_differs_and_nothing_else():
 
 def test_a_single_cell_is_called_by_its_id():
     assert cell_labels([make_cell("a")]) == {"a": "a"}
-
-
-SCORES = {"a": {1: 0.7, 2: 0.6}, "b": {1: 0.5, 2: 0.7}, "c": {1: 0.9}, "d": {1: 0.6}}
-ENDS = {"a": "done", "b": "done", "c": "stopped", "d": "done"}
-
-
-@pytest.mark.parametrize("finishing", list(itertools.permutations("abcd"))[::5])
-def test_the_best_model_is_the_same_whatever_order_cells_finish_in(tmp_path, finishing):
-    # a and b tie at 0.7 and a is first in the plan; c is higher but was stopped early.
-    board = make_board("a", "b", "c", "d")
-    best = BestModel(tmp_path, ("freelb-tune",), board.sign)
-    for name in finishing:
-        model = cell_folder(tmp_path, name) / "model"
-        model.mkdir(parents=True)
-        (model / "config.json").write_text(name)
-        before = board.leader()
-        board[name].scores = dict(SCORES[name])
-        board[name].state = CellState(ENDS[name])
-        best.settle(board.leader(), [board[name], *([before] if before else [])])
-    assert (tmp_path / "best" / "config.json").read_text() == "a"
-    assert not list((tmp_path / "cells").glob("*/model"))
-    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".best")]
-
-
-def test_where_lower_is_better_the_lowest_leads():
-    board = make_board("a", "b", better="lower")
-    for name, score in (("a", 0.7), ("b", 0.3)):
-        board.add_epoch(name, 1, score)
-        board[name].state = CellState.DONE
-    assert board.leader() is board["b"]
-
-
-@pytest.mark.parametrize("reached", ["draft", "no best", "not cleaned"])
-def test_a_kill_while_the_best_model_changes_is_put_right(tmp_path, reached):
-    board = make_board("a", "b")
-    best = BestModel(tmp_path, (), board.sign)
-    for name, score in (("a", 0.5), ("b", 0.6)):
-        board.add_epoch(name, 1, score)
-        board[name].state = CellState.DONE
-        model = cell_folder(tmp_path, name) / "model"
-        model.mkdir(parents=True)
-        (model / "config.json").write_text(name)
-        if name == "a":
-            best.settle(board["a"], [board["a"]])
-    if reached == "draft":
-        (tmp_path / ".best.new").mkdir()
-    if reached == "no best":
-        (tmp_path / "best").rename(tmp_path / ".best.old")
-        (tmp_path / ".best.new").mkdir()
-    if reached == "not cleaned":
-        best.settle(board["b"], [])
-        model.mkdir()
-    BestModel(tmp_path, (), board.sign).settle(board.leader(), list(board.rows.values()))
-    assert json.loads((tmp_path / "best" / "cell.json").read_text())["id"] == "b"
-    assert (tmp_path / "best" / "config.json").read_text() == "b"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cells"]
-    assert not list((tmp_path / "cells").glob("*/model"))
-
-
-def test_a_best_cell_whose_weights_are_gone_says_how_to_train_it_again(tmp_path):
-    board = make_board("a")
-    board.add_epoch("a", 1, 0.5)
-    board["a"].state = CellState.DONE
-    BestModel(tmp_path, (), board.sign).settle(board.leader(), [])
-    readme = (tmp_path / "best" / "README.md").read_text()
-    assert "Its weights are not here" in readme
-    assert f"freelb-tune rerun {tmp_path} a" in readme
 
 
 def test_tables_are_not_rewritten_all_the_time_but_always_in_the_end():

@@ -80,7 +80,7 @@ def drive(
         for result in load_store(folder).cells:
             row = board[result.cell.id]
             row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}
-        best = BestModel(folder, (), 1.0)
+        best = BestModel(folder, ())
         ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
         race = open_race(space, ledger)
         while wanted := race.wanted() if race else board.waiting():

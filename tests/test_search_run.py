@@ -146,7 +146,7 @@ def test_the_best_model_is_kept_and_the_others_are_not(mixed):
     readme = (base / "results/best/README.md").read_text()
     assert "freelb-tune --space s.yaml" in readme
     assert f"freelb-tune rerun {base / 'results'} {best.id}" in readme
-    assert not list((base / "results/cells").glob("*/model"))
+    assert [path.parent.name for path in (base / "results/cells").glob("*/model")] == [best.id]
     assert not list((base / "results/cells").glob("*/checkpoint"))
 
 

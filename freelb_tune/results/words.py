@@ -4,11 +4,13 @@ Room: results. Plain text, the same for every format; the formats escape and mar
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from freelb_tune.results.configuration import Configuration, Select
 from freelb_tune.results.layout import Shown, short_name, shown
 from freelb_tune.results.measure import Measure
 from freelb_tune.results.table import Entry, Table
+from freelb_tune.space.counting import counted
 from freelb_tune.store import CellState
 
 __all__ = [
@@ -125,12 +127,16 @@ def _notes(config: Configuration) -> list[str]:
 
 
 def _stops(config: Configuration, table: Table) -> list[str]:
-    """The early-stopped seeds: `stopped at epoch 2 (71.20)`."""
-    said = []
+    """The early-stopped seeds: `stopped at epoch 2 (71.20)`, of several their mean."""
+    by_epoch: dict[int, list[float]] = {}
     for each in config.stopped:
         value = each.value(table.layout.select)
-        had = f" ({table.measure.show(value)})" if value is not None else ""
-        said.append(f"stopped at epoch {each.epochs}{had}")
+        by_epoch.setdefault(each.epochs, []).extend([] if value is None else [value])
+    said = []
+    for epochs, values in by_epoch.items():
+        count = f", n={len(values)}" if len(values) > 1 else ""
+        had = f" ({table.measure.show(fmean(values))}{count})" if values else ""
+        said.append(f"stopped at epoch {epochs}{had}")
     return said
 
 
@@ -140,7 +146,7 @@ def progress(table: Table) -> str:
     total = sum(counts.values())
     if not total:
         return "No cells are planned."
-    said = [f"{counts.get(CellState.DONE, 0)} of {total} cells done"]
+    said = [f"{counts.get(CellState.DONE, 0)} of {counted(total, 'cell')} done"]
     for words, states in (
         ("stopped early", (CellState.STOPPED,)),
         ("failed", (CellState.FAILED,)),
@@ -177,7 +183,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
             "rate. trials.csv says why each cell was not run."
         )
     if table.others:
-        notes.append(f"{table.others} cells of earlier plans are not shown.")
+        notes.append(f"Not shown: {counted(table.others, 'cell')} of earlier plans.")
     notes += _ranking_notes(table)
     notes.append(_trained_on(table))
     if table.verdict:

@@ -1,7 +1,8 @@
 """The selected model in `best/`, and what a finished cell leaves behind.
 
 Room: search, without Ray. While a cell runs it keeps `checkpoint/` (to go on from) and `model/`
-(its best epoch's weights). Once it is over only the best cell's weights are worth their room.
+(its best epoch's weights). Once it is over its weights are kept while they are the selected ones or
+may become so: of each configuration that is under way, the best seed's.
 """
 
 import json
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.board import Row
+from freelb_tune.search.board import Board, Row
+from freelb_tune.search.leader import Leader, find_leader, may_lead
 from freelb_tune.store import CellState, cell_folder, write_whole
 
 __all__ = ["BestModel", "drop_checkpoint", "start_over"]
@@ -20,8 +22,8 @@ __all__ = ["BestModel", "drop_checkpoint", "start_over"]
 _README = """\
 # The selected model
 
-Cell `{cell}` of the search in `{folder}`: score {score!r} after epoch {epoch}, the best
-of the finished cells. Of cells with equal scores the first in the plan is taken.
+Cell `{cell}` (seed {seed}) of the search in `{folder}`: score {score!r} after epoch {epoch},
+{rank}
 {weights}
 Its settings are in `cell.json`. The command that made it:
 
@@ -31,70 +33,104 @@ Train this one cell again, with the same numbers on the same hardware:
 
     freelb-tune rerun {folder_argument} {cell}
 """
+_FIRST = """\
+which is the best of its seeds. Its configuration ranks first in `table.md`: {value!r} is
+{what}. Of equals the first in the plan is taken, and clean arms are ranked
+only where there is nothing else."""
+_NOT_RANKED = """\
+the best of the cells that are done. No configuration has all of its seeds trained to the end, so
+none ranks first in `table.md`, and this may be a lucky seed."""
 _LOADS = """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     model = AutoModelForSequenceClassification.from_pretrained({path!r})
     tokenizer = AutoTokenizer.from_pretrained({path!r})
 """
 _GONE = """
-Its weights are not here: when this cell finished, another one was better, so they were not kept.
+Its weights are not here: they were let go of when other cells were ahead of it.
 """
 
 
 class BestModel:
     """Keeps `best/` the model of the leader, whatever order cells finish in.
 
-    A new leader's folder is completed beside the old one before it takes its place, and its
-    weights leave the cell's folder last, so a run that is killed anywhere can put things right.
+    A new leader's folder is completed beside the old one before it takes its place, its files
+    second names of those in the cell's folder, so a run that is killed anywhere can put things
+    right.
 
     Args:
         folder: the results folder.
         command: the command line that asked for the search.
-        sign: 1.0 where higher scores are better, -1.0 where lower ones are.
+
+    Attributes:
+        leader: the cell in `best/`; None before one is done.
     """
 
-    def __init__(self, folder: Path, command: Sequence[str], sign: float) -> None:
+    def __init__(self, folder: Path, command: Sequence[str]) -> None:
+        self.leader: Leader | None = None
         self._folder = folder
-        self._sign = sign
         self._command = shlex.join(command) or f"freelb-tune --space {folder / 'space.yaml'}"
         self._home = folder / "best"
+        self._let_go: set[str] = set()
 
-    def settle(self, leader: Row | None, over: Sequence[Row]) -> None:
-        """Publish the leader, and drop the weights of the cells that are over and are not it.
+    def settle(self, board: Board, ended: str | None = None) -> None:
+        """Publish the leader, and drop the weights of cells that are over and cannot lead.
 
         Args:
-            leader: the best finished cell; None before one finished.
-            over: the cells that are over and were not settled before.
+            board: states and scores.
+            ended: the cell that has just ended, maybe not for the first time.
 
         Raises:
             FreeLBTuneError: the disk refuses.
         """
+        self._let_go.discard(ended or "")
         try:
-            if leader is not None and not self._is_published(leader.cell.id):
-                self._publish(leader)
-            for row in over:
-                home = cell_folder(self._folder, row.cell.id)
-                if not (row.state is CellState.FAILED and (home / "checkpoint").exists()):
-                    shutil.rmtree(home / "model", ignore_errors=True)
+            self.leader = find_leader(board, self._has_weights)
+            kept = may_lead(board)
+            if self.leader is not None:
+                self._publish(self.leader, board)
+                kept.add(self.leader.row.cell.id)
+            for row in board.rows.values():
+                self._let_go_of(row, is_kept=row.cell.id in kept)
         except OSError as err:
             raise FreeLBTuneError(
                 f"{self._home}: the selected model cannot be put here ({err.strerror or err}); "
                 "make room or change permissions, and run the same command again"
             ) from err
 
-    def _is_published(self, cell_id: str) -> bool:
-        """Whether `best/` holds this cell, with its weights if there are any."""
+    def _let_go_of(self, row: Row, *, is_kept: bool) -> None:
+        """Delete a cell's weights unless it runs, may lead, or could go on from a checkpoint."""
+        cell_id = row.cell.id
+        if row.state.is_over and not is_kept and cell_id not in self._let_go:
+            home = cell_folder(self._folder, cell_id)
+            if not (row.state is CellState.FAILED and (home / "checkpoint").exists()):
+                shutil.rmtree(home / "model", ignore_errors=True)
+                self._let_go.add(cell_id)
+
+    def _has_weights(self, cell_id: str) -> bool:
+        model = cell_folder(self._folder, cell_id) / "model"
+        return model.is_dir() or (self._published() == cell_id and self._is_whole())
+
+    def _published(self) -> str | None:
+        """Id of the cell in `best/`; None where there is none."""
         try:
             content = json.loads((self._home / "cell.json").read_text())
         except (OSError, ValueError):
-            return False
-        has_weights = (self._home / "config.json").exists()
-        model = cell_folder(self._folder, cell_id) / "model"
-        return content.get("id") == cell_id and (has_weights or not model.is_dir())
+            return None
+        return str(content.get("id"))
 
-    def _publish(self, leader: Row) -> None:
+    def _is_whole(self) -> bool:
+        """Whether there is a model in `best/`."""
+        return (self._home / "config.json").exists()
+
+    def _publish(self, leader: Leader, board: Board) -> None:
         """Make `best/` the leader's, complete or not at all."""
-        model = cell_folder(self._folder, leader.cell.id) / "model"
+        cell = leader.row.cell
+        model = cell_folder(self._folder, cell.id) / "model"
+        if self._published() == cell.id and (self._is_whole() or not model.is_dir()):
+            readme = self._readme(leader, board, has_weights=self._is_whole())
+            if not _says(self._home / "README.md", readme):
+                write_whole(self._home / "README.md", readme)
+            return
         draft, old = self._folder / ".best.new", self._folder / ".best.old"
         for rest in (draft, old):
             shutil.rmtree(rest, ignore_errors=True)
@@ -102,28 +138,40 @@ class BestModel:
             shutil.copytree(model, draft, copy_function=_link)
         else:
             draft.mkdir()
-        write_whole(draft / "README.md", self._readme(leader, has_weights=model.is_dir()))
-        write_whole(draft / "cell.json", json.dumps(leader.cell.to_json(), indent=2) + "\n")
+        readme = self._readme(leader, board, has_weights=model.is_dir())
+        write_whole(draft / "README.md", readme)
+        write_whole(draft / "cell.json", json.dumps(cell.to_json(), indent=2) + "\n")
         if self._home.exists():
             self._home.rename(old)
         draft.rename(self._home)
         shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(model, ignore_errors=True)
 
-    def _readme(self, leader: Row, *, has_weights: bool) -> str:
+    def _readme(self, leader: Leader, board: Board, *, has_weights: bool) -> str:
         """What `best/README.md` says."""
-        best = leader.best_epoch(self._sign)
+        best = leader.row.best_epoch(board.sign)
         assert best is not None  # a leader has scores
-        path = str(self._home)
+        which = "best" if board.select == "best_epoch" else "last"
+        what = f"its score at the {which} epoch"
+        if leader.seeds > 1:
+            what = f"the mean over its {leader.seeds} seeds, each at its {which} epoch"
+        rank = _NOT_RANKED
+        if leader.mean is not None:
+            rank = _FIRST.format(value=round(leader.mean, 6), what=what)
         return _README.format(
-            cell=leader.cell.id,
+            cell=leader.row.cell.id,
+            seed=leader.row.cell.seed,
             folder=self._folder,
             score=best[1],
             epoch=best[0],
-            weights=_LOADS.format(path=path) if has_weights else _GONE,
+            rank=rank,
+            weights=_LOADS.format(path=str(self._home)) if has_weights else _GONE,
             command=self._command,
             folder_argument=shlex.quote(str(self._folder)),
         )
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
 
 
 def drop_checkpoint(folder: Path, cell_id: str) -> None:

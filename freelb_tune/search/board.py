@@ -52,13 +52,18 @@ class Board:
         cells: the plan's cells, in plan order.
         better: whether higher or lower scores are better.
         label: what a cell is called on the screen, by cell id.
+        select: which epoch of a cell counts where cells are compared.
     """
 
     def __init__(
-        self, cells: Iterable[Cell], better: Literal["higher", "lower"], label: Mapping[str, str]
+        self,
+        cells: Iterable[Cell],
+        better: Literal["higher", "lower"],
+        label: Mapping[str, str],
+        select: Literal["best_epoch", "last_epoch"] = "best_epoch",
     ) -> None:
         self.rows = {cell.id: Row(cell, place) for place, cell in enumerate(cells)}
-        self.label = label
+        self.label, self.select = label, select
         self.sign = 1.0 if better == "higher" else -1.0
         self._since: float | None = None
         self._fresh_epochs = 0
@@ -85,14 +90,13 @@ class Board:
         best = self.rows[cell_id].best_epoch(self.sign)
         return None if best is None else best[1]
 
-    def leader(self) -> Row | None:
-        """The best finished cell: by its best epoch, and of equals the first in the plan.
-
-        The same whatever order the cells finished in. Cells that were stopped early or failed
-        do not compete.
-        """
-        done = [row for row in self.rows.values() if row.state is CellState.DONE and row.scores]
-        return max(done, key=self._rank, default=None)
+    def selected(self, row: Row) -> float:
+        """The score that counts for a cell with epochs: of its best one or its last."""
+        if self.select == "last_epoch":
+            return row.scores[row.epochs_done]
+        best = row.best_epoch(self.sign)
+        assert best is not None  # it has epochs
+        return best[1]
 
     def best_so_far(self) -> Row | None:
         """The cell with the best score yet, running and early-stopped ones included."""

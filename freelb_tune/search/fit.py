@@ -1,7 +1,7 @@
 """One call of Ray Tune: the cells to run go in, the ledger hears of everything.
 
-Room: search. Grid and random search run the cells in plan order as they are; ASHA runs them in
-the same order and stops some; a race hands them out round by round.
+Room: search. Grid and random search run the cells in plan order as they are; ASHA and a race say
+themselves which cells may run.
 """
 
 from pathlib import Path
@@ -10,8 +10,7 @@ from typing import Any
 from ray import tune
 from ray.tune.execution import class_cache
 
-from freelb_tune.search.race import Race
-from freelb_tune.search.searcher import RaceSearcher
+from freelb_tune.search.searcher import CellSearcher, Source
 from freelb_tune.search.share import Share
 from freelb_tune.search.trial import Job, run_trial
 from freelb_tune.search.watch import Watch
@@ -27,7 +26,7 @@ def fit(
     scheduler: Any,
     watch: Watch,
     scratch: Path,
-    race: Race | None = None,
+    source: Source | None = None,
 ) -> None:
     """Run a job's cells as trials of Ray Tune, in its order, until each is over.
 
@@ -39,7 +38,7 @@ def fit(
         scheduler: stops trials early; None stops none.
         watch: writes everything down.
         scratch: folder for Ray's files.
-        race: says which of the cells run, round by round; None runs all.
+        source: says which of the cells may run; None runs all.
 
     Raises:
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
@@ -52,10 +51,10 @@ def fit(
     )
     tuner = tune.Tuner(
         trainable,
-        param_space={} if race else {"cell": tune.grid_search(list(job.cells))},
+        param_space={} if source else {"cell": tune.grid_search(list(job.cells))},
         tune_config=tune.TuneConfig(
-            search_alg=RaceSearcher(race, watch) if race else None,
-            num_samples=len(job.cells) if race else 1,
+            search_alg=CellSearcher(source, watch) if source else None,
+            num_samples=-1 if source else 1,  # -1: until the source says that all is over
             scheduler=scheduler,
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free

@@ -1,101 +1,170 @@
-"""ASHA's budget, and what earlier runs decided: what a search that goes on must not forget.
+"""ASHA over seeds: when a configuration is decided on, by what, and which of its cells run now.
 
-Room: search, without Ray.
+Room: search, without Ray. The unit that a rung judges is the configuration, by the mean over its
+seeds. It is decided on once, when the last seed that can still arrive has arrived; then all its
+seeds go on or stop. A seed that is there first waits: its trial ends, and another one goes on from
+its last epoch. So a seed that waits holds no worker, and one slot is enough for any search.
+
+Every decision is in the journal before it takes effect, and read back from there, so neither the
+order in which the seeds of a configuration arrive nor a killed driver or worker changes one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Literal
 
+from freelb_tune.search.board import Row
 from freelb_tune.search.ledger import Ledger
+from freelb_tune.search.rungs import Decision, Rungs
 from freelb_tune.search.work import Ready
 from freelb_tune.space import SearchConfig
 from freelb_tune.store import CellState, read_journal
 
-__all__ = ["Decision", "Halving", "Verdict", "plan_halving"]
+__all__ = ["Halving", "plan_halving"]
 
-Decision = Literal["continue", "stop"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One decision: what the journal says as `decided`.
-
-    Attributes:
-        cell_id: the cell.
-        epoch: after which epoch.
-        score: its score after that epoch.
-        decision: whether it went on.
-    """
-
-    cell_id: str
-    epoch: int
-    score: float
-    decision: Decision
-
-
-@dataclass(frozen=True)
-class Halving:
-    """How cells are stopped early.
-
-    Attributes:
-        max_epochs: the full budget; a cell that reaches it is done, not stopped.
-        grace_epochs: no cell stops after fewer epochs.
-        reduction_factor: how many of the cells at a rung it takes for one to go on.
-        higher_is_better: the score's direction.
-        known: earlier decisions in the order in which they were made.
-    """
-
-    max_epochs: int
-    grace_epochs: int
-    reduction_factor: float
-    higher_is_better: bool
-    known: tuple[Verdict, ...] = ()
+_BROKEN = (CellState.FAILED, CellState.DIVERGED)
 
 
 def plan_halving(
     search: SearchConfig, ledger: Ledger, ready: Mapping[str, Ready]
-) -> Halving | None:
-    """Read what was decided, and end the cells that a killed run had decided to stop.
+) -> "Halving | None":
+    """ASHA as far as the journal knows it; None where the search is none.
 
     Args:
-        search: the space's; None comes back where it is not ASHA.
-        ledger: takes down what ends.
+        search: the space's.
+        ledger: takes down what is decided and what ends.
         ready: of every cell of the plan, so that a search that goes on finds the same budget.
     """
     if search.algorithm != "asha":
         return None
     max_epochs = search.epochs or max((each.epochs for each in ready.values()), default=1)
-    known = _known(ledger)
-    for verdict in known:
-        row = ledger.board[verdict.cell_id]
-        if verdict.decision == "stop" and not row.state.is_over and verdict.epoch in row.scores:
-            reached = verdict.epoch >= max_epochs
-            ledger.finished(verdict.cell_id, CellState.DONE if reached else CellState.STOPPED)
-    return Halving(
-        max_epochs=max_epochs,
-        grace_epochs=min(search.grace_epochs, max_epochs),
-        reduction_factor=search.reduction_factor,
-        higher_is_better=ledger.board.sign > 0,
-        known=tuple(known),
-    )
+    sign = ledger.board.sign
+    return Halving(Rungs(search.grace_epochs, search.reduction_factor, max_epochs, sign), ledger)
 
 
-def _known(ledger: Ledger) -> list[Verdict]:
-    """Every decision about the plan's cells.
+class Halving:
+    """One search by ASHA, from its beginning or from where a killed run left it.
 
-    Cells that finished with no decision, under an earlier grid search, count as cells that went
-    on, in plan order; that is journaled, so that the next run counts them in the same place.
+    What a killed run had decided takes effect now, and what it had not decided but could have is
+    decided, in plan order. Configurations that are trained to the end with no decision, under an
+    earlier grid search, count as ones that went on.
+
+    Args:
+        rungs: empty.
+        ledger: writes decisions down; its board knows states, scores and budgets.
     """
-    known = [
-        Verdict(entry["cell_id"], entry["epoch"], entry["score"], entry["decision"])
-        for entry in read_journal(ledger.folder)
-        if entry["event"] == "decided" and entry.get("cell_id") in ledger.board.rows
-    ]
-    decided = {verdict.cell_id for verdict in known}
-    for cell_id, row in ledger.board.rows.items():
-        if row.state is CellState.DONE and cell_id not in decided:
-            for epoch, score in sorted(row.scores.items()):
-                ledger.decided(cell_id, epoch, score, "continue")
-                known.append(Verdict(cell_id, epoch, score, "continue"))
-    return known
+
+    def __init__(self, rungs: Rungs, ledger: Ledger) -> None:
+        self._rungs, self._ledger = rungs, ledger
+        self._seeds: dict[str, list[Row]] = {}
+        for row in ledger.board.rows.values():
+            self._seeds.setdefault(row.cell.config_id, []).append(row)
+        self._decided: dict[tuple[str, int], Decision] = {}
+        for entry in read_journal(ledger.folder):
+            if entry["event"] == "decided" and entry.get("config_id") in self._seeds:
+                is_complete = not entry["missing"]
+                rungs.enter(entry["epoch"], entry["score"], is_complete=is_complete)
+                self._decided[entry["config_id"], entry["epoch"]] = entry["decision"]
+        for row in ledger.board.rows.values():
+            if not row.state.is_over and self.end_of(row.cell.id) is not CellState.WAITING:
+                ledger.finished(row.cell.id, self.end_of(row.cell.id))
+        for config_id in self._seeds:
+            self._settle(config_id)
+
+    def reached(
+        self, cell_id: str, epoch: int, score: float
+    ) -> Literal["continue", "stop", "wait"]:
+        """A cell has finished an epoch, or tells again of one that it finished before.
+
+        Returns:
+            Whether its trial goes on. Where it does not, `end_of` says what becomes of the cell.
+        """
+        self._ledger.add_epoch(cell_id, epoch, score)
+        row = self._ledger.board[cell_id]
+        if epoch == row.epochs:
+            self._settle(row.cell.config_id)
+            return "continue"  # its training ends by itself
+        if epoch >= self._rungs.max_epochs:
+            return "stop"
+        if epoch not in self._rungs.epochs:
+            return "continue"
+        self._settle(row.cell.config_id, running=cell_id)
+        return self._decided.get((row.cell.config_id, epoch), "wait")
+
+    def end_of(self, cell_id: str) -> CellState:
+        """What a cell is whose trial ended before its training did.
+
+        Returns:
+            Done if it had its full budget, stopped if that was decided, and else waiting.
+        """
+        row = self._ledger.board[cell_id]
+        if row.epochs_done >= self._rungs.max_epochs:
+            return CellState.DONE
+        said = (self._decided.get((row.cell.config_id, epoch)) for epoch in row.scores)
+        return CellState.STOPPED if "stop" in said else CellState.WAITING
+
+    def wanted(self) -> list[str]:
+        """The cells that may run now, those that do among them, in plan order: seeds innermost.
+
+        Empty once every cell is over, and not before: seeds that wait at a rung are decided on as
+        soon as no other can arrive, so a configuration that is not over has one that may run.
+        """
+        for config_id, rows in self._seeds.items():
+            if not all(row.state.is_over for row in rows):
+                self._settle(config_id)
+        board = self._ledger.board
+        return [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
+
+    def _waits(self, row: Row) -> bool:
+        """Whether a cell stands at a rung that its configuration is not decided on."""
+        rungs = [epoch for epoch in self._rungs.epochs if epoch in row.scores]
+        return any(
+            epoch != row.epochs and (row.cell.config_id, epoch) not in self._decided
+            for epoch in rungs
+        )
+
+    def _settle(self, config_id: str, running: str | None = None) -> None:
+        """Decide on a configuration wherever nobody can arrive any more.
+
+        Args:
+            config_id: the configuration.
+            running: its cell whose trial is about to hear of the decision, and ends by that.
+        """
+        rows = self._seeds[config_id]
+        for epoch in self._rungs.epochs:
+            if self._decided.get((config_id, epoch)) == "stop":
+                return
+            if (config_id, epoch) in self._decided:
+                continue
+            there = [r for r in rows if epoch in r.scores and r.state not in _BROKEN]
+            if not there or any(r not in there and not r.state.is_over for r in rows):
+                return
+            self._decide(config_id, epoch, there)
+            for row in _unfinished(there, epoch):
+                if row.cell.id != running and self.end_of(row.cell.id) is CellState.STOPPED:
+                    self._ledger.finished(row.cell.id, CellState.STOPPED)
+
+    def _decide(self, config_id: str, epoch: int, there: Sequence[Row]) -> None:
+        """Compare a configuration by its seeds that are left, and write down what comes of it."""
+        missing = [row.cell.seed for row in self._seeds[config_id] if row not in there]
+        score = fmean(row.scores[epoch] for row in there)
+        decision: Decision = "continue"  # there is nothing to stop if all seeds are over
+        if _unfinished(there, epoch):
+            decision = self._rungs.judge(epoch, score, is_complete=not missing)
+        self._ledger.decided(
+            {
+                "config_id": config_id,
+                "epoch": epoch,
+                "score": score,
+                "seeds": [row.cell.seed for row in there],
+                "missing": missing,
+                "decision": decision,
+            }
+        )
+        self._rungs.enter(epoch, score, is_complete=not missing)
+        self._decided[config_id, epoch] = decision
+
+
+def _unfinished(rows: Iterable[Row], epoch: int) -> list[Row]:
+    """The cells that have epochs to come after this one."""
+    return [row for row in rows if not row.state.is_over and row.epochs != epoch]

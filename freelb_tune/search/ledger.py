@@ -7,10 +7,11 @@ follow from it, then the reader. What a killed run leaves undone after the journ
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from freelb_tune.search.best import BestModel, drop_checkpoint
-from freelb_tune.search.board import Board, Row
+from freelb_tune.search.board import Board
+from freelb_tune.search.leader import Leader
 from freelb_tune.search.listener import Guard
 from freelb_tune.store import CellState, Journal, utc_now
 
@@ -72,11 +73,15 @@ class Ledger:
 
     def repair(self) -> None:
         """Do what a killed run may have left undone for the cells that are over."""
-        over = [row for row in self.board.rows.values() if row.state.is_over]
-        for row in over:
-            if row.state is not CellState.FAILED:
+        for row in self.board.rows.values():
+            if row.state.is_over and row.state is not CellState.FAILED:
                 drop_checkpoint(self.folder, row.cell.id)
-        self._best.settle(self.board.leader(), over)
+        self._best.settle(self.board)
+
+    @property
+    def leader(self) -> Leader | None:
+        """The cell in `best/`; None before one is done."""
+        return self._best.leader
 
     def write_outputs(self) -> None:
         """Rewrite the tables now."""
@@ -97,13 +102,13 @@ class Ledger:
         if self.board.add_epoch(cell_id, epoch, score):
             self._tell(cell_id)
 
-    def decided(
-        self, cell_id: str, epoch: int, score: float, decision: Literal["continue", "stop"]
-    ) -> None:
-        """The scheduler decided on a cell after an epoch; this is on disk when it takes effect."""
-        self._journal.append(
-            "decided", cell_id=cell_id, epoch=epoch, score=score, decision=decision
-        )
+    def decided(self, entry: Mapping[str, Any]) -> None:
+        """ASHA decided on a configuration; this is on disk when it takes effect."""
+        self._journal.append("decided", **entry)
+
+    def waits(self, cell_id: str) -> None:
+        """The cell's trial has ended before the cell: another one goes on with it."""
+        self._set(cell_id, CellState.WAITING)
 
     def raced(self, entry: Mapping[str, Any]) -> None:
         """A round of a race was decided; this is on disk when it takes effect.
@@ -117,6 +122,7 @@ class Ledger:
             for cell_id, why in entry[state.value].items():
                 self.board[cell_id].message = why
                 self._set(cell_id, state)
+        self._best.settle(self.board)
         self._outputs.touch()
 
     def finished(self, cell_id: str, state: CellState) -> None:
@@ -155,11 +161,9 @@ class Ledger:
 
     def _close_cell(self, cell_id: str, state: CellState) -> None:
         """What follows from a cell's end: the leader, the weights, the tables."""
-        before = self.board.leader()
         self._set(cell_id, state, tell=False)
         self.ran += 1
-        over: list[Row] = [self.board[cell_id], *([before] if before else [])]
-        self._best.settle(self.board.leader(), over)
+        self._best.settle(self.board, cell_id)
         self._outputs.touch()
         self._tell(cell_id)
 

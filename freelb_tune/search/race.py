@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from freelb_tune.results.race import FIRST_SEEDS, RaceDecision, race_decide
-from freelb_tune.search.board import Row
 from freelb_tune.search.ledger import Ledger
 from freelb_tune.space import Cell, Plan, Space, digest
 from freelb_tune.store import CellState, read_journal
@@ -174,15 +173,8 @@ class Race:
                 return [*scores, None] if row.state in _BROKEN else scores
             if row.state is not CellState.DONE:
                 return scores
-            scores.append(self._ledger.board.sign * self._score(row))
+            scores.append(self._ledger.board.sign * self._ledger.board.selected(row))
         return scores
-
-    def _score(self, row: Row) -> float:
-        if self._field.select == "last_epoch":
-            return row.scores[row.epochs_done]
-        best = row.best_epoch(self._ledger.board.sign)
-        assert best is not None  # a done cell has epochs
-        return best[1]
 
 
 _IDLE = "no configuration in the race needs it for a comparison"

@@ -82,13 +82,13 @@ def run_search(
                 run_trials(space, ledger, options, work, interruption, race)
         except KeyboardInterrupt:
             interrupted = True
-    best = ledger.board.leader()
+    best = ledger.leader
     return SearchSummary(
         folder=folder,
         counts=ledger.board.counts(),
         ran=ledger.ran,
-        best=None if best is None else best.cell.id,
-        best_score=None if best is None else ledger.board.best_score(best.cell.id),
+        best=None if best is None else best.row.cell.id,
+        best_score=None if best is None else ledger.board.best_score(best.row.cell.id),
         interrupted=interrupted,
         wall_seconds=time.monotonic() - start,
     )
@@ -100,10 +100,11 @@ def _opened(
 ) -> Iterator[Ledger]:
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
-    board = Board(plan.cells, _better(space), cell_labels(plan.cells))
+    labels = cell_labels(plan.cells)
+    board = Board(plan.cells, _better(space), labels, space.table.select)
     _journal_plan(space, plan, journal, options)
     _read_known(board, folder)
-    best = BestModel(folder, options.command, board.sign)
+    best = BestModel(folder, options.command)
     ledger = Ledger(journal, board, best, Outputs(lambda: _write_outputs(folder)), guard)
     ledger.repair()
     guard.tell(guard.listener.opened, board)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.board import Row
@@ -21,6 +22,9 @@ from freelb_tune.search.share import Share, find_share, may_have_accelerators
 from freelb_tune.search.work import Ready, SearchOptions, Work, default_work
 from freelb_tune.space import Space
 from freelb_tune.store import CellState, write_environment
+
+if TYPE_CHECKING:
+    from freelb_tune.search.watch import Watch
 
 __all__ = ["run_trials"]
 
@@ -64,13 +68,16 @@ def run_trials(
             return
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
-        watch = Watch(ledger, halving.max_epochs if halving else None, lambda: interruption.asked)
-        scheduler = _scheduler(halving, ledger)
+        watch = Watch(ledger, halving, lambda: interruption.asked)
+        scheduler, source = _scheduler(halving, watch), race or halving
+        resources = space.resources
+        if source is not None and options.address is None:  # else Ray starts one trial at a time
+            resources = resources.model_copy(update={"max_concurrent": share.at_once})
         for _ in range(_ROUNDS):
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, space.resources, scheduler, watch, scratch, race)
+                fit(job, share, resources, scheduler, watch, scratch, source)
             if race is not None:
                 race.wanted()  # decides the last round
             waiting = ledger.board.waiting()
@@ -105,13 +112,13 @@ def _cache(options: SearchOptions, folder: Path) -> Path:
     return Path(home).resolve() / "freelb-tune"
 
 
-def _scheduler(halving: Halving | None, ledger: Ledger) -> object | None:
+def _scheduler(halving: Halving | None, watch: "Watch") -> object | None:
     """Ray's scheduler; None runs all trials as they come."""
     if halving is None:
         return None
-    from freelb_tune.search.asha import JournaledASHA
+    from freelb_tune.search.asha import HalvingScheduler
 
-    return JournaledASHA(halving, ledger)
+    return HalvingScheduler(halving, watch)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError
 
+from freelb_tune.search.halving import Halving
 from freelb_tune.search.ledger import Ledger
 from freelb_tune.search.trial import OUTCOME
 from freelb_tune.store import CellState
@@ -28,17 +29,16 @@ class Watch(tune.Callback):
 
     Args:
         ledger: takes it all down.
-        max_epochs: a cell stopped by the scheduler after this many epochs has had its full
-            budget: it is done. None where no scheduler stops cells.
+        halving: says what becomes of a cell whose trial it ended; None where nothing does that.
         should_stop: whether the user asked to end; looked at after each step.
     """
 
     def __init__(
-        self, ledger: Ledger, max_epochs: int | None, should_stop: Callable[[], bool]
+        self, ledger: Ledger, halving: Halving | None, should_stop: Callable[[], bool]
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
-        self._max_epochs = max_epochs
+        self._halving = halving
         self._should_stop = should_stop
         self._actors: dict[str, Any] = {}
         self._breaks: Counter[str] = Counter()
@@ -96,23 +96,27 @@ class Watch(tune.Callback):
         return {}
 
     def _complete(self, trial: Any) -> None:
-        """A trial told its outcome, or the scheduler stopped it."""
+        """A trial told its outcome, or the scheduler ended it."""
         cell_id, last = trial.config["cell"], trial.last_result
-        state = CellState(last.get(OUTCOME, CellState.STOPPED))
-        if state in (CellState.FAILED, CellState.DIVERGED):
+        if OUTCOME in last:
+            state = CellState(last[OUTCOME])
+        else:
+            state = self._halving.end_of(cell_id) if self._halving else CellState.STOPPED
+        if state is CellState.WAITING:
+            self._ledger.waits(cell_id)
+        elif state in (CellState.FAILED, CellState.DIVERGED):
             self._ledger.failed(cell_id, state, last["message"])
-            return
-        epochs = self._ledger.board[cell_id].epochs_done
-        if self._max_epochs is not None and epochs >= self._max_epochs:
-            state = CellState.DONE
-        self._ledger.finished(cell_id, state)
+        else:
+            self._ledger.finished(cell_id, state)
 
     def _keep(self, call: Callable[..., None], *args: Any) -> None:
-        """Call, and keep the first exception for the end of the step."""
+        """Call, and keep the first exception for the end of the step; after it nothing is said."""
+        if self.error is not None:
+            return
         try:
             call(*args)
         except Exception as err:  # raised again in `on_step_end`
-            self.error = self.error or err
+            self.error = err
 
 
 def _why(trial: Any) -> str:

@@ -135,7 +135,7 @@ class SearchSummary:
         folder: the results folder.
         counts: how many of the plan's cells are in each state.
         ran: how many cells this call ran to their end.
-        best: id of the best finished cell; None before one finished.
+        best: id of the cell in `best/`; None before one finished.
         best_score: its score at its best epoch.
         interrupted: Ctrl-C or SIGTERM ended the search early; the same command continues it.
         wall_seconds: this call, by the monotonic clock.

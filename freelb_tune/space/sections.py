@@ -33,13 +33,14 @@ class SearchConfig(_Section):
 
     Attributes:
         algorithm: grid runs every combination; random draws `samples` times from the ranges; asha
-            does either and ends the worse cells early; race does either, gives every
-            configuration two seeds and more only to those still in contention.
+            does either and ends the worse configurations early, by the mean over their seeds; race
+            does either, gives every configuration two seeds and more only to those still in
+            contention.
         metric: the task's metric to rank by; its first if None.
         mode: whether more is better; the metric knows, this only overrides.
         samples: draws of the searched ranges; each is crossed with the grids.
         epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
-        grace_epochs: asha ends no cell before this epoch.
+        grace_epochs: asha ends no configuration before this epoch.
         reduction_factor: asha keeps one in this many at each rung.
         budget: race runs at most this many cells, clean arms not counted; None for no limit.
         draw_seed: decides the draws. Not a training seed.

@@ -6,7 +6,8 @@ Room: store. The driver is its one writer. The events and what they carry:
               space (digest)
     planned   cell (as `Cell.to_json`)
     started   cell_id, at
-    decided   cell_id, epoch, score, decision ("continue" or "stop"); or of a race: race
+    decided   of ASHA: config_id, epoch, score (the mean over seeds), seeds (which ones), missing
+              (seeds that never got there), decision ("continue" or "stop"); or of a race: race
               (digest), round (seeds compared), contenders, failed, over, dropped and spared
               (why each cell will never run, by id)
     failed    cell_id, state ("failed" or "diverged"), message

@@ -1,0 +1,245 @@
+"""`best/`: the table's first configuration, its best seed's model, whatever happened on the way."""
+
+import itertools
+import json
+import random
+from pathlib import Path
+
+import pytest
+from store_fixtures import SPACE, Search, cell, grid
+
+from freelb_tune.results import build_table
+from freelb_tune.search.best import BestModel
+from freelb_tune.search.board import Board
+from freelb_tune.search.leader import find_leader, may_lead
+from freelb_tune.space import Cell
+from freelb_tune.store import CellState, cell_folder, load_store
+
+# Seed 2 of the second configuration is the best cell, and the third has the best mean.
+SCORES = {0.05: (0.70, 0.71), 0.1: (0.60, 0.90), 0.2: (0.78, 0.76)}
+CELLS = [cell(seed, adv_lr=lr) for lr in SCORES for seed in (1, 2)]
+
+
+def board_of(cells: list[Cell], *, better: str = "higher", select: str = "best_epoch") -> Board:
+    return Board(cells, better, {}, select)  # type: ignore[arg-type]
+
+
+def end(board: Board, each: Cell, *scores: float, state: str = "done") -> None:
+    board[each.id].scores = dict(enumerate(scores, start=1))
+    board[each.id].state = CellState(state)
+
+
+def train(folder: Path, each: Cell) -> None:
+    """Leave a model, as training does."""
+    model = cell_folder(folder, each.id) / "model"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(each.id)
+
+
+def models(folder: Path) -> set[str]:
+    return {path.parent.name for path in (folder / "cells").glob("*/model")}
+
+
+def published(folder: Path) -> str | None:
+    path = folder / "best" / "config.json"
+    return path.read_text() if path.exists() else None
+
+
+def readme(folder: Path) -> str:
+    return " ".join((folder / "best" / "README.md").read_text().split())
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_the_leader_is_the_first_in_the_table(tmp_path, number):
+    chance = random.Random(number)
+    cells = grid(seeds=(1, 2, 3)[: chance.randint(1, 3)])
+    search = Search(cells)
+    for each in cells:
+        state = chance.choices(["done", "stopped", "failed", None], [12, 1, 1, 1])[0]
+        epochs = chance.randint(1, 3)
+        search.end(each, *(round(chance.random(), 1) for _ in range(epochs)), state=state)
+    mode, select = chance.choice(["max", "min"]), chance.choice(["best_epoch", "last_epoch"])
+    space = SPACE.replace("mode: max", f"mode: {mode}").replace("best_epoch", select)
+    store = load_store(search.write(tmp_path, space=space))
+
+    board = board_of(cells, better="higher" if mode == "max" else "lower", select=select)
+    for result in store.cells:
+        scores = [record.score for record in result.epochs]
+        end(board, result.cell, *scores, state=result.state)
+    leader = find_leader(board, lambda _: True)
+    first = build_table(store).ranking[0]
+    assert leader is not None
+    if first.place is None:
+        assert leader.mean is None
+        return
+    assert leader.row.cell.config_id == first.entry.config.config_id
+    spread = first.entry.config.spread(select)
+    assert leader.mean == spread.mean
+    assert leader.seeds == spread.n
+    values = [each.value(select) for each in first.entry.config.seeds]
+    assert board.selected(leader.row) == (max(values) if mode == "max" else min(values))
+
+
+@pytest.mark.parametrize("finishing", list(itertools.permutations(CELLS))[::37])
+def test_whatever_order_cells_finish_in_the_best_mean_leads_and_brings_its_best_seed(
+    tmp_path, finishing
+):
+    board, best = board_of(CELLS), BestModel(tmp_path, ("freelb-tune",))
+    for each in finishing:
+        train(tmp_path, each)
+        score = SCORES[float(str(each.settings["adversary.adv_lr"]))][each.seed - 1]
+        end(board, each, 0.1, score)
+        best.settle(board)
+    assert published(tmp_path) == CELLS[4].id
+    assert models(tmp_path) == {CELLS[4].id}
+    assert "ranks first in `table.md`: 0.77 is the mean over its 2 seeds" in readme(tmp_path)
+    assert "score 0.78 after epoch 2, which is the best of its seeds" in readme(tmp_path)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".best")]
+
+
+def test_a_clean_arm_is_a_yardstick_and_leads_only_where_it_is_alone(tmp_path):
+    clean, tried = cell(1), cell(1, adv_lr=0.1)
+    board, best = board_of([clean, tried]), BestModel(tmp_path, ())
+    end(board, clean, 0.9)
+    best.settle(board)
+    assert best.leader.row.cell == clean  # the best cell that there is
+    assert "may be a lucky seed" in readme(tmp_path)
+    end(board, tried, 0.8)
+    best.settle(board)
+    assert best.leader.row.cell == tried
+    alone = board_of([clean])
+    end(alone, clean, 0.9)
+    assert find_leader(alone, lambda _: True).mean == 0.9
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged", "stopped", "dropped"])
+def test_where_no_configuration_is_complete_the_best_cell_is_kept_and_said_to_be_just_that(
+    tmp_path, state
+):
+    board, best = board_of(CELLS), BestModel(tmp_path, ())
+    for each in CELLS:
+        train(tmp_path, each)
+        first = each.seed == 1
+        lr = float(str(each.settings["adversary.adv_lr"]))
+        end(board, each, SCORES[lr][0] if first else 0.99, state="done" if first else state)
+        best.settle(board)
+    assert published(tmp_path) == CELLS[4].id  # 0.78; what did not finish does not compete
+    assert models(tmp_path) == {CELLS[4].id}
+    assert "No configuration has all of its seeds trained to the end" in readme(tmp_path)
+
+
+def test_what_a_race_was_over_before_is_not_missed():
+    board = board_of(CELLS)
+    for each in CELLS:
+        end(board, each, 0.5 + each.seed / 10)
+    end(board, CELLS[0], 0.9)
+    end(board, CELLS[1], state="spared")
+    leader = find_leader(board, lambda _: True)
+    assert (leader.row.cell, leader.mean, leader.seeds) == (CELLS[0], 0.9, 1)
+
+
+def test_weights_are_kept_while_their_configuration_may_still_lead(tmp_path):
+    board, best = board_of(CELLS), BestModel(tmp_path, ())
+    for place, score in ((4, 0.78), (5, 0.76), (2, 0.60), (0, 0.99)):
+        train(tmp_path, CELLS[place])
+        end(board, CELLS[place], score)
+        best.settle(board)
+    assert published(tmp_path) == CELLS[4].id
+    assert may_lead(board) == {CELLS[0].id, CELLS[2].id}
+    assert models(tmp_path) == {CELLS[0].id, CELLS[2].id, CELLS[4].id}
+    train(tmp_path, CELLS[1])
+    end(board, CELLS[1], 0.97)  # worse than its sibling, whose weights are the ones to have
+    best.settle(board)
+    assert published(tmp_path) == CELLS[0].id
+    assert models(tmp_path) == {CELLS[0].id, CELLS[2].id}
+    end(board, CELLS[3], state="failed")
+    best.settle(board)
+    assert models(tmp_path) == {CELLS[0].id}
+
+
+def test_while_seeds_are_added_the_model_that_there_was_stays(tmp_path):
+    board = board_of(CELLS)
+    for each, score in zip(CELLS, (0.7, 0.71, 0.6, 0.9, 0.78, 0.76), strict=True):
+        end(board, each, score)
+    train(tmp_path, CELLS[4])
+    BestModel(tmp_path, ()).settle(board)
+    more = board_of([*CELLS, *(cell(3, adv_lr=lr) for lr in SCORES)])
+    for each in CELLS:
+        end(more, each, *board[each.id].scores.values())
+    BestModel(tmp_path, ()).settle(more)
+    assert published(tmp_path) == CELLS[4].id  # 0.9 scores higher, and its weights are gone
+    assert "may be a lucky seed" in readme(tmp_path)
+
+
+def test_a_failed_cell_keeps_its_weights_with_its_checkpoint_and_lets_go_once_it_is_done(tmp_path):
+    board, best = board_of(CELLS), BestModel(tmp_path, ())
+    train(tmp_path, CELLS[4])
+    train(tmp_path, CELLS[0])
+    (cell_folder(tmp_path, CELLS[0].id) / "checkpoint").mkdir()
+    end(board, CELLS[0], 0.4, state="failed")
+    end(board, CELLS[4], 0.9)
+    end(board, CELLS[5], 0.9)
+    best.settle(board)
+    assert models(tmp_path) == {CELLS[0].id, CELLS[4].id}
+    end(board, CELLS[0], 0.4, 0.5)
+    end(board, CELLS[1], 0.5)
+    (cell_folder(tmp_path, CELLS[0].id) / "checkpoint").rmdir()
+    best.settle(board)
+    assert models(tmp_path) == {CELLS[4].id}
+
+
+def test_a_cell_that_is_run_again_lets_go_of_its_weights_again(tmp_path):
+    board, best = board_of(CELLS), BestModel(tmp_path, ())
+    for each in CELLS[4:]:
+        train(tmp_path, each)
+        end(board, each, 0.9)
+        best.settle(board, each.id)
+    for state in ("diverged", "done"):
+        train(tmp_path, CELLS[0])
+        end(board, CELLS[0], 0.4, state=state)
+        end(board, CELLS[1], state="failed")
+        best.settle(board, CELLS[0].id)
+        assert models(tmp_path) == {CELLS[4].id}
+
+
+def test_with_one_seed_the_best_cell_leads_and_of_equals_the_first_in_the_plan(tmp_path):
+    cells = [cell(1, adv_lr=lr) for lr in SCORES]
+    board, best = board_of(cells), BestModel(tmp_path, ())
+    for each, score in zip(cells, (0.6, 0.7, 0.7), strict=True):
+        train(tmp_path, each)
+        end(board, each, score)
+        best.settle(board)
+    assert published(tmp_path) == cells[1].id
+    assert "0.7 is its score at the best epoch" in readme(tmp_path)
+
+
+@pytest.mark.parametrize("reached", ["draft", "no best", "not cleaned"])
+def test_a_kill_while_the_best_model_changes_is_put_right(tmp_path, reached):
+    one, two = [cell(1, adv_lr=lr) for lr in (0.05, 0.1)]
+    board, best = board_of([one, two]), BestModel(tmp_path, ())
+    for each, score in ((one, 0.5), (two, 0.6)):
+        end(board, each, score)
+        train(tmp_path, each)
+        if each == one:
+            best.settle(board)
+    if reached == "draft":
+        (tmp_path / ".best.new").mkdir()
+    if reached == "no best":
+        (tmp_path / "best").rename(tmp_path / ".best.old")
+        (tmp_path / ".best.new").mkdir()
+    if reached == "not cleaned":
+        best.settle(board)
+        train(tmp_path, one)
+    BestModel(tmp_path, ()).settle(board)
+    assert json.loads((tmp_path / "best" / "cell.json").read_text())["id"] == two.id
+    assert published(tmp_path) == two.id
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cells"]
+    assert models(tmp_path) == {two.id}
+
+
+def test_a_selected_cell_whose_weights_are_gone_says_how_to_train_it_again(tmp_path):
+    board = board_of(CELLS[:1])
+    end(board, CELLS[0], 0.5)
+    BestModel(tmp_path, ()).settle(board)
+    assert "Its weights are not here" in readme(tmp_path)
+    assert f"freelb-tune rerun {tmp_path} {CELLS[0].id}" in readme(tmp_path)

@@ -1,0 +1,408 @@
+"""ASHA over seeds without Ray: what a rung compares, who waits, and that no order changes it."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import search_fixtures
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from search_fixtures import Prepare, make_plan
+
+from freelb_tune.search import Silent
+from freelb_tune.search.best import BestModel
+from freelb_tune.search.board import Board
+from freelb_tune.search.halving import Halving, plan_halving
+from freelb_tune.search.ledger import Ledger, Outputs
+from freelb_tune.search.listener import Guard
+from freelb_tune.search.rungs import Rungs
+from freelb_tune.space import Cell, Plan, Space
+from freelb_tune.store import (
+    CellState,
+    EpochLog,
+    cell_folder,
+    load_store,
+    open_results,
+    read_journal,
+)
+
+ASHA = "{algorithm: asha, grace_epochs: 1, reduction_factor: 3}"
+Score = Callable[[Cell, int], float]
+
+# Means in the order in which they arrive: (configuration, epoch, mean). 1, 3 and 9 are rungs.
+SEQUENCE = [
+    ("a", 1, 0.50),
+    ("b", 1, 0.70),
+    ("c", 1, 0.60),
+    ("d", 1, 0.72),
+    ("b", 3, 0.75),
+    ("d", 3, 0.74),
+    ("a", 3, 0.90),
+    ("e", 1, 0.70),
+    ("b", 9, 0.80),
+    ("a", 9, 0.79),
+]
+
+
+class Vanilla:
+    """What Ray's ASHA says, from a fresh start."""
+
+    def __init__(self, max_epochs: int, mode: str = "max") -> None:
+        self._ray = ASHAScheduler(
+            time_attr="epoch",
+            metric="score",
+            mode=mode,
+            max_t=max_epochs,
+            grace_period=1,
+            reduction_factor=3,
+        )
+        self._trials: dict[str, Any] = {}
+
+    def __call__(self, name: str, epoch: int, score: float) -> str:
+        if name not in self._trials:
+            self._trials[name] = type("Trial", (), {"trial_id": name})
+            self._ray.on_trial_add(None, self._trials[name])
+        result = {"epoch": epoch, "score": score}
+        said = self._ray.on_trial_result(None, self._trials[name], result)
+        return "stop" if said == TrialScheduler.STOP else "continue"
+
+
+@pytest.mark.parametrize(("mode", "sign"), [("max", 1.0), ("min", -1.0)])
+def test_decisions_are_rays_own(mode, sign):
+    rungs, vanilla = Rungs(1, 3, 81, sign), Vanilla(81, mode)
+    assert rungs.epochs == [1, 3, 9, 27]
+    chance = random.Random(1)
+    sequence = SEQUENCE + [
+        (f"x{place}", chance.choice(rungs.epochs), round(chance.random(), 3)) for place in range(99)
+    ]
+    said = []
+    for name, epoch, value in sequence:
+        said.append(rungs.judge(epoch, value, is_complete=True))
+        rungs.enter(epoch, value, is_complete=True)
+        assert said[-1] == vanilla(name, epoch, value)
+    assert 20 < said.count("stop") < 90
+
+
+def test_a_rung_stands_before_the_last_epoch_only():
+    assert Rungs(1, 3, 9, 1.0).epochs == [1, 3]
+    assert Rungs(4, 2, 4, 1.0).epochs == []
+
+
+def test_a_lucky_survivor_takes_no_place_from_complete_configurations():
+    rungs = Rungs(1, 3, 9, 1.0)
+    assert rungs.judge(1, 0.99, is_complete=False) == "continue"  # nobody has been there
+    rungs.enter(1, 0.99, is_complete=False)
+    assert rungs.judge(1, 0.9, is_complete=False) == "stop"  # among its like it is compared
+    assert rungs.judge(1, 0.5, is_complete=True) == "continue"  # 0.99 is of another class
+    rungs.enter(1, 0.5, is_complete=True)
+    assert rungs.judge(1, 0.99, is_complete=False) == "stop"
+    assert rungs.judge(1, 0.6, is_complete=True) == "continue"
+
+
+@contextmanager
+def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Halving, Ledger]]:
+    """A results folder as `run_search` opens it, and ASHA in it."""
+    folder = base / "results"
+    with open_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
+        journal.append(
+            "opened", at="", pid=1, version="0", command="", space="0", name="standin", task="rte",
+            cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
+        )  # fmt: skip
+        journal.append_all(("planned", {"cell": cell.to_json()}) for cell in plan.cells)
+        board = Board(plan.cells, "higher", {cell.id: cell.id for cell in plan.cells})
+        ready = Prepare(base)(plan.cells, base, str)
+        for result in load_store(folder).cells:
+            row = board[result.cell.id]
+            row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}
+            row.epochs = ready[row.cell.id].epochs
+        best = BestModel(folder, ())
+        ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
+        halving = plan_halving(space.search, ledger, ready)
+        assert halving is not None
+        yield halving, ledger
+
+
+def drive(
+    base: Path,
+    space: Space,
+    plan: Plan,
+    score: Score,
+    *,
+    slots: int = 1,
+    chance: random.Random | None = None,
+    kill_after: int | None = None,
+    fails: tuple[tuple[str, int], ...] = (),
+) -> list[tuple[str, int]]:
+    """Run a search's cells as Ray would, without Ray; returns the epochs trained, in order.
+
+    Args:
+        base: its results go to `base/results`.
+        space: as planned.
+        plan: its cells.
+        score: of a cell after an epoch.
+        slots: trials at a time.
+        chance: which of them finishes an epoch next; None for the oldest trial.
+        kill_after: epochs until the driver dies, with the last one on disk and not heard of.
+        fails: cells, and the epoch that each fails in.
+    """
+    trained: list[tuple[str, int]] = []
+    with opened(base, space, plan) as (halving, ledger):
+        running: list[tuple[str, Iterator[int]]] = []
+        while wanted := halving.wanted():
+            free = [name for name in wanted if name not in [each for each, _ in running]]
+            for name in free[: slots - len(running)]:
+                ledger.started(name)
+                running.append((name, iter(range(1, search_fixtures.EPOCHS + 1))))
+            assert running, "a deadlock: cells are left, and none of them may run"
+            trial = chance.choice(running) if chance else running[0]
+            name, row = trial[0], ledger.board[trial[0]]
+            epoch = next(trial[1], None)
+            if epoch is None or (name, epoch) in fails:
+                running.remove(trial)
+                if epoch is None:
+                    ledger.finished(name, CellState.DONE)
+                else:
+                    ledger.failed(name, CellState.FAILED, "ValueError: no")
+                continue
+            value = row.scores.get(epoch, score(row.cell, epoch))
+            if epoch not in row.scores:
+                log = EpochLog(cell_folder(base / "results", name) / "epochs.jsonl")
+                log.append(search_fixtures.record_of(row.cell, epoch, value))
+                trained.append((name, epoch))
+                if len(trained) == kill_after:
+                    return trained
+            if halving.reached(name, epoch, value) == "continue":
+                continue
+            running.remove(trial)
+            end = halving.end_of(name)
+            (ledger.waits(name) if end is CellState.WAITING else ledger.finished(name, end))
+    return trained
+
+
+def decisions(base: Path) -> list[dict[str, Any]]:
+    return [entry for entry in read_journal(base / "results") if entry["event"] == "decided"]
+
+
+def ends(base: Path) -> dict[tuple[str, int], tuple[CellState, int]]:
+    """State and epochs of each cell, by configuration and seed."""
+    cells = load_store(base / "results").cells
+    return {(r.cell.config_id, r.cell.seed): (r.state, len(r.epochs)) for r in cells}
+
+
+def starts(base: Path) -> Counter[str]:
+    """How often each cell was started."""
+    entries = read_journal(base / "results")
+    return Counter(entry["cell_id"] for entry in entries if entry["event"] == "started")
+
+
+def by_lr(plan: Plan) -> dict[str, str]:
+    """The configurations by their `adv_lr`."""
+    return {str(cell.settings["adversary.adv_lr"]): cell.config_id for cell in plan.cells}
+
+
+def test_a_rung_compares_means_over_seeds(tmp_path):
+    # Cell by cell, 0.02's seed 1 would go on and its seed 2 stop; 0.03 the other way round.
+    scores = {(0.01, 1): 0.6, (0.01, 2): 0.6, (0.02, 1): 0.9, (0.02, 2): 0.1, (0.03, 1): 0.5,
+              (0.03, 2): 0.9}  # fmt: skip
+    space, plan = make_plan(tmp_path, adv_lr=(0.01, 0.02, 0.03), seeds=(1, 2), search=ASHA)
+    drive(
+        tmp_path,
+        space,
+        plan,
+        lambda cell, epoch: scores[float(str(cell.settings["adversary.adv_lr"])), cell.seed],
+        slots=3,
+    )
+    lr, found = by_lr(plan), ends(tmp_path)
+    first = {d["config_id"]: d for d in decisions(tmp_path) if d["epoch"] == 1}
+    assert [first[lr[name]]["score"] for name in ("0.01", "0.02", "0.03")] == [0.6, 0.5, 0.7]
+    assert [first[lr[name]]["decision"] for name in ("0.01", "0.02", "0.03")] == [
+        "continue", "stop", "continue",
+    ]  # fmt: skip
+    assert found[lr["0.02"], 1] == found[lr["0.02"], 2] == (CellState.STOPPED, 1)
+    assert found[lr["0.03"], 1] == found[lr["0.03"], 2] == (CellState.DONE, 4)
+    assert {starts(tmp_path)[c.id] for c in plan.cells if c.config_id == lr["0.02"]} == {1}
+
+
+def wobbly(cell: Cell, epoch: int) -> float:
+    """A score that moves more with the seed and the epoch than with the configuration."""
+    return round(random.Random(f"{cell.id} {epoch}").random(), 4)
+
+
+GRID = tuple(round(0.01 * (1 + place), 2) for place in range(7))
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5, 40])
+def test_the_seeds_of_a_configuration_end_together_whatever_order_and_slots(tmp_path, slots):
+    space, plan = make_plan(tmp_path, adv_lr=GRID, seeds=(1, 2, 3), search=ASHA)
+    trained = drive(tmp_path, space, plan, wobbly, slots=slots, chance=random.Random(slots))
+    assert len(set(trained)) == len(trained)
+    found = ends(tmp_path)
+    for config_id in {cell.config_id for cell in plan.cells}:
+        (end,) = {found[config_id, seed] for seed in (1, 2, 3)}
+        assert end in ((CellState.DONE, 4), (CellState.STOPPED, 1), (CellState.STOPPED, 3))
+    # each configuration once at each rung, and Ray's ASHA says the same of these means
+    said = decisions(tmp_path)
+    keys = [(entry["config_id"], entry["epoch"]) for entry in said]
+    assert len(set(keys)) == len(keys)
+    vanilla = Vanilla(4)
+    for entry in said:
+        assert entry["seeds"] == [1, 2, 3]
+        assert entry["decision"] == vanilla(entry["config_id"], entry["epoch"], entry["score"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A search with one slot that ran to its end, and how many epochs it trained."""
+    base = tmp_path_factory.mktemp("whole")
+    space, plan = make_plan(base, adv_lr=GRID, seeds=(1, 2), search=ASHA)
+    return base, len(drive(base, space, plan, wobbly))
+
+
+@pytest.mark.parametrize("cut", range(1, 36, 5))
+def test_with_one_slot_a_kill_anywhere_changes_nothing(tmp_path, whole, cut):
+    base, epochs = whole
+    space, plan = make_plan(tmp_path, adv_lr=GRID, seeds=(1, 2), search=ASHA)
+    first = drive(tmp_path, space, plan, wobbly, kill_after=cut)
+    assert len(first) == cut
+    second = drive(tmp_path, space, plan, wobbly)
+    assert len(set(first + second)) == len(first) + len(second) == epochs
+    assert decisions(tmp_path) == decisions(base)
+    assert ends(tmp_path) == ends(base)
+
+
+@pytest.mark.parametrize("decision", ["continue", "stop"])
+def test_a_kill_between_a_decision_and_its_effect_changes_nothing(
+    tmp_path, whole, decision, monkeypatch
+):
+    class Killed(Exception):
+        pass
+
+    def write_and_die(ledger: Ledger, entry: dict[str, Any]) -> None:
+        decided(ledger, entry)
+        if entry["decision"] == decision:
+            raise Killed
+
+    decided = Ledger.decided
+    space, plan = make_plan(tmp_path, adv_lr=GRID, seeds=(1, 2), search=ASHA)
+    monkeypatch.setattr(Ledger, "decided", write_and_die)
+    with pytest.raises(Killed):
+        drive(tmp_path, space, plan, wobbly)
+    monkeypatch.undo()
+    drive(tmp_path, space, plan, wobbly)
+    assert decisions(tmp_path) == decisions(whole[0])
+    assert ends(tmp_path) == ends(whole[0])
+    for cell in plan.cells:  # nothing is started only to be stopped
+        stopped = ends(tmp_path)[cell.config_id, cell.seed] == (CellState.STOPPED, 1)
+        assert starts(tmp_path)[cell.id] == 1 or not stopped
+
+
+@pytest.mark.parametrize("cut", range(3, 36, 8))
+def test_with_many_slots_a_kill_anywhere_changes_no_decision_that_was_made(tmp_path, cut):
+    space, plan = make_plan(tmp_path, adv_lr=GRID, seeds=(1, 2), search=ASHA)
+    chance = random.Random(cut)
+    first = drive(tmp_path, space, plan, wobbly, slots=4, chance=chance, kill_after=cut)
+    before = decisions(tmp_path)
+    second = drive(tmp_path, space, plan, wobbly, slots=4, chance=chance)
+    said = decisions(tmp_path)
+    assert said[: len(before)] == before
+    assert len(set(first + second)) == len(first) + len(second)
+    vanilla = Vanilla(4)
+    for entry in said:
+        assert entry["decision"] == vanilla(entry["config_id"], entry["epoch"], entry["score"])
+
+
+def test_with_one_seed_the_cells_run_one_after_another_as_rays_asha_would_have_them(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=GRID, seeds=(1,), search=ASHA)
+    trained = drive(tmp_path, space, plan, wobbly)
+    vanilla, want = Vanilla(4), []
+    for cell in plan.cells:
+        for epoch in range(1, 5):
+            want.append((cell.id, epoch))
+            if vanilla(cell.id, epoch, wobbly(cell, epoch)) == "stop" and epoch < 4:
+                break
+    assert trained == want
+    assert len(trained) < 4 * len(plan.cells)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_configuration_whose_seed_failed_is_judged_by_the_rest_and_promoted_over_none(
+    tmp_path, slots, epoch
+):
+    space, plan = make_plan(tmp_path, adv_lr=(0.01, 0.02, 0.03), seeds=(1, 2, 3), search=ASHA)
+    broken = plan.cells[4]  # the second configuration's second seed
+
+    def score(cell: Cell, epoch: int) -> float:
+        return 0.99 if cell.config_id == broken.config_id else 0.5
+
+    drive(tmp_path, space, plan, score, slots=slots, fails=((broken.id, epoch),))
+    found = ends(tmp_path)
+    rung = 1 if epoch == 1 else 3
+    assert [found[broken.config_id, seed] for seed in (1, 2, 3)] == [
+        (CellState.STOPPED, rung),
+        (CellState.FAILED, epoch - 1),
+        (CellState.STOPPED, rung),
+    ]
+    last = [d for d in decisions(tmp_path) if d["config_id"] == broken.config_id][-1]
+    assert (last["seeds"], last["missing"], last["score"]) == ([1, 3], [2], 0.99)
+    if epoch == 1:  # its 0.99 is no hurdle for the next one
+        assert found[plan.cells[6].config_id, 1] == (CellState.DONE, 4)
+
+
+def test_where_every_configuration_has_lost_a_seed_the_best_goes_on(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=(0.03, 0.01, 0.04), seeds=(1, 2), search=ASHA)
+    fails = tuple((cell.id, 1) for cell in plan.cells if cell.seed == 2)
+    drive(tmp_path, space, plan, search_fixtures.score_of, fails=fails)
+    lr, found = by_lr(plan), ends(tmp_path)
+    assert [found[lr[name], 1][0] for name in ("0.03", "0.01", "0.04")] == [
+        CellState.DONE, CellState.STOPPED, CellState.DONE,
+    ]  # fmt: skip
+
+
+def test_a_seed_that_is_added_later_follows_what_was_decided(tmp_path):
+    grid = (0.03, 0.01, 0.04)
+    drive(tmp_path, *make_plan(tmp_path, adv_lr=grid, search=ASHA), search_fixtures.score_of)
+    before = decisions(tmp_path)
+    space, plan = make_plan(tmp_path, adv_lr=grid, seeds=(1, 2), search=ASHA)
+    trained = drive(tmp_path, space, plan, lambda cell, epoch: 1 - wobbly(cell, epoch))
+    assert decisions(tmp_path) == before
+    assert {cell_id for cell_id, _ in trained} == {cell.id for cell in plan.cells if cell.seed == 2}
+    found = ends(tmp_path)
+    for config_id in {cell.config_id for cell in plan.cells}:
+        assert found[config_id, 1] == found[config_id, 2]
+
+
+def test_a_seed_that_failed_late_in_a_grid_search_is_missing_from_the_first_rung(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=(0.01,), seeds=(1, 2))
+    with open_results(
+        tmp_path / "results", space_yaml=space.to_yaml(), name="standin", task="rte"
+    ) as journal:
+        log = EpochLog(cell_folder(tmp_path / "results", plan.cells[0].id) / "epochs.jsonl")
+        log.append(search_fixtures.record_of(plan.cells[0], 1, 0.9))
+        journal.append("started", cell_id=plan.cells[0].id, at="")
+        journal.append("failed", cell_id=plan.cells[0].id, state="failed", message="no")
+    drive(tmp_path, *make_plan(tmp_path, adv_lr=(0.01,), seeds=(1, 2), search=ASHA), wobbly)
+    assert [(entry["seeds"], entry["missing"]) for entry in decisions(tmp_path)] == [([2], [1])] * 2
+
+
+def test_what_a_grid_search_has_finished_counts_as_having_gone_on(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=(0.04, 0.01), seeds=(1, 2))
+    with open_results(
+        tmp_path / "results", space_yaml=space.to_yaml(), name="standin", task="rte"
+    ) as journal:
+        for cell in plan.cells:
+            log = EpochLog(cell_folder(tmp_path / "results", cell.id) / "epochs.jsonl")
+            for epoch in range(1, 5):
+                score = search_fixtures.score_of(cell, epoch)
+                log.append(search_fixtures.record_of(cell, epoch, score))
+            journal.append("started", cell_id=cell.id, at="")
+            journal.append("finished", cell_id=cell.id, state="done")
+    space, plan = make_plan(tmp_path, adv_lr=(0.04, 0.01, 0.02), seeds=(1, 2), search=ASHA)
+    drive(tmp_path, space, plan, search_fixtures.score_of)
+    said = [(d["config_id"], d["epoch"], d["decision"]) for d in decisions(tmp_path)]
+    lr = by_lr(plan)
+    old = [(lr[name], epoch, "continue") for name in ("0.04", "0.01") for epoch in (1, 3)]
+    assert said == [*old, (lr["0.02"], 1, "stop")]
