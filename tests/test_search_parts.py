@@ -61,7 +61,7 @@ def test_a_trial_gets_one_gpu_where_there_are_gpus_unless_told_otherwise(asked, 
 @pytest.mark.parametrize(
     ("asked", "machines", "message"),
     [
-        ({"gpu": 1.0}, TWO_CORES, r"resources.gpu: .* 1 GPUs, .* 2 CPU cores and 0 GPUs; leave"),
+        ({"gpu": 1.0}, TWO_CORES, r"resources.gpu: .* 1 GPU, .* 2 CPU cores and 0 GPUs; leave"),
         ({"gpu": 3.0}, GPU_BOX, r"asks for 3 GPUs, and the largest .* ask for at most 2"),
         ({"gpu": 1.5}, GPU_BOX, r"1.5 GPUs per trial cannot be had"),
         ({"cpu": 3}, TWO_CORES, r"resources.cpu: .* 3 CPU cores, .* ask for at most 2"),

@@ -15,7 +15,7 @@ from ray import cloudpickle
 from search_fixtures import EPOCHS, Prepare, make_plan, score_of, train
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search import SearchOptions, SearchSummary, Work, run_search
+from freelb_tune.search import SearchOptions, SearchSummary, Silent, Work, run_search
 from freelb_tune.store import CellState, load_store, read_journal
 
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
@@ -190,10 +190,31 @@ def test_where_nothing_is_left_ray_is_not_even_loaded(mixed):
     assert done.stdout.strip() == "0 []"
 
 
-def test_a_gpu_that_is_not_there_is_an_error_at_once(tmp_path):
-    with pytest.raises(FreeLBTuneError, match=r"asks for 64 GPUs, and this machine has .* GPUs"):
-        search(tmp_path, resources="{gpu: 64}")
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ("{gpu: 64}", r"asks for 64 GPUs, and this machine has .* GPUs?; leave resources.gpu out"),
+        ("{cpu: 9999}", r"asks for 9999 CPU cores, and this machine has .*; ask for at most"),
+    ],
+)
+def test_what_this_machine_does_not_have_is_refused_before_ray_starts(tmp_path, resources, message):
+    space, plan = make_plan(tmp_path, resources=resources)
+    listener = Said()
+    work = Work(Prepare(tmp_path / "orders"), train)
+    with pytest.raises(FreeLBTuneError, match=message):
+        run_search(space, plan, tmp_path / "results", listener=listener, work=work)
+    assert "starting Ray" not in listener.lines
     assert "started" not in [entry["event"] for entry in read_journal(tmp_path / "results")]
+
+
+class Said(Silent):
+    """Keeps what the reader is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import ResourcesConfig
+from freelb_tune.space.counting import counted
 
 __all__ = ["Share", "find_share", "may_have_accelerators"]
 
@@ -32,13 +33,12 @@ class Share:
     @property
     def text(self) -> str:
         """In one line, for the reader."""
-        cores = "1 CPU core" if self.cpu == 1 else f"{self.cpu} CPU cores"
+        cores = counted(self.cpu, "CPU core")
         if self.gpu:
-            gpus = "1 GPU" if self.gpu == 1 else f"{self.gpu:g} GPUs"
-            parts = f"{gpus} and {cores} per trial"
+            parts = f"{counted(self.gpu, 'GPU')} and {cores} per trial"
         else:
             parts = f"{cores} per trial, no GPU"
-        return f"{parts}; {self.at_once} trial{'s' * (self.at_once != 1)} at a time"
+        return f"{parts}; {counted(self.at_once, 'trial')} at a time"
 
 
 def find_share(resources: ResourcesConfig, machines: Sequence[Mapping[str, float]]) -> Share:
@@ -84,15 +84,16 @@ def _too_much(cpu: int, gpu: float, machines: Sequence[Mapping[str, float]]) -> 
     """Say what was asked, what there is, and what to write instead."""
     most_cpus = max((machine.get("CPU", 0.0) for machine in machines), default=0.0)
     most_gpus = max((machine.get("GPU", 0.0) for machine in machines), default=0.0)
-    there = f"{most_cpus:g} CPU cores and {most_gpus:g} GPUs"
+    there = f"{counted(most_cpus, 'CPU core')} and {counted(most_gpus, 'GPU')}"
     where = "this machine has" if len(machines) == 1 else "the largest machines have"
     if gpu > most_gpus:
         advice = "leave resources.gpu out to use what there is" + (
             " (the CPU)" if not most_gpus else f", or ask for at most {most_gpus:g}"
         )
-        return f"resources.gpu: a trial asks for {gpu:g} GPUs, and {where} {there}; {advice}"
+        asked = counted(gpu, "GPU")
+        return f"resources.gpu: a trial asks for {asked}, and {where} {there}; {advice}"
     return (
-        f"resources.cpu: a trial asks for {cpu} CPU cores"
-        + (f" beside {gpu:g} GPUs" if gpu else "")
+        f"resources.cpu: a trial asks for {counted(cpu, 'CPU core')}"
+        + (f" beside {counted(gpu, 'GPU')}" if gpu else "")
         + f", and {where} {there}; ask for at most {most_cpus:g}, or leave it out for one"
     )

@@ -17,6 +17,7 @@ from freelb_tune.search.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, run
 from freelb_tune.search.halving import Halving, plan_halving
 from freelb_tune.search.interruption import Interruption
 from freelb_tune.search.ledger import Ledger
+from freelb_tune.search.machine import check_this_machine
 from freelb_tune.search.race import Race
 from freelb_tune.search.share import Share, find_share, may_have_accelerators
 from freelb_tune.search.work import Ready, SearchOptions, Work, default_work
@@ -53,6 +54,8 @@ def run_trials(
         KeyboardInterrupt: the user asked to end.
         FreeLBTuneError: as `run_search`.
     """
+    if options.address is None:
+        check_this_machine(space.resources)
     work = work or default_work()
     Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
