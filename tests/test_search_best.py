@@ -125,7 +125,7 @@ def test_where_no_configuration_is_complete_the_best_cell_is_kept_and_said_to_be
         best.settle(board)
     assert published(tmp_path) == CELLS[4].id  # 0.78; what did not finish does not compete
     assert models(tmp_path) == {CELLS[4].id}
-    assert "No configuration has all of its seeds trained to the end" in readme(tmp_path)
+    assert "No configuration that `table.md` ranks has all of its seeds trained" in readme(tmp_path)
 
 
 def test_what_a_race_was_over_before_is_not_missed():

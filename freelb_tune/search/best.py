@@ -38,8 +38,8 @@ which is the best of its seeds. Its configuration ranks first in `table.md`: {va
 {what}. Of equals the first in the plan is taken, and clean arms are ranked
 only where there is nothing else."""
 _NOT_RANKED = """\
-the best of the cells that are done. No configuration has all of its seeds trained to the end, so
-none ranks first in `table.md`, and this may be a lucky seed."""
+the best of the cells that are done. No configuration that `table.md` ranks has all of its seeds
+trained to the end, so none is the first there, and this may be a lucky seed."""
 _LOADS = """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     model = AutoModelForSequenceClassification.from_pretrained({path!r})
