@@ -85,6 +85,7 @@ SPOILT = [
     (lambda f: cut(f / "model.safetensors"), r"model\.safetensors: the weights cannot be read"),
     (lambda f: (f / "tokenizer.json").unlink(), "tokenizer .*a model folder has its tokenizer's"),
     (lambda f: (f / "tokenizer.json").write_text("{"), "no tokenizer can be made from"),
+    (lambda f: [p.unlink() for p in f.glob("tokenizer*")], "knows no word; a model folder has its"),
 ]
 
 
