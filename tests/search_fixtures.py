@@ -128,7 +128,7 @@ task: rte
 model: roberta-base
 trainer: {{num_train_epochs: {epochs}}}
 adversary: {{method: freelb, adv_steps: 2, adv_lr: {{grid: {adv_lr}}}}}
-clean_arm: false
+clean_arm: {clean_arm}
 seeds: {seeds}
 search: {search}
 resources: {resources}
@@ -143,6 +143,7 @@ def make_plan(
     search: str = "{algorithm: grid}",
     resources: str = "{}",
     epochs: int = EPOCHS,
+    clean_arm: bool = False,
 ) -> tuple[Space, Plan]:
     """Write a search space into a folder and plan it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,7 @@ def make_plan(
             search=search,
             resources=resources,
             epochs=epochs,
+            clean_arm=str(clean_arm).lower(),
         )
     )
     space = load_space(path)

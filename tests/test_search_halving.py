@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -406,3 +407,54 @@ def test_what_a_grid_search_has_finished_counts_as_having_gone_on(tmp_path):
     lr = by_lr(plan)
     old = [(lr[name], epoch, "continue") for name in ("0.04", "0.01") for epoch in (1, 3)]
     assert said == [*old, (lr["0.02"], 1, "stop")]
+
+
+@pytest.mark.parametrize("slots", [1, 3, 40])
+def test_a_clean_arm_goes_on_beside_the_last_configuration_and_is_no_rival(tmp_path, slots):
+    def score(cell: Cell, epoch: int) -> float:  # normal training is far better, then far worse
+        if cell.arm == "clean":
+            return 1.0 if epoch == 1 else 0.0
+        return search_fixtures.score_of(cell, epoch)
+
+    grid = (0.01, 0.02, 0.03)
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    drive(alone, *make_plan(alone, adv_lr=grid, seeds=(1, 2), search=ASHA), score, slots=slots)
+    space, plan = make_plan(together, adv_lr=grid, seeds=(1, 2), search=ASHA, clean_arm=True)
+    drive(together, space, plan, score, slots=slots)
+
+    clean = {cell.config_id for cell in plan.cells if cell.arm == "clean"}
+    assert {ends(together)[each, seed] for each in clean for seed in (1, 2)} == {
+        (CellState.DONE, 4)
+    }
+    said = {(d["config_id"], d["epoch"]): d["decision"] for d in decisions(together)}
+    others = {key: decision for key, decision in said.items() if key[0] not in clean}
+    if slots == 1:  # else the clean arm's place changes who arrives first
+        assert others == {(d["config_id"], d["epoch"]): d["decision"] for d in decisions(alone)}
+    assert all(said[each, epoch] == "continue" for each in clean for epoch in (1, 3))
+
+
+def test_a_clean_arm_stops_when_nothing_is_left_that_it_is_compared_with(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=(0.03,), search=ASHA, clean_arm=True)
+    (tried,) = (cell for cell in plan.cells if cell.arm == "adversarial")
+    (clean,) = (cell for cell in plan.cells if cell.arm == "clean")
+    drive(tmp_path, space, plan, search_fixtures.score_of, fails=((tried.id, 2),))
+    assert ends(tmp_path)[clean.config_id, 1] == (CellState.STOPPED, 3)
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 6))
+def test_with_a_clean_arm_a_kill_anywhere_changes_nothing(tmp_path, cut):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    asked = {"adv_lr": GRID[:4], "seeds": (1, 2), "search": ASHA, "clean_arm": True}
+    epochs = drive(whole, *make_plan(whole, **asked), wobbly)
+    first = drive(killed, *make_plan(killed, **asked), wobbly, kill_after=cut)
+    second = drive(killed, *make_plan(killed, **asked), wobbly)
+    assert sorted([*first, *second]) == sorted(epochs)
+    assert decisions(killed) == decisions(whole)
+    assert ends(killed) == ends(whole)
+
+
+def test_a_search_over_normal_training_alone_is_judged(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=(0.04, 0.01), search=ASHA, clean_arm=True)
+    clean = tuple(cell for cell in plan.cells if cell.arm == "clean")
+    drive(tmp_path, space, replace(plan, cells=clean), wobbly)
+    assert [entry["decision"] for entry in decisions(tmp_path)] == ["continue"] * 2

@@ -5,6 +5,9 @@ seeds. It is decided on once, when the last seed that can still arrive has arriv
 seeds go on or stop. A seed that is there first waits: its trial ends, and another one goes on from
 its last epoch. So a seed that waits holds no worker, and one slot is enough for any search.
 
+Clean arms are not judged: each goes on as long as one of the configurations that are compared with
+it, as without it there is no verdict on them. It takes no place at a rung from any of them.
+
 Every decision is in the journal before it takes effect, and read back from there, so neither the
 order in which the seeds of a configuration arrive nor a killed driver or worker changes one.
 """
@@ -59,17 +62,21 @@ class Halving:
         self._seeds: dict[str, list[Row]] = {}
         for row in ledger.board.rows.values():
             self._seeds.setdefault(row.cell.config_id, []).append(row)
+        self._compared: dict[str, set[str]] = {}  # by clean arm: the configurations beside it
+        for row in ledger.board.rows.values():
+            if row.cell.arm == "adversarial" and row.cell.clean_id in self._seeds:
+                self._compared.setdefault(row.cell.clean_id, set()).add(row.cell.config_id)
         self._decided: dict[tuple[str, int], Decision] = {}
         for entry in read_journal(ledger.folder):
             if entry["event"] == "decided" and entry.get("config_id") in self._seeds:
-                is_complete = not entry["missing"]
-                rungs.enter(entry["epoch"], entry["score"], is_complete=is_complete)
+                if entry["config_id"] not in self._compared:
+                    is_complete = not entry["missing"]
+                    rungs.enter(entry["epoch"], entry["score"], is_complete=is_complete)
                 self._decided[entry["config_id"], entry["epoch"]] = entry["decision"]
         for row in ledger.board.rows.values():
             if not row.state.is_over and self.end_of(row.cell.id) is not CellState.WAITING:
                 ledger.finished(row.cell.id, self.end_of(row.cell.id))
-        for config_id in self._seeds:
-            self._settle(config_id)
+        self._settle_all()
 
     def reached(
         self, cell_id: str, epoch: int, score: float
@@ -109,9 +116,7 @@ class Halving:
         Empty once every cell is over, and not before: seeds that wait at a rung are decided on as
         soon as no other can arrive, so a configuration that is not over has one that may run.
         """
-        for config_id, rows in self._seeds.items():
-            if not all(row.state.is_over for row in rows):
-                self._settle(config_id)
+        self._settle_all()
         board = self._ledger.board
         return [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
 
@@ -122,6 +127,11 @@ class Halving:
             epoch != row.epochs and (row.cell.config_id, epoch) not in self._decided
             for epoch in rungs
         )
+
+    def _settle_all(self) -> None:
+        """Decide on whatever can be, clean arms last, as they go by what is said of others."""
+        for config_id in sorted(self._seeds, key=self._compared.__contains__):
+            self._settle(config_id)
 
     def _settle(self, config_id: str, running: str | None = None) -> None:
         """Decide on a configuration wherever nobody can arrive any more.
@@ -139,18 +149,25 @@ class Halving:
             there = [r for r in rows if epoch in r.scores and r.state not in _BROKEN]
             if not there or any(r not in there and not r.state.is_over for r in rows):
                 return
-            self._decide(config_id, epoch, there)
+            if not self._decide(config_id, epoch, there):
+                return
             for row in _unfinished(there, epoch):
                 if row.cell.id != running and self.end_of(row.cell.id) is CellState.STOPPED:
                     self._ledger.finished(row.cell.id, CellState.STOPPED)
 
-    def _decide(self, config_id: str, epoch: int, there: Sequence[Row]) -> None:
-        """Compare a configuration by its seeds that are left, and write down what comes of it."""
+    def _decide(self, config_id: str, epoch: int, there: Sequence[Row]) -> bool:
+        """Decide by the seeds that are left and write it down; False if it is too early."""
         missing = [row.cell.seed for row in self._seeds[config_id] if row not in there]
         score = fmean(row.scores[epoch] for row in there)
-        decision: Decision = "continue"  # there is nothing to stop if all seeds are over
+        is_judged = config_id not in self._compared
+        decision: Decision | None = "continue"  # there is nothing to stop if all seeds are over
         if _unfinished(there, epoch):
-            decision = self._rungs.judge(epoch, score, is_complete=not missing)
+            if is_judged:
+                decision = self._rungs.judge(epoch, score, is_complete=not missing)
+            else:
+                decision = self._go_along(config_id, epoch)
+        if decision is None:
+            return False
         self._ledger.decided(
             {
                 "config_id": config_id,
@@ -161,8 +178,24 @@ class Halving:
                 "decision": decision,
             }
         )
-        self._rungs.enter(epoch, score, is_complete=not missing)
+        if is_judged:
+            self._rungs.enter(epoch, score, is_complete=not missing)
         self._decided[config_id, epoch] = decision
+        return True
+
+    def _go_along(self, clean_id: str, epoch: int) -> Decision | None:
+        """A clean arm goes on with the first that does and stops with the last; None: it waits."""
+        said = {self._said(name, epoch) for name in self._compared[clean_id]}
+        if "continue" in said:
+            return "continue"
+        return None if None in said else "stop"
+
+    def _said(self, config_id: str, epoch: int) -> Decision | None:
+        """What was decided on a configuration by this rung; None where that is to come."""
+        if (config_id, epoch) in self._decided:
+            return self._decided[config_id, epoch]
+        is_over = all(row.state.is_over for row in self._seeds[config_id])
+        return "stop" if is_over else None
 
 
 def _unfinished(rows: Iterable[Row], epoch: int) -> list[Row]:
