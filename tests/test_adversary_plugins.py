@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 from space_fixtures import cells_of
+from store_fixtures import cell
 
 from freelb_tune.adversary import (
     load_entry_points,
@@ -16,7 +18,10 @@ from freelb_tune.adversary import (
     register,
 )
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.best import BestModel
+from freelb_tune.search.board import Board
 from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings, FreeLBSettings
+from freelb_tune.store import CellState
 from freelb_tune.training.arguments import adversary_settings
 
 PLUGIN = """
@@ -212,3 +217,17 @@ def test_settings_without_a_name_are_refused():
 
     with pytest.raises(FreeLBTuneError, match="Nameless does not name its method"):
         register(Nameless, lambda settings: None)
+
+
+def test_best_names_the_plugin_that_its_cell_needs_and_no_other(tmp_path):
+    file = tmp_path / "sign_plugin.py"
+    file.write_text(PLUGIN.format(title="Sign", name="sign"), "utf-8")
+    load_plugins([str(file)])
+    for kept, said in (("source", f" --plugin {file}"), ("", "")):
+        folder = tmp_path / (kept or "ours")
+        one = replace(cell(1), plugin=kept)
+        folder.mkdir()
+        board = Board([one], "higher", {})
+        board[one.id].scores, board[one.id].state = {1: 0.5}, CellState.DONE
+        BestModel(folder, ()).settle(board)
+        assert f"rerun {folder} {one.id}{said}\n" in (folder / "best" / "README.md").read_text()

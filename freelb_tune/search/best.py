@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from freelb_tune.adversary import loaded_plugins
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.board import Board, Row
 from freelb_tune.search.leader import Leader, find_leader, may_lead
@@ -31,7 +32,7 @@ Its settings are in `cell.json`. The command that made it:
 
 Train this one cell again, with the same numbers on the same hardware:
 
-    freelb-tune rerun {folder_argument} {cell}
+    freelb-tune rerun {folder_argument} {cell}{plugins}
 """
 _FIRST = """\
 which is the best of its seeds. Its configuration ranks first in `table.md`: {value!r} is
@@ -157,6 +158,7 @@ class BestModel:
         rank = _NOT_RANKED
         if leader.mean is not None:
             rank = _FIRST.format(value=round(leader.mean, 6), what=what)
+        plugins = loaded_plugins() if leader.row.cell.plugin else ()
         return _README.format(
             cell=leader.row.cell.id,
             seed=leader.row.cell.seed,
@@ -167,6 +169,7 @@ class BestModel:
             weights=_LOADS.format(path=str(self._home)) if has_weights else _GONE,
             command=self._command,
             folder_argument=shlex.quote(str(self._folder)),
+            plugins="".join(f" --plugin {shlex.quote(name)}" for name in plugins),
         )
 
 
