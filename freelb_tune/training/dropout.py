@@ -1,9 +1,15 @@
-"""The same dropout masks in every pass, by replaying the state of the device's generator."""
+"""The same dropout masks in every pass of a mini-batch, whatever the model.
+
+Room: training. Masks that the project draws are kept and used again; what a model draws itself is
+repeated by replaying the state of the device's generator.
+"""
 
 import torch
 from torch import Tensor
 
-__all__ = ["DropoutReplay"]
+from freelb_tune.training.packed.masks import draw_mask
+
+__all__ = ["DropoutReplay", "KeptMasks"]
 
 
 class DropoutReplay:
@@ -33,3 +39,27 @@ class DropoutReplay:
     def rewind(self) -> None:
         """Go back to where the mini-batch began."""
         self.restore(self._start)
+
+
+class KeptMasks:
+    """One micro-batch's scaled dropout masks: drawn in its first pass, used again in the others.
+
+    A model asks for them in the same order in every pass.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+        self._masks: list[Tensor | None] = []
+        self._place = 0
+
+    def rewind(self) -> None:
+        """Begin a pass."""
+        self._place = 0
+
+    def next(self, shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor | None:
+        """The pass's next mask, of dtype and device as `like`; None if nothing is dropped."""
+        if self._place == len(self._masks):
+            self._masks.append(draw_mask(shape, rate, self._generator, like))
+        mask = self._masks[self._place]
+        self._place += 1
+        return mask

@@ -7,6 +7,7 @@ Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embeddi
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 
 from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.dropout import DropoutReplay
+from freelb_tune.training.dropout import DropoutReplay, KeptMasks
 from freelb_tune.training.pieces import cut_by_length
-from freelb_tune.training.thrift import thrifty_dropout
+from freelb_tune.training.thrift import Thrift, can_be_thrifty
 
 __all__ = ["Machinery", "PaddedPasses", "input_embeddings", "real_tokens", "token_lengths"]
 
@@ -123,14 +124,13 @@ class PaddedPasses:
             for piece in rows or cut_by_length(lengths, largest)
         ]
         self.micro_batch = max(len(piece) for piece, _ in self._pieces)
-        self._dropout = DropoutReplay(mask.device)
+        self._thrift = Thrift(model) if can_be_thrifty(model, mask.device) else None
+        self._lent: list[Callable[[bool], AbstractContextManager[None]]]
+        self._lent = [lambda gradients: nullcontext() for _ in self._pieces]
+        self.redraw()
         self._look_up()
         self.mask = mask.to(self._words.dtype)
         self.width = self._words.shape[-1]
-
-    def _thrift(self) -> AbstractContextManager[None]:
-        cpu = self._words.device.type == "cpu" and self._model.training
-        return thrifty_dropout(self._model) if cpu else nullcontext()
 
     def _look_up(self) -> None:
         self._words = self._module(self._inputs["input_ids"])  # (B, T, E), in the graph
@@ -152,9 +152,9 @@ class PaddedPasses:
         logits: list[Tensor | None] = [None] * len(deltas)
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
-        for rows, width in self._pieces:
+        for (rows, width), lent in zip(self._pieces, self._lent, strict=True):
             with torch.set_grad_enabled((parameters or ascend) and torch.is_grad_enabled()):
-                leaves, outs = self._forward(deltas, rows, width)
+                leaves, outs = self._forward(deltas, rows, width, partial(lent, parameters))
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
             self._backward(piece.sum() * (scale / self._items), leaves, parameters, ascend)
@@ -177,18 +177,22 @@ class PaddedPasses:
         return PassResult(losses, tuple(out for out in logits if out is not None), grads)
 
     def _forward(
-        self, deltas: tuple[Tensor | None, ...], rows: Tensor, width: int
+        self,
+        deltas: tuple[Tensor | None, ...],
+        rows: Tensor,
+        width: int,
+        lent: Callable[[], AbstractContextManager[None]],
     ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """Logits of one micro-batch for each perturbation, and the embeddings they started from."""
         inputs = {name: _trim(value, rows, width) for name, value in self._inputs.items()}
         words = self._words.detach()[rows, :width]  # (b, T, E)
         leaves, outs = [], []
-        masks = self._dropout.state()
+        drawn = self._dropout.state()
         for delta in deltas:
             leaf = words.clone() if delta is None else words + delta[rows, :width]
             leaves.append(leaf.requires_grad_())
-            self._dropout.restore(masks)
-            with _Entry(self._module, leaf) as entry, self._thrift(), self.tools.context():
+            self._dropout.restore(drawn)
+            with _Entry(self._module, leaf) as entry, self.tools.context(), lent():
                 output = self._model(**inputs)
             if not entry.used:
                 raise FreeLBTuneError(
@@ -208,6 +212,12 @@ class PaddedPasses:
 
     def redraw(self) -> None:
         """See `Passes.redraw`."""
+        if self._thrift is not None:
+            # Kept masks come from a generator of their own, so that what a model draws itself meets
+            # the global one in the same state in every pass.
+            generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+            masks = [KeptMasks(generator) for _ in self._pieces]
+            self._lent = [partial(self._thrift.lent, own) for own in masks]
         self._dropout = DropoutReplay(self.labels.device)
 
     def update(self) -> None:

@@ -1,82 +1,70 @@
-"""Dropout at a fifth of its price on a CPU, for any encoder, while a mini-batch is passed through.
+"""A model's own layers at a lower price on a CPU, while a micro-batch is passed through.
 
-Room: training. torch draws a Bernoulli number per entry, which costs a tenth of a MiniLM step; 16
-random bits against a threshold cost a fraction of it. A rate p becomes round(p x 65536) / 65536.
-Draws come from the global generator, so that `DropoutReplay` repeats them.
+Room: training. Nothing is copied from a model: for the length of a forward pass, its `nn.Dropout`
+and `nn.Linear` layers and its attention compute the same by cheaper means.
+
+torch draws a Bernoulli number per entry, which costs a tenth of a MiniLM step; 16 random bits
+against a threshold cost a fraction of it. A rate p becomes round(p x 65536) / 65536.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-__all__ = ["thrifty_dropout"]
+from freelb_tune.training.attention import kept_attention
+from freelb_tune.training.dropout import KeptMasks
+from freelb_tune.training.linear import linear_on_live_rows
 
-ATTENTION = "freelb_tune_thrifty"
-HALF = 32768
-
-
-def _drop(x: Tensor, p: float) -> Tensor:
-    """Set a share p of the entries to zero and scale the others up."""
-    bits = torch.empty(x.shape, dtype=torch.int16, device=x.device).random_(-HALF, HALF)
-    share = round(p * 2 * HALF)
-    kept = (bits >= share - HALF).to(x.dtype)
-    return x * kept.mul_(2 * HALF / (2 * HALF - share))
+__all__ = ["Thrift", "can_be_thrifty"]
 
 
-def _attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    **others: Any,
-) -> tuple[Tensor, None]:
-    """Attention as transformers' own eager one, `(B, heads, T, D)`, with thrifty dropout."""
-    if key.shape[1] != query.shape[1]:  # grouped heads: leave them to transformers
-        out: tuple[Tensor, None] = ALL_ATTENTION_FUNCTIONS["sdpa"](
-            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
-        )
-        return out
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    weights = torch.matmul(query * scale, key.transpose(-1, -2))
-    if attention_mask is not None:
-        weights = weights + attention_mask
-    weights = torch.softmax(weights, dim=-1)
-    if dropout > 0:
-        weights = _drop(weights, dropout)
-    return torch.matmul(weights, value).transpose(1, 2), None
+def can_be_thrifty(model: nn.Module, device: torch.device) -> bool:
+    """Whether a model's layers may be lent other means.
 
-
-ALL_ATTENTION_FUNCTIONS.register(ATTENTION, _attend)
-ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
-
-
-@contextmanager
-def thrifty_dropout(model: nn.Module) -> Iterator[None]:
-    """Let a model's dropout be cheap inside the block; nothing of it stays behind.
-
-    Attention changes with it where the model looks its attention function up in transformers'
-    registry and would use torch's, which draws Bernoulli numbers too.
+    Not on a GPU, where it was not measured; not where layers run again in backward, as gradient
+    checkpointing has it, nor where they are compiled, as both must see the layers as they are.
     """
-    layers = [m for m in model.modules() if type(m) is nn.Dropout and m.training and 0 < m.p < 1]
-    config = getattr(model, "config", None)
-    switched = bool(layers) and getattr(config, "_attn_implementation", None) == "sdpa"
-    for layer in layers:
-        layer.forward = partial(_drop, p=layer.p)  # type: ignore[method-assign]
-    if switched:
-        config._attn_implementation = ATTENTION  # type: ignore[union-attr]
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.forward
-        if switched:
-            config._attn_implementation = "sdpa"  # type: ignore[union-attr]
+    compiled = hasattr(model, "_orig_mod") or model._compiled_call_impl is not None
+    again = any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+    return device.type == "cpu" and model.training and not compiled and not again
+
+
+class Thrift:
+    """What can be had cheaper in a model."""
+
+    def __init__(self, model: nn.Module) -> None:
+        parts = [m for m in model.modules() if "forward" not in vars(m)]  # lent to nobody yet
+        self._dropouts = [m for m in parts if type(m) is nn.Dropout and m.training and 0 < m.p < 1]
+        self._linears = [m for m in parts if type(m) is nn.Linear]
+        self._config = getattr(model, "config", None)
+
+    @contextmanager
+    def lent(self, masks: KeptMasks, gradients: bool) -> Iterator[None]:
+        """Lend it for one forward pass; nothing of it stays behind.
+
+        Args:
+            masks: the micro-batch's dropout masks.
+            gradients: whether gradients by the parameters are wanted.
+        """
+        masks.rewind()
+        # Under autocast, layers change their inputs' dtype; leave that to torch.
+        plain = not torch.is_autocast_enabled("cpu")
+        linears = self._linears if plain and gradients else []
+        for layer in self._dropouts:
+            layer.forward = partial(_drop, masks=masks, p=layer.p)  # type: ignore[method-assign]
+        for linear in linears:
+            linear.forward = partial(linear_on_live_rows, layer=linear)  # type: ignore[method-assign]
+        try:
+            with kept_attention(self._config if plain else None, masks):
+                yield
+        finally:
+            for part in (*self._dropouts, *linears):
+                del part.forward
+
+
+def _drop(x: Tensor, masks: KeptMasks, p: float) -> Tensor:
+    mask = masks.next(tuple(x.shape), p, x)
+    return x if mask is None else x * mask
