@@ -15,6 +15,7 @@ _PARTS = {
     "ray::RuntimeEnvAgent": "Ray's own processes",
     "ray::": "workers: imports and training",
     "default_worker.py": "workers: imports and training",
+    "ray-dashboard": "Ray's own processes",
     "/ray/": "Ray's own processes",
 }
 

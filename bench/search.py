@@ -58,7 +58,7 @@ class Size:
 
 _SMALL = "hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 128"
 _MINILM = "hidden_size: 384, num_hidden_layers: 6, num_attention_heads: 12, intermediate_size: 1536"
-SIZES = {"tiny": Size(256, 0, 32, _SMALL), "minilm": Size(128, 64, 16, _MINILM)}
+SIZES = {"tiny": Size(256, 0, 32, _SMALL), "minilm": Size(64, 32, 16, _MINILM)}
 
 
 def space_file(folder: Path, trials: int, size: Size) -> Path:
