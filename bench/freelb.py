@@ -231,11 +231,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1, help="timed weight updates in a round")
     parser.add_argument("--model", choices=MEASURED, default="minilm", help="its size")
+    parser.add_argument("--batch", type=int, help="only the settings of this batch size")
+    parser.add_argument("--adv-steps", type=int, help="only the settings of this K")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
         return _child(*asked.child)
-    settings = MEASURED[asked.model][: 1 if asked.quick else None]
+    settings = [
+        (batch, k)
+        for batch, k in MEASURED[asked.model][: 1 if asked.quick else None]
+        if asked.batch in (None, batch) and asked.adv_steps in (None, k)
+    ]
     figures = []
     for batch, k in settings:
         rounds, steps = (1, 1) if asked.quick else (asked.rounds, asked.steps)
