@@ -91,9 +91,9 @@ def _trainer_stepper(
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     from bench.plain import pad
-    from freelb_tune.space.adversary import FreeLBSettings, NoneSettings
+    from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
     from freelb_tune.training import AdversarialTrainer
-    from freelb_tune.training.tokens import PadCollator
+    from freelb_tune.training.inputs.tokens import PadCollator
 
     class Clock(TrainerCallback):
         times: list[float] = []

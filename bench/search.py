@@ -146,8 +146,8 @@ def _child(number: int, size: Size, engine: str) -> None:
             print(perf_counter() - start)
             return
         from bench.plain import PlainLoop, pad
-        from freelb_tune.training.model import build_model
-        from freelb_tune.training.tokens import TokenDataset
+        from freelb_tune.training.inputs.model import build_model
+        from freelb_tune.training.inputs.tokens import TokenDataset
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         rows = TokenDataset(ready.tokens.folder / "train")

@@ -7,7 +7,7 @@ message and leaves with status 2. Any other exception is a fault of ours and kee
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DivergedError", "FreeLBTuneError", "unknown_name"]
+__all__ = ["DivergedError", "FreeLBTuneError", "counted", "unknown_name"]
 
 
 class FreeLBTuneError(Exception):
@@ -24,3 +24,9 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown name {name!r}; {hint}known: {', '.join(names)}"
+
+
+def counted(number: float, thing: str) -> str:
+    """A number and what it counts, in the singular where it is 1: `1 GPU`, `0.5 GPUs`."""
+    shown = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{shown} {thing}{'s' * (number != 1)}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from freelb_tune.results.arms import Arm, Run
+from freelb_tune.results.statistics.arms import Arm, Run
 
 
 def run(seed, right, labels=None):

@@ -10,7 +10,7 @@ from freelb_tune.adversary import Outcome, register
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.adversary.plugins import FACTORIES
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import (
+from freelb_tune.space.adversary_settings import (
     ADVERSARIES,
     FreeLBSettings,
     NoneSettings,

@@ -18,17 +18,22 @@ from freelb_tune.adversary import (
     register,
 )
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.best import BestModel
-from freelb_tune.search.board import Board
-from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings, FreeLBSettings
+from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.board import Board
+from freelb_tune.space.adversary_settings import (
+    ADVERSARIES,
+    PLUGINS,
+    AdversarySettings,
+    FreeLBSettings,
+)
 from freelb_tune.store import CellState
-from freelb_tune.training.arguments import adversary_settings
+from freelb_tune.training.inputs.arguments import adversary_settings
 
 PLUGIN = """
 from typing import Literal
 
 from freelb_tune.adversary import Outcome, register
-from freelb_tune.space.adversary import Perturbing
+from freelb_tune.space.adversary_settings import Perturbing
 
 
 class {title}Settings(Perturbing):
@@ -98,7 +103,7 @@ def test_another_process_loads_what_this_one_did(plugin):
     load_plugins([str(path)])
     code = (
         "import sys; from freelb_tune.adversary import load_plugins; "
-        "from freelb_tune.space.adversary import ADVERSARIES; "
+        "from freelb_tune.space.adversary_settings import ADVERSARIES; "
         "load_plugins(sys.argv[1:]); print(ADVERSARIES['sway']().method)"
     )
     command = [sys.executable, "-c", code, *loaded_plugins()]

@@ -289,7 +289,7 @@ PLUGIN = """
 from typing import Literal
 
 from freelb_tune.adversary import Outcome, register
-from freelb_tune.space.adversary import Perturbing
+from freelb_tune.space.adversary_settings import Perturbing
 
 
 class SignSettings(Perturbing):

@@ -9,9 +9,9 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import write_outputs
-from freelb_tune.results.importance import importances
-from freelb_tune.results.judge import judge
-from freelb_tune.results.selection import best_of
+from freelb_tune.results.analysis import judge
+from freelb_tune.results.statistics.best_of import best_of
+from freelb_tune.results.statistics.importance import importances
 
 FILES = ("selection.json", "cost.json", "report.html", "table.md")
 

@@ -8,8 +8,8 @@ import pytest
 from glue_fixtures import glue_cell, write_search
 
 from freelb_tune.results import build_table, render_table, write_outputs
-from freelb_tune.results.cost import Cost, costs_of
-from freelb_tune.results.numbers import to_json, to_table_csv
+from freelb_tune.results.tables.cost import Cost, costs_of
+from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.space import TableConfig
 from freelb_tune.store import load_store
 

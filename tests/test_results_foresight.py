@@ -7,8 +7,8 @@ import pytest
 from store_fixtures import epoch
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.effort import effort_of
-from freelb_tune.results.foresight import foresee
+from freelb_tune.results.forecast import foresee
+from freelb_tune.results.workload import effort_of
 from freelb_tune.space import load_space, plan_cells
 from freelb_tune.store import EpochLog, cell_folder, open_results
 from freelb_tune.tasks import TASKS, Sizes, data_sizes

@@ -12,10 +12,10 @@ import pytest
 from glue_fixtures import glue_cell, write_search
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.glue import REPORTED, build_glue
-from freelb_tune.results.glue_outputs import glue_csv, glue_latex, glue_markdown, write_glue
-from freelb_tune.results.glue_printed import glue_notes, print_glue
-from freelb_tune.results.published import UNSTATED, figures_for
+from freelb_tune.results.glue.files import glue_csv, glue_latex, glue_markdown, write_glue
+from freelb_tune.results.glue.published import UNSTATED, figures_for
+from freelb_tune.results.glue.table import REPORTED, build_glue
+from freelb_tune.results.glue.text import glue_notes, print_glue
 from freelb_tune.tasks import GLUE
 
 MODEL = "FacebookAI/roberta-large"

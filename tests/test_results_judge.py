@@ -2,7 +2,7 @@ import numpy as np
 from store_fixtures import SPACE, Search, cell
 
 from freelb_tune.results import render_table
-from freelb_tune.results.judge import arms_of, judge
+from freelb_tune.results.analysis import arms_of, judge
 from freelb_tune.store import load_store
 
 LABELS = np.arange(100) % 2

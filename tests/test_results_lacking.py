@@ -8,7 +8,7 @@ from store_fixtures import Search, cell
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
-from freelb_tune.results.judge import judge
+from freelb_tune.results.analysis import judge
 
 
 def predict(folder, each, right, count=100):

@@ -2,9 +2,9 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import Comparison, Verdict, build_table
-from freelb_tune.results.configuration import Spread
-from freelb_tune.results.layout import Shown
-from freelb_tune.results.words import baseline_sentence, entry_text, footnotes
+from freelb_tune.results.tables.axes import Shown
+from freelb_tune.results.tables.configuration import Spread
+from freelb_tune.results.tables.sentences import baseline_sentence, entry_text, footnotes
 from freelb_tune.store import load_store
 
 # correct answers out of RTE's 277 dev examples in ParaGen's README, in the plan's order

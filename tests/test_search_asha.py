@@ -9,7 +9,7 @@ from search_fixtures import make_plan
 from test_search_run import lines, order, search, start, trained, trials_csv, wait_until
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ledger import Ledger
+from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.store import CellState, load_store, read_journal
 
 pytestmark = pytest.mark.slow  # each starts Ray, which takes some seconds

@@ -9,9 +9,9 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import build_table
-from freelb_tune.search.best import BestModel
-from freelb_tune.search.board import Board
-from freelb_tune.search.leader import find_leader, may_lead
+from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.leader import find_leader, may_lead
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, cell_folder, load_store
 

@@ -14,12 +14,12 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from search_fixtures import Prepare, make_plan
 
 from freelb_tune.search import Silent
-from freelb_tune.search.best import BestModel
-from freelb_tune.search.board import Board
-from freelb_tune.search.halving import Halving, plan_halving
-from freelb_tune.search.ledger import Ledger, Outputs
-from freelb_tune.search.listener import Guard
-from freelb_tune.search.rungs import Rungs
+from freelb_tune.search.algorithms.halving import Halving, plan_halving
+from freelb_tune.search.algorithms.rungs import Rungs
+from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.listener import Guard
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.store import (
     CellState,

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
-from freelb_tune.search.board import Board
-from freelb_tune.search.labels import cell_labels
-from freelb_tune.search.ledger import Outputs
-from freelb_tune.search.listener import Guard
-from freelb_tune.search.share import Share, find_share
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.labels import cell_labels
+from freelb_tune.search.driver.ledger import Outputs
+from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.ray_tune.share import Share, find_share
 from freelb_tune.space import Cell, ResourcesConfig
 from freelb_tune.store import CellState
 
@@ -169,7 +169,7 @@ def test_on_a_terminal_the_display_is_a_table_that_is_gone_at_the_end():
 
 
 def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):
-    from freelb_tune.search.cluster import _secure_token
+    from freelb_tune.search.ray_tune.cluster import _secure_token
 
     path = tmp_path / "ray" / "token"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
@@ -185,7 +185,7 @@ def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):
 
 
 def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):
-    from freelb_tune.search.cluster import _make_scratch
+    from freelb_tune.search.ray_tune.cluster import _make_scratch
 
     old = _make_scratch(tmp_path)
     (old / "session").mkdir()

@@ -13,11 +13,11 @@ from test_search_run import start, trained, wait_until
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, render_table
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
-from freelb_tune.search.best import BestModel
-from freelb_tune.search.board import Board
-from freelb_tune.search.ledger import Ledger, Outputs
-from freelb_tune.search.listener import Guard
-from freelb_tune.search.race import check_race, open_race
+from freelb_tune.search.algorithms.race import check_race, open_race
+from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.listener import Guard
 from freelb_tune.space import Cell, Plan, Space, load_space, plan_cells
 from freelb_tune.store import (
     CellState,

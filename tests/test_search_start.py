@@ -12,14 +12,14 @@ from search_fixtures import Prepare, Ready, make_plan, record_of, score_of
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import SearchOptions, Work, run_search
-from freelb_tune.search.share import may_have_accelerators
+from freelb_tune.search.ray_tune.share import may_have_accelerators
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-WORKER = "freelb_tune.search.worker"
+WORKER = "freelb_tune.search.ray_tune.worker"
 
 
 def look(

@@ -9,8 +9,8 @@ import pytest
 from space_fixtures import column, planned
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.importing import import_spaces, save_spaces
 from freelb_tune.space import load_space
-from freelb_tune.space.importing import import_spaces, save_spaces
 from freelb_tune.tasks import GLUE, task_metrics
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from space_fixtures import SHIPPED, column, planned
 
-from freelb_tune.results.foresight import foresee
+from freelb_tune.results.forecast import foresee
 from freelb_tune.space import ADVERSARIES, load_space
 from freelb_tune.tasks import task_metrics
 

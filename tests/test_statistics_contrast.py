@@ -11,10 +11,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.arms import Arm, Run
-from freelb_tune.results.contrast import compare, holm
-from freelb_tune.results.discordance import Discordance, one_seed_p
-from freelb_tune.results.influence import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.contrast import compare, holm
+from freelb_tune.results.statistics.mcnemar import Discordance, one_seed_p
+from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
 
 SEARCHES = st.builds(
     lambda seed, arms, seeds, examples: (

@@ -11,9 +11,9 @@ from bench.statistics import batch
 from bench.statistics.generator import Truth
 from bench.statistics.racing import informed
 from bench.statistics.studies import drawn, total
-from freelb_tune.results.contrast import compare
-from freelb_tune.results.crossed import Evidence
-from freelb_tune.results.prior import TEST_DISPERSION
+from freelb_tune.results.statistics.anova import Evidence
+from freelb_tune.results.statistics.contrast import compare
+from freelb_tune.results.statistics.prior import TEST_DISPERSION
 
 SEEDS = st.integers(0, 10**6)
 

@@ -11,8 +11,14 @@ import pytest
 from bench.statistics.generator import Truth, ease_spread
 from bench.statistics.studies import powers, seed_sd, total
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.power import Plan, _uneven_effect, chance_to_see, power, spread_of
-from freelb_tune.results.prior import prior_discordance, prior_seed_sd
+from freelb_tune.results.statistics.power import (
+    Plan,
+    _uneven_effect,
+    chance_to_see,
+    power,
+    spread_of,
+)
+from freelb_tune.results.statistics.prior import prior_discordance, prior_seed_sd
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,8 @@ def test_a_spread_of_zero_is_refused():
 
 def test_power_loads_nothing_heavy():
     code = (
-        "import sys; from freelb_tune.results.power import power; power(277, 8, 3).sentence;"
+        "import sys; from freelb_tune.results.statistics.power import power;"
+        "power(277, 8, 3).sentence;"
         "print(sorted({'torch', 'ray', 'scipy.stats', 'statsmodels', 'sklearn', 'pandas'}"
         " & set(sys.modules)))"
     )

@@ -12,10 +12,10 @@ from bench.statistics.generator import Truth, correct
 from bench.statistics.metrics import search_of
 from bench.statistics.racing import race
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.contrast import compare
-from freelb_tune.results.importance import importances, pair_table
-from freelb_tune.results.race import race_decide
-from freelb_tune.results.selection import best_of, optimism
+from freelb_tune.results.statistics.best_of import best_of, optimism
+from freelb_tune.results.statistics.contrast import compare
+from freelb_tune.results.statistics.importance import importances, pair_table
+from freelb_tune.results.statistics.racing import race_decide
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=7)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from statistics_fixtures import arm, run, scored, searched
 
+from bench.statistics.counts import counts_verdict, possible_discordance
 from bench.statistics.paragen_readme import CELLS, CLEAN, N_DEV
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.arms import Arm
-from freelb_tune.results.counts import counts_verdict, possible_discordance
-from freelb_tune.results.verdict import verdict
+from freelb_tune.results.statistics.arms import Arm
+from freelb_tune.results.statistics.verdict import verdict
 
 POINTS = r"[+-]\d+\.\d"
 INTERVAL = rf"\(95 % interval {POINTS} to {POINTS}\)"

@@ -5,8 +5,8 @@ from test_training_cell import run, toy_cell  # noqa: F401 - a fixture
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.model import build_model
-from freelb_tune.training.source import find_model, read_config
+from freelb_tune.training.inputs.model import build_model
+from freelb_tune.training.inputs.source import find_model, read_config
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from transformers import TrainingArguments
 
 from freelb_tune.adversary import make_adversary
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.adversary import FreeLBSettings, NoneSettings
+from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.minibatch import Machinery, PaddedPasses
-from freelb_tune.training.pieces import cut_by_length
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
+from freelb_tune.training.passes.pieces import cut_by_length
 
 SETTINGS = list(
     itertools.product(("l2", "linf"), (1, 2, 3, 4), (0.0, 0.3), (None, 0.25))

@@ -8,7 +8,7 @@ from reference import losses_of
 from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.packed import pack
+from freelb_tune.training.passes.packed import pack
 
 FAMILIES = ["bert", "roberta", "xlm-roberta", "electra"]
 LENGTHS = (1, 7, 12, 7, 2, 5, 7)  # one, equal ones, and the longest in the middle

@@ -4,12 +4,12 @@ import pytest
 import torch
 from test_training_packed import FAMILIES, batch_of, delta_of, model_of, packed_loss
 
-from freelb_tune.training.packed import pack
-from freelb_tune.training.packed.attention import split_runs
-from freelb_tune.training.packed.last import last_layer
-from freelb_tune.training.packed.layer import full_layer
-from freelb_tune.training.packed.layout import Run, layout_of
-from freelb_tune.training.packed.masks import LayerMasks, draw_mask, effective_rate
+from freelb_tune.training.passes.packed import pack
+from freelb_tune.training.passes.packed.attention import split_runs
+from freelb_tune.training.passes.packed.last import last_layer
+from freelb_tune.training.passes.packed.layer import full_layer
+from freelb_tune.training.passes.packed.layout import Run, layout_of
+from freelb_tune.training.passes.packed.masks import LayerMasks, draw_mask, effective_rate
 
 
 def rng(seed=0):

@@ -8,7 +8,7 @@ from test_training_cell import TINY, run, toy_cell  # noqa: F401 - a fixture
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import prepare
-from freelb_tune.training.model import build_model
+from freelb_tune.training.inputs.model import build_model
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from conftest import ENCODERS, tiny_encoder
 from torch import nn
 from torch.nn.functional import cross_entropy, dropout, linear
 
-from freelb_tune.training.dropout import KeptMasks
-from freelb_tune.training.linear import linear_on_live_rows
-from freelb_tune.training.minibatch import Machinery, PaddedPasses
-from freelb_tune.training.thrift import Thrift
+from freelb_tune.training.passes.dropout import KeptMasks
+from freelb_tune.training.passes.linear import linear_on_live_rows
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
+from freelb_tune.training.passes.thrift import Thrift
 
 
 def masks(seed=0):
@@ -122,7 +122,7 @@ def assert_same(one, other):
 
 def test_attention_takes_its_mask_off_and_gives_every_gradient():
     # kept and thrown weights, a bias for each example that is trained, and fewer queries than keys
-    from freelb_tune.training import attention
+    from freelb_tune.training.passes import attention
 
     rng = torch.Generator().manual_seed(2)
     sizes = ((2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 7), (2, 1, 1, 6))

@@ -1,4 +1,4 @@
-"""The tests of freelb_tune.results.contrast for accuracy, for many searches at once.
+"""The tests of freelb_tune.results.statistics.contrast for accuracy, for many searches at once.
 
 The same arithmetic as the package's, over arrays of searches, so that a study takes minutes and not
 hours; tests/test_statistics_bench.py holds the two together.
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv, stdtr, stdtrit
 
-from freelb_tune.results.crossed import Evidence
-from freelb_tune.results.prior import ONE_SEED_DISPERSION
+from freelb_tune.results.statistics.anova import Evidence
+from freelb_tune.results.statistics.prior import ONE_SEED_DISPERSION
 
 __all__ = ["Tested", "holm", "tested"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from freelb_tune.results.power import Plan
+from freelb_tune.results.statistics.power import Plan
 
 __all__ = ["Truth", "correct", "ease_spread"]
 

@@ -11,8 +11,8 @@ from scipy.stats import bootstrap
 
 from bench.statistics.generator import Truth, correct
 from bench.statistics.studies import drawn, seed_sd, share
-from freelb_tune.results.arms import Arm, Run
-from freelb_tune.results.contrast import compare
+from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.contrast import compare
 
 __all__ = ["bootstrap_coverage", "metric_coverage", "search_of"]
 

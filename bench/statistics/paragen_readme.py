@@ -3,7 +3,7 @@
 python -m bench.statistics.paragen_readme
 """
 
-from freelb_tune.results.counts import counts_verdict
+from bench.statistics.counts import counts_verdict
 
 __all__ = ["CELLS", "CLEAN", "N_DEV"]
 

@@ -14,9 +14,9 @@ from scipy.special import stdtr
 
 from bench.statistics.batch import Tested, holm, tested
 from bench.statistics.generator import Truth, correct
-from freelb_tune.results.crossed import Evidence
-from freelb_tune.results.power import chance_to_see, power
-from freelb_tune.results.prior import DISPERSIONS
+from freelb_tune.results.statistics.anova import Evidence
+from freelb_tune.results.statistics.power import chance_to_see, power
+from freelb_tune.results.statistics.prior import DISPERSIONS
 
 __all__ = [
     "DEV_SIZES",
@@ -31,7 +31,7 @@ __all__ = [
 
 DEV_SIZES = (71, 277, 1500)
 SPREADS = {"flips only": 1.0, "middle": 1.5, "drawn": None, "upper end": 2.0}
-"""Dispersions: variance over seeds over its part from flips, as in freelb_tune.results.prior.
+"""Dispersions: variance over seeds over its part from flips, as `statistics.prior` has it.
 Drawn: each search has one of its own, any of the measured range with equal chance."""
 
 _ROOM = 500_000  # numbers per batch: what a processor's cache holds is soonest done

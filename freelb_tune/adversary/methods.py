@@ -17,7 +17,7 @@ from freelb_tune.adversary.schedule import Schedule
 from freelb_tune.adversary.smart import SMART
 from freelb_tune.adversary.vat import VAT
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary import AdversarySettings, Perturbing
+from freelb_tune.space.adversary_settings import AdversarySettings, Perturbing
 
 __all__ = ["METHODS", "make_adversary"]
 

@@ -1,7 +1,7 @@
 """Normal training: the clean arm."""
 
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary import NoneSettings
+from freelb_tune.space.adversary_settings import NoneSettings
 
 __all__ = ["NoAdversary"]
 

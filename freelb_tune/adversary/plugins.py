@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import ADVERSARIES, PLUGINS, AdversarySettings
+from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS, AdversarySettings
 
 if TYPE_CHECKING:
     from freelb_tune.adversary.passes import Adversary

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from freelb_tune.adversary.none import NoAdversary
 from freelb_tune.adversary.passes import Adversary, Outcome, Passes
-from freelb_tune.space.adversary import NoneSettings, Perturbing
+from freelb_tune.space.adversary_settings import NoneSettings, Perturbing
 
 __all__ = ["Schedule"]
 

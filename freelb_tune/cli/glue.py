@@ -24,8 +24,8 @@ def glue(
     ] = False,
 ) -> None:
     """Put searches on several GLUE tasks into one table, beside published figures."""
-    from freelb_tune.results.glue import build_glue
-    from freelb_tune.results.glue_outputs import glue_markdown, write_glue
+    from freelb_tune.results.glue.files import glue_markdown, write_glue
+    from freelb_tune.results.glue.table import build_glue
 
     table = build_glue(folders, mixed=mixed)
     print(glue_markdown(table))

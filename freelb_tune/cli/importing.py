@@ -23,7 +23,7 @@ def import_(
     ] = False,
 ) -> None:
     """Write another code base's search as a search space that plans to the same runs."""
-    from freelb_tune.space.importing import import_spaces, save_spaces
+    from freelb_tune.importing import import_spaces, save_spaces
     from freelb_tune.tasks import GLUE, task_metrics
 
     sizes = {task.name: task.sizes[0] for task in GLUE if task.sizes}

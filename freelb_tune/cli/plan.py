@@ -24,7 +24,7 @@ def plan(
 
     opened = open_space(space, overrides, results, data, plugin, yes=yes, fetch=False)
     print(list_plan(opened.space, opened.plan, _known(opened.folder)), flush=True)
-    from freelb_tune.results.foresight import foresee  # scipy, which the list need not wait for
+    from freelb_tune.results.forecast import foresee  # scipy, which the list need not wait for
 
     print(*foresee(opened.space, opened.plan, results), sep="\n")
 

@@ -15,7 +15,7 @@ __all__ = ["report", "show_tables"]
 def report(folder: Folder) -> None:
     """Rebuild every table of a search from its journal alone, and its figures: report.html."""
     from freelb_tune.results import write_outputs
-    from freelb_tune.results.judge import judge
+    from freelb_tune.results.analysis import judge
 
     journal = folder / "journal.jsonl"
     if journal.is_file() and not journal.stat().st_size:

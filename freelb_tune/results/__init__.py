@@ -3,11 +3,16 @@
 Room: results. A store in; Markdown, CSV, LaTeX and JSON out, all from one table of numbers.
 """
 
-from freelb_tune.results.comparison import Comparison, Verdict
-from freelb_tune.results.configuration import Configuration, SeedResult, Spread, configurations
-from freelb_tune.results.measure import Measure, measure_of
 from freelb_tune.results.outputs import Judge, render_table, write_outputs
-from freelb_tune.results.table import Table, build_table
+from freelb_tune.results.statistics.comparison import Comparison, Verdict
+from freelb_tune.results.tables.configuration import (
+    Configuration,
+    SeedResult,
+    Spread,
+    configurations,
+)
+from freelb_tune.results.tables.metric import Measure, measure_of
+from freelb_tune.results.tables.table import Table, build_table
 
 __all__ = [
     "Comparison",

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freelb_tune.results.chosen import to_cost_json, to_selection_json
-from freelb_tune.results.comparison import Verdict
-from freelb_tune.results.latex import to_latex
-from freelb_tune.results.markdown import to_markdown
-from freelb_tune.results.numbers import to_json, to_table_csv
-from freelb_tune.results.table import Table, build_table
-from freelb_tune.results.tidy import epochs_csv, trials_csv
+from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.tables.latex import to_latex
+from freelb_tune.results.tables.markdown import to_markdown
+from freelb_tune.results.tables.table import Table, build_table
+from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
+from freelb_tune.results.tables.trials_csv import epochs_csv, trials_csv
+from freelb_tune.results.tables.tuning_text import to_cost_json, to_selection_json
 from freelb_tune.store import Store, load_store, write_whole
 
 if TYPE_CHECKING:
-    from freelb_tune.results.choosing import Choosing
+    from freelb_tune.results.tables.tuning import Choosing
 
 __all__ = ["Judge", "render_table", "write_outputs"]
 
@@ -73,7 +73,7 @@ def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]
     """The table, and beside a verdict what choosing does."""
     if judge is None:
         return build_table(store), None
-    from freelb_tune.results.choosing import choosing_of
+    from freelb_tune.results.tables.tuning import choosing_of
 
     table = build_table(store, judge(store))
     return table, choosing_of(store, table)

@@ -6,10 +6,10 @@ Room: results. plotly loads on use.
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from freelb_tune.results.choosing import Choosing, Pair
-from freelb_tune.results.layout import Shown, short_name
-from freelb_tune.results.table import Table
-from freelb_tune.results.words import baseline_sentence, footnotes, title
+from freelb_tune.results.tables.axes import Shown, short_name
+from freelb_tune.results.tables.sentences import baseline_sentence, footnotes, title
+from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.tuning import Choosing, Pair
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

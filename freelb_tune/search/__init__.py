@@ -3,11 +3,12 @@
 Room: search. The one room that loads Ray, and only when something is left to run.
 """
 
-from freelb_tune.search.board import Board, Row
-from freelb_tune.search.display import LiveDisplay, PlainDisplay, make_display
-from freelb_tune.search.listener import Listener, Silent
+from freelb_tune.search.driver.board import Board, Row
+from freelb_tune.search.driver.display import LiveDisplay, PlainDisplay, make_display
+from freelb_tune.search.driver.listener import Listener, Silent
+from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
+from freelb_tune.search.ray_tune.default_work import default_work
 from freelb_tune.search.run import run_search
-from freelb_tune.search.work import SearchOptions, SearchSummary, Work, default_work
 
 __all__ = [
     "Board",

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.search.best import BestModel, start_over
-from freelb_tune.search.board import Board
-from freelb_tune.search.interruption import Interruption
-from freelb_tune.search.labels import cell_labels
-from freelb_tune.search.ledger import Ledger, Outputs
-from freelb_tune.search.listener import Guard, Listener, Silent
-from freelb_tune.search.race import check_race, open_race
-from freelb_tune.search.trials import run_trials
-from freelb_tune.search.work import SearchOptions, SearchSummary, Work
+from freelb_tune.search.algorithms.race import check_race, open_race
+from freelb_tune.search.driver.best import BestModel, start_over
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.interruption import Interruption
+from freelb_tune.search.driver.labels import cell_labels
+from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.listener import Guard, Listener, Silent
+from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
+from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Plan, Space, digest
 from freelb_tune.store import (
     Better,
@@ -178,6 +178,6 @@ def _write_outputs(folder: Path) -> None:
 
 def _write_verdict(folder: Path) -> None:
     from freelb_tune.results import write_outputs
-    from freelb_tune.results.judge import judge
+    from freelb_tune.results.analysis import judge
 
     write_outputs(folder, judge)

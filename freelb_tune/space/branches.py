@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adversary import ADVERSARIES
+from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.cell import Value
 from freelb_tune.space.checks import Refusal, read_value, wrong_key
 from freelb_tune.space.domains import DOMAINS, Range, is_domain, parse_domain

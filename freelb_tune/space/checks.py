@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adversary import ADVERSARIES, AdversarySettings
+from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
 from freelb_tune.space.cell import Value
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.sections import DataFields, ModelFields, RunFields

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from freelb_tune.space.adversary import ADVERSARIES
+from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.cell import Value
 from freelb_tune.space.checks import Refusal, read_value
 from freelb_tune.space.domains import Choice, Domain, Grid, Range

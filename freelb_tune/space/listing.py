@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from freelb_tune.errors import counted
 from freelb_tune.space.cell import Cell, Value
-from freelb_tune.space.counting import counted
 from freelb_tune.space.planning import Plan
 from freelb_tune.space.reading import Space
 

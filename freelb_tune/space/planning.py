@@ -11,13 +11,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from freelb_tune import TRAINING_VERSION
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import ADVERSARIES, PLUGINS
+from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.space.checks import Refusal
-from freelb_tune.space.counting import counted
+from freelb_tune.space.conditions import Conditions
 from freelb_tune.space.reading import Space
-from freelb_tune.space.where import Conditions
 
 __all__ = ["Fingerprint", "Plan", "plan_cells"]
 

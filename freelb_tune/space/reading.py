@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adversary import ADVERSARIES
+from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.branches import read_layers
 from freelb_tune.space.checks import read_section
+from freelb_tune.space.conditions import check_condition
 from freelb_tune.space.document import read_document, to_yaml
 from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, SearchConfig, TableConfig
-from freelb_tune.space.table import read_table
-from freelb_tune.space.where import check_condition
+from freelb_tune.space.table_section import read_table
 
 __all__ = ["Space", "load_space"]
 

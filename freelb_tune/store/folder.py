@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.counting import counted
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.store.disk import disk_error, write_whole
 from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 

@@ -6,9 +6,9 @@ scikit-learn and scipy load on use.
 
 from freelb_tune.tasks.examples import Examples, check_data, load_examples, load_test
 from freelb_tune.tasks.fingerprint import data_fingerprint
+from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.metrics import Metric
 from freelb_tune.tasks.sizes import Sizes, data_sizes
-from freelb_tune.tasks.submission import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.task import GLUE, TASKS, Task, compute_metrics, get_task, task_metrics
 from freelb_tune.tasks.toy import toy_vocabulary
 

@@ -10,9 +10,9 @@ Reference:
 import json
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.files import Table, read_text
 from freelb_tune.tasks.rows import Reading, Rows, collect, label_number
 from freelb_tune.tasks.settings import DataSettings
-from freelb_tune.tasks.tables import Table, read_text
 
 __all__ = ["read_advglue"]
 

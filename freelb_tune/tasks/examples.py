@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.counting import counted
-from freelb_tune.tasks import hub, layout
+from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.tasks import glue_folder, hub
 from freelb_tune.tasks.advglue import read_advglue
+from freelb_tune.tasks.files import Table, read_table
 from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
 from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.tables import Table, read_table
 from freelb_tune.tasks.toy import toy_pairs
 
 if TYPE_CHECKING:
@@ -106,7 +105,9 @@ def load_test(settings: Mapping[str, Any]) -> dict[str, "Dataset"]:
     data = data_settings(settings)
     diagnostic = data.task.name == "mnli" and data.test is None
     if data.source == "glue":
-        tests = layout.read_test(data) | (layout.read_diagnostic(data) if diagnostic else {})
+        tests = glue_folder.read_test(data) | (
+            glue_folder.read_diagnostic(data) if diagnostic else {}
+        )
     elif data.source == "hub":
         tests = hub.read_hub_test(data) | (hub.read_hub_diagnostic(data) if diagnostic else {})
     elif data.test is not None and data.source == "files":
@@ -146,8 +147,8 @@ def _read(data: DataSettings) -> _Sets:
         train, evaluation, labels = hub.read_hub(data)
         return _Sets(train, evaluation | adversarial, labels)
     if data.source == "glue":
-        train, labels = layout.read_train(data), data.task.labels
-        return _Sets(train, layout.read_dev(data) | adversarial, labels)
+        train, labels = glue_folder.read_train(data), data.task.labels
+        return _Sets(train, glue_folder.read_dev(data) | adversarial, labels)
     labels = data.task.labels
     if data.task.kind == "classification" and labels is None:
         labels = _file_labels(data)
@@ -205,7 +206,7 @@ def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
     notes = []
     absent = [name for name in data.task.dev_sets if name not in sets.evaluation]
     if absent and data.source == "glue":
-        file = layout.LAYOUTS[data.task.name].dev[absent[0]]
+        file = glue_folder.LAYOUTS[data.task.name].dev[absent[0]]
         notes.append(f"{data.task.name}: no {file}, so the {absent[0]} set is not evaluated")
     elif absent:
         notes.append(f"{data.task.name}: own files have no {absent[0]} set")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import layout
+from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.hub import hub_fingerprint
 from freelb_tune.tasks.settings import DataSettings, data_settings
 from freelb_tune.tasks.toy import TOY_VERSION
@@ -56,7 +56,7 @@ def data_fingerprint(settings: Mapping[str, Any]) -> str:
 def _files(data: DataSettings) -> dict[str, Path]:
     files: dict[str, Path] = {}
     if data.source == "glue":
-        files = {"train": layout.train_file(data), **layout.dev_files(data)}
+        files = {"train": glue_folder.train_file(data), **glue_folder.dev_files(data)}
     if data.source == "files":
         files = {"train": Path(str(data.train)), "dev": Path(str(data.dev))}
     if data.advglue is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.tables import Problems, Table
+from freelb_tune.tasks.files import Problems, Table
 
 __all__ = [
     "Reading",

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import layout
+from freelb_tune.tasks import glue_folder
+from freelb_tune.tasks.files import read_table
 from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.tables import read_table
 
 __all__ = ["Sizes", "data_sizes"]
 
@@ -47,8 +47,8 @@ def _whole(data: DataSettings) -> tuple[int | None, int | None]:
     if data.source == "files":
         return _rows(Path(str(data.train))), _rows(Path(str(data.dev)))
     if data.source == "glue":
-        header = 0 if layout.LAYOUTS[data.task.name].bare else 1
-        files = layout.train_file(data), layout.dev_files(data)["dev"]
+        header = 0 if glue_folder.LAYOUTS[data.task.name].bare else 1
+        files = glue_folder.train_file(data), glue_folder.dev_files(data)["dev"]
         train, dev = (_lines(path) - header for path in files)
         return train, dev
     official = data.path is None and data.train is None and data.dev is None

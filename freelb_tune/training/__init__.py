@@ -6,11 +6,11 @@ Importing this room is cheap; torch is loaded when training is asked for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from freelb_tune.training.source import ModelSource, find_model, model_fingerprint
+from freelb_tune.training.inputs.source import ModelSource, find_model, model_fingerprint
 
 if TYPE_CHECKING:
     from freelb_tune.training.cell import run_cell
-    from freelb_tune.training.preparation import Prepared, epochs_of, prepare
+    from freelb_tune.training.inputs.preparation import Prepared, epochs_of, prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
@@ -26,9 +26,9 @@ __all__ = [
 
 _HEAVY = {
     "AdversarialTrainer": "trainer",
-    "Prepared": "preparation",
-    "epochs_of": "preparation",
-    "prepare": "preparation",
+    "Prepared": "inputs.preparation",
+    "epochs_of": "inputs.preparation",
+    "prepare": "inputs.preparation",
     "run_cell": "cell",
 }
 """Names whose files load torch, which planning can do without."""

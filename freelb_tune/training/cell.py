@@ -19,11 +19,11 @@ from freelb_tune.errors import DivergedError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import EpochLog, EpochRecord, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
-from freelb_tune.training.arguments import adversary_settings, training_arguments
 from freelb_tune.training.checkpoint import find_checkpoint, replace_folder, save_checkpoint
-from freelb_tune.training.model import build_model
-from freelb_tune.training.preparation import Prepared
-from freelb_tune.training.tokens import PadCollator, TokenDataset, Tokens
+from freelb_tune.training.inputs.arguments import adversary_settings, training_arguments
+from freelb_tune.training.inputs.model import build_model
+from freelb_tune.training.inputs.preparation import Prepared
+from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
 from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = ["run_cell"]

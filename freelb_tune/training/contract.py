@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from freelb_tune.adversary.delta import lengths
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary import (
+from freelb_tune.space.adversary_settings import (
     ADVERSARIES,
     AdversarySettings,
     Ascent,
     NoneSettings,
     Perturbing,
 )
-from freelb_tune.training.packed import pack
+from freelb_tune.training.passes.packed import pack
 from freelb_tune.training.tryout import Tried, gradients, made_up_batch, tiny_model, try_out
 
 __all__ = ["CHECKS", "check"]

@@ -19,12 +19,12 @@ from torch.utils.data import Dataset
 from transformers import AutoModelForSequenceClassification
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary import NoneSettings
+from freelb_tune.space.adversary_settings import NoneSettings
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import CellState, load_store
 from freelb_tune.tasks import Task, get_task, load_test
-from freelb_tune.training.arguments import training_arguments
-from freelb_tune.training.tokens import PadCollator, load_tokenizer
+from freelb_tune.training.inputs.arguments import training_arguments
+from freelb_tune.training.inputs.tokens import PadCollator, load_tokenizer
 from freelb_tune.training.trainer import AdversarialTrainer
 
 if TYPE_CHECKING:

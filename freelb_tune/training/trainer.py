@@ -14,12 +14,12 @@ from transformers import Trainer
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.adversary import AdversarySettings, FreeLBSettings
-from freelb_tune.training.arguments import check_accumulation
+from freelb_tune.space.adversary_settings import AdversarySettings, FreeLBSettings
 from freelb_tune.training.evaluation import EvaluatesByLength
 from freelb_tune.training.health import Health
-from freelb_tune.training.minibatch import Machinery, PaddedPasses, input_embeddings
-from freelb_tune.training.packing import PackedPasses, packed_encoder
+from freelb_tune.training.inputs.arguments import check_accumulation
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses, input_embeddings
+from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 
 __all__ = ["AdversarialTrainer"]
 

@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import PassResult
-from freelb_tune.space.adversary import AdversarySettings
-from freelb_tune.training.minibatch import Machinery, PaddedPasses, input_embeddings
-from freelb_tune.training.packing import PackedPasses, packed_encoder
+from freelb_tune.space.adversary_settings import AdversarySettings
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses, input_embeddings
+from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 
 __all__ = ["Tried", "gradients", "made_up_batch", "tiny_model", "try_out"]
 

@@ -1,0 +1,68 @@
+"""The step from what is stored to what it shows: a store's finished cells, put to the statistics.
+
+Room: results. Loads numpy and scipy, so it is imported where a verdict is asked for, not before.
+"""
+
+from collections.abc import Mapping
+
+from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.statistics.verdict import verdict
+from freelb_tune.results.tables.axes import short_name, shown
+from freelb_tune.results.tables.configuration import Configuration, Select
+from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.table import Table, build_table
+from freelb_tune.store import CellResult, CellState, Store
+
+__all__ = ["arms_of", "judge"]
+
+
+def judge(store: Store) -> Verdict:
+    """What a search has shown, at the epochs that its table selects.
+
+    Raises:
+        FreeLBTuneError: a file of predictions is damaged, or dev sets differ under one name.
+    """
+    table = build_table(store)
+    return verdict(arms_of(store), table.measure.name.rpartition(".")[2], table.measure.better)
+
+
+def arms_of(store: Store) -> list[Arm]:
+    """Every configuration of the latest plan with its finished runs, clean arms first."""
+    table = build_table(store)
+    cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
+    tried = [entry.config for row in table.rows for entry in row.entries if entry]
+    known = {config.config_id for config in tried}
+    configs = [*(c for c in table.clean if c.config_id not in known), *tried]
+    return [_arm(config, cells, table) for config in configs]
+
+
+def _arm(config: Configuration, cells: Mapping[tuple[str, int], CellResult], table: Table) -> Arm:
+    """One configuration with its finished runs."""
+    done = [each.seed for each in config.seeds if each.state is CellState.DONE]
+    select, measure = table.layout.select, table.measure
+    return Arm(
+        config_id=config.config_id,
+        clean_id=config.clean_id,
+        name=_name(config, table),
+        planned=config.planned,
+        runs=tuple(_run(cells[config.config_id, seed], select, measure) for seed in done),
+        failed=config.count(CellState.FAILED, CellState.DIVERGED),
+    )
+
+
+def _run(result: CellResult, select: Select, measure: Measure) -> Run:
+    """One finished cell at the epoch that counts."""
+    record = result.best(measure.better) if select == "best_epoch" else result.last
+    assert record is not None  # a finished cell without epochs is read as waiting
+    dev = measure.name.rpartition(".")[0] or "dev"  # mismatched.accuracy is on "mismatched"
+    logits, labels = result.predictions(record.epoch, set=dev) or (None, None)
+    return Run(result.cell.seed, record.score, logits, labels)
+
+
+def _name(config: Configuration, table: Table) -> str:
+    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, bsz 16`."""
+    values = [(short_name(name), shown(config, name)) for name in table.rank_names]
+    said = [f"{name} {value.text}" for name, value in values if value.applies]
+    start = ["normal training"] if config.arm == "clean" else []
+    return ", ".join([*start, *said]) or "the adversarial arm"

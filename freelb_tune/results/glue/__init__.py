@@ -1,0 +1,1 @@
+"""Several GLUE tasks in one table, beside published figures."""

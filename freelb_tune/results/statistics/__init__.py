@@ -1,0 +1,1 @@
+"""What chance explains: arms of scores in, a verdict out."""

@@ -1,0 +1,1 @@
+"""The table of a search: configurations in rows, and its formats."""

@@ -1,0 +1,161 @@
+"""Which settings make a table's rows and columns, and how settings are named and printed.
+
+Room: results. No setting that varies is ever left out of sight: one that stands in neither rows
+nor columns is added to the rows, unless it goes with the column.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from freelb_tune.results.tables.configuration import Configuration, Select
+from freelb_tune.space.cell import Value
+from freelb_tune.space.sections import TableConfig
+
+__all__ = ["Bold", "Layout", "Shown", "layout_of", "short_name", "shown"]
+
+Bold = Literal["at_least_baseline", "best", "significant", "none"]
+_SHORT = {"trainer.per_device_train_batch_size": "bsz"}
+_SECTIONS = ("adversary", "trainer", "model", "data", "run")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A setting as one configuration has it.
+
+    Attributes:
+        value: its value; None is "none", as for no ball.
+        applies: False where the method has no such setting or it does nothing there, as `adv_lr`
+            with one pass: printed as "-".
+    """
+
+    value: Value
+    applies: bool = True
+
+    @property
+    def text(self) -> str:
+        """How it is printed."""
+        if not self.applies:
+            return "-"
+        if self.value is None:
+            return "none"
+        return self.value if isinstance(self.value, str) else json.dumps(self.value)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is laid out, by the settings' dotted names.
+
+    Attributes:
+        rows: settings that make a row, those added by us last.
+        columns: the setting that makes the columns, if one does.
+        added: those of `rows` that the space did not name.
+        tied: settings that vary with the column alone, and so need no place.
+        bold: what is printed in bold.
+        select: which epoch of a cell counts.
+        cost: whether the ranking shows what each configuration has cost.
+    """
+
+    rows: tuple[str, ...]
+    columns: str | None
+    added: tuple[str, ...]
+    tied: tuple[str, ...]
+    bold: Bold
+    select: Select
+    cost: bool = False
+
+
+def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Layout:
+    """Lay out a table.
+
+    Args:
+        space: the space; its sections `table` and `tie` are read.
+        configs: the configurations that make the rows, in plan order.
+    """
+    table: Mapping[str, Any] = space.get("table") or {}
+    names = list(dict.fromkeys(name for config in configs for name in config.settings))
+    columns = _resolve(table["columns"], names) if table.get("columns") else None
+    resolved = dict.fromkeys(_resolve(name, names) for name in table.get("rows") or ())
+    asked = tuple(name for name in resolved if name != columns)
+    varying = [name for name in _in_sections(names) if len(_values(configs, name)) > 1]
+    ties = [{_resolve(name, names) for name in group} for group in space.get("tie") or ()]
+    tied = tuple(
+        name
+        for name in varying
+        if columns and name not in (*asked, columns) and _goes_with(configs, name, columns, ties)
+    )
+    added = tuple(name for name in varying if name not in (*asked, *tied, columns))
+    rows = (*asked, *added)
+    if not rows:  # nothing varies: say what was tried
+        rows = tuple(name for name in names if name.startswith("adversary.")) or ("task",)
+    bold, select, default = table.get("bold"), table.get("select"), TableConfig()
+    return Layout(
+        rows=rows,
+        columns=columns,
+        added=added if asked else (),
+        tied=tied,
+        bold=cast(Bold, bold) if bold in get_args(Bold) else default.bold,
+        select=cast(Select, select) if select in get_args(Select) else default.select,
+        cost=table.get("cost") is True,
+    )
+
+
+def short_name(name: str) -> str:
+    """A setting as printed: `adv_lr` for `adversary.adv_lr`, `bsz` for the batch size."""
+    section, _, rest = name.partition(".")
+    if name in _SHORT:
+        return _SHORT[name]
+    return rest if section in ("adversary", "trainer") and rest else name
+
+
+def shown(config: Configuration, name: str) -> Shown:
+    """A setting as a configuration has it."""
+    if name not in config.settings or name in _inert(config.settings):
+        return Shown(None, applies=False)
+    return Shown(config.settings[name])
+
+
+def _inert(settings: Mapping[str, Value]) -> frozenset[str]:
+    """Settings that do nothing: FreeLB's one pass is the starting noise, and takes no step."""
+    if settings.get("adversary.method") == "freelb" and settings.get("adversary.adv_steps") == 1:
+        return frozenset({"adversary.adv_lr", "adversary.max_norm"})
+    return frozenset()
+
+
+def _resolve(name: str, names: Sequence[str]) -> str:
+    """The dotted name that a table's section means; the name itself if no cell has it."""
+    if name in names:
+        return name
+    matches = [each for each in names if name in (each.partition(".")[2], _SHORT.get(each))]
+    return next(iter(_in_sections(matches)), name)
+
+
+def _in_sections(names: Sequence[str]) -> list[str]:
+    """The adversary's settings first, then the trainer's, and so on; else in the given order."""
+    known = {section: place for place, section in enumerate(_SECTIONS)}
+    return sorted(names, key=lambda name: known.get(name.partition(".")[0], len(known)))
+
+
+def _values(configs: Sequence[Configuration], name: str) -> set[str]:
+    """The distinct values of a setting; not having it is one of them."""
+    return {_key(config, name) for config in configs}
+
+
+def _key(config: Configuration, name: str) -> str:
+    """A setting's value as something to compare."""
+    return json.dumps(config.settings[name]) if name in config.settings else ""
+
+
+def _goes_with(
+    configs: Sequence[Configuration], name: str, columns: str, ties: Sequence[set[str]]
+) -> bool:
+    """Whether the column's value settles a setting, by the space's `tie` or plainly by the data.
+
+    In a random search every value stands once and would settle everything: that does not count.
+    """
+    pairs = {(_key(config, columns), _key(config, name)) for config in configs}
+    heads = _values(configs, columns)
+    is_settled = len(pairs) == len(heads)
+    is_tied = any({name, columns} <= group for group in ties)
+    return is_settled and (is_tied or 1 < len(heads) < len(configs))

@@ -1,0 +1,140 @@
+"""The table and the ranking as rows of text with bold marked: what Markdown and LaTeX share.
+
+Room: results.
+"""
+
+from dataclasses import dataclass
+
+from freelb_tune.results.statistics.comparison import Comparison
+from freelb_tune.results.tables.axes import short_name
+from freelb_tune.results.tables.configuration import Configuration, Spread
+from freelb_tune.results.tables.cost import Cost
+from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.sentences import column_heading, entry_text
+from freelb_tune.results.tables.table import Entry, Ranked, Table
+
+__all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """What stands in one place of a grid."""
+
+    text: str
+    is_bold: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of text.
+
+    Attributes:
+        header: one heading per column.
+        rows: as long as the header, each.
+        numbers_from: the first column that holds results; those before it hold settings.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    numbers_from: int
+
+
+def print_table(table: Table) -> Grid:
+    """The table: a row's settings, then an entry for each column."""
+    own = table.has_row_baselines
+    header = [short_name(name) for name in table.row_names]
+    for value in table.column_values:
+        header.append(column_heading(table, value))
+        if own:
+            header.append(column_heading(table, value, "Normal training"))
+    rows = []
+    for row in table.rows:
+        texts = [Text(value.text) for value in row.settings]
+        for entry in row.entries:
+            texts.append(Text(entry_text(entry, table), entry.is_bold) if entry else Text(""))
+            if own:
+                texts.append(Text(_clean(entry, table)))
+        rows.append(tuple(texts))
+    return Grid(tuple(header), tuple(rows), len(table.row_names))
+
+
+def print_ranking(table: Table) -> Grid:
+    """The ranking: best epoch and last epoch side by side, and what else the table has.
+
+    Further evaluation sets at the epoch that counts, the comparison, what it cost.
+    """
+    settings = [short_name(name) for name in table.rank_names]
+    numbers = [f"{which} {what}" for which in ("best epoch", "last epoch") for what in _SPREAD]
+    compared = ["difference", "95 % interval", "adjusted p"] if table.verdict else []
+    further = [name.replace(".", " ") for name in table.further]
+    cost = cost_headings(table.costs.device) if table.costs else ()
+    header = ("rank", *settings, "seeds", *numbers, *further, *compared, *cost)
+    rows = tuple(_ranked(each, table) for each in table.ranking)
+    return Grid(header, rows, 1 + len(settings))
+
+
+def cost_headings(device: str) -> tuple[str, ...]:
+    """The columns of a cost: `passes`, `CPU-hours`, `peak GiB`."""
+    return "passes", f"{device}-hours", "peak GiB"
+
+
+_SPREAD = ("mean", "sd", "median")
+
+
+def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
+    """One row of the ranking."""
+    entry, config, measure = ranked.entry, ranked.entry.config, table.measure
+    is_baseline = config.arm == "clean" and ranked.place is None
+    place = "clean" if is_baseline else str(ranked.place or "-")
+    texts = [place, *(value.text for value in ranked.settings), _denominator(config)]
+    texts += _spread(config.spread("best_epoch"), measure)
+    texts += _spread(config.spread("last_epoch"), measure)
+    further = [config.spread(table.layout.select, name) for name in table.further]
+    texts += [measure.show(spread.mean) if spread else "-" for spread in further]
+    if table.verdict:
+        texts += _comparison(entry.comparison, measure)
+    if table.costs:
+        texts += _cost(table.costs.by_config.get(config.config_id))
+    chosen = 2 + len(ranked.settings) + (0 if table.layout.select == "best_epoch" else len(_SPREAD))
+    return tuple(Text(text, entry.is_bold and at == chosen) for at, text in enumerate(texts))
+
+
+def _denominator(config: Configuration) -> str:
+    """Seeds finished of planned: `2/3`."""
+    return f"{config.finished}/{config.planned}"
+
+
+def _spread(spread: Spread | None, measure: Measure) -> list[str]:
+    """Mean, deviation, median; "-" for what there is none of."""
+    if spread is None:
+        return ["-"] * len(_SPREAD)
+    sd = "-" if spread.sd is None else measure.show(spread.sd)
+    return [measure.show(spread.mean), sd, measure.show(spread.median)]
+
+
+def _cost(cost: Cost | None) -> list[str]:
+    """Passes, hours and memory; "-" for what there is none of."""
+    if cost is None:
+        return ["-"] * 3
+    peak = "-" if cost.peak_gib is None else f"{cost.peak_gib:.2f}"
+    return [f"{cost.passes:.0f}", f"{cost.device_hours:.3g}", peak]
+
+
+def _comparison(comparison: Comparison | None, measure: Measure) -> list[str]:
+    """Difference from the clean arm, its interval and its p."""
+    if comparison is None or comparison.difference is None:
+        return ["-", "-", "-"]
+    difference = measure.show_difference(comparison.difference)
+    interval = "-"
+    if comparison.low is not None and comparison.high is not None:
+        low, high = (measure.show_difference(end) for end in (comparison.low, comparison.high))
+        interval = f"{low} to {high}"
+    p = "-" if comparison.p_adjusted is None else f"{comparison.p_adjusted:.3f}"
+    return [difference, interval, p]
+
+
+def _clean(entry: Entry | None, table: Table) -> str:
+    """The entry's own clean arm, where rows differ in theirs."""
+    if entry is None or entry.clean is None:
+        return ""
+    return entry_text(Entry(entry.clean, None, None, is_bold=False), table)

@@ -1,0 +1,294 @@
+"""The result table as numbers: rows, columns, baselines, ranking. Rendering is elsewhere.
+
+Room: results. A store in, one frozen object out, from which every format is made.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from freelb_tune.results.statistics.comparison import Comparison, Verdict
+from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
+from freelb_tune.results.tables.configuration import Configuration, configurations
+from freelb_tune.results.tables.cost import Costs, costs_of
+from freelb_tune.results.tables.metric import Measure, measure_of
+from freelb_tune.store import CellState, Store
+
+__all__ = ["Entry", "Ranked", "Row", "Table", "build_table"]
+
+_SAME = 1e-12  # means of the same scores may differ in their last bit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A configuration in the table.
+
+    Attributes:
+        config: its results.
+        clean: its clean arm's; None where that is switched off, or for a clean arm itself.
+        comparison: what the statistics say of it; None without a verdict.
+        is_bold: whether it is printed in bold.
+    """
+
+    config: Configuration
+    clean: Configuration | None
+    comparison: Comparison | None
+    is_bold: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the settings that make it, and an entry for each column.
+
+    Attributes:
+        settings: in the order of the table's `row_names`.
+        entries: in the order of its `column_values`; None for a combination that was not tried.
+    """
+
+    settings: tuple[Shown, ...]
+    entries: tuple[Entry | None, ...]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One row of the ranking.
+
+    Attributes:
+        place: 1 for the best; equal means share a place. None for a clean arm, and for a
+            configuration with a seed missing: it stands after every complete one.
+        settings: in the order of the table's `rank_names`.
+        entry: the configuration.
+    """
+
+    place: int | None
+    settings: tuple[Shown, ...]
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything that a table says.
+
+    Attributes:
+        name: the space's name.
+        measure: what is compared.
+        layout: which settings make rows and columns.
+        column_values: the column setting's values in plan order; one that does not apply where
+            there is no column setting.
+        rows: in plan order.
+        clean: the clean arms, in plan order.
+        ranking: complete configurations by their means, then incomplete ones, then the clean arms.
+        states: how many cells are in which state.
+        seeds: seeds of the plan.
+        others: cells of earlier plans, which are not shown.
+        fixed: settings that all cells share, by dotted name; "task" and the like among them.
+        verdict: what the statistics say; None where they have not been asked.
+        further: the same metric on further evaluation sets, `advglue.accuracy`; shown in the
+            ranking.
+        costs: what each configuration has cost; None where the space does not ask.
+    """
+
+    name: str
+    measure: Measure
+    layout: Layout
+    column_values: tuple[Shown, ...]
+    rows: tuple[Row, ...]
+    clean: tuple[Configuration, ...]
+    ranking: tuple[Ranked, ...]
+    states: Mapping[CellState, int]
+    seeds: tuple[int, ...]
+    others: int
+    fixed: Mapping[str, Shown]
+    verdict: Verdict | None
+    further: tuple[str, ...] = ()
+    costs: Costs | None = None
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """Dotted names of the settings that make the rows."""
+        return self.layout.rows
+
+    @property
+    def rank_names(self) -> tuple[str, ...]:
+        """Dotted names of the settings that tell configurations apart in the ranking."""
+        column = self.layout.columns
+        return self.layout.rows if column is None else (*self.layout.rows, column)
+
+    @property
+    def has_row_baselines(self) -> bool:
+        """Whether the rows of one column have different clean arms, so that each shows its own."""
+        columns = zip(*(row.entries for row in self.rows), strict=True)
+        return any(
+            len({entry.config.clean_id for entry in column if entry and entry.clean}) > 1
+            for column in columns
+        )
+
+
+def build_table(store: Store, verdict: Verdict | None = None) -> Table:
+    """Build the table of a search's latest plan.
+
+    Args:
+        store: what is known; a search under way or with failures has a table too.
+        verdict: what the statistics say of it.
+    """
+    measure = measure_of(store)
+    configs = configurations(store.cells, measure.better)
+    clean = tuple(config for config in configs if config.arm == "clean")
+    # a search over normal training alone has no other arm: then its clean cells make the rows
+    tried = [config for config in configs if config.arm != "clean"] or list(clean)
+    layout = layout_of(store.space, tried)
+    column_values = _distinct(_column(config, layout) for config in tried)
+    entries = _entries(tried, clean, layout, measure, verdict)
+    baselines = [
+        Entry(config, None, None, is_bold=False) for config in clean if config not in tried
+    ]
+    return Table(
+        name=store.name,
+        measure=measure,
+        layout=layout,
+        column_values=column_values,
+        rows=_rows(entries, layout, column_values),
+        clean=clean,
+        ranking=_ranking(entries, baselines, layout, measure),
+        states=Counter(each.state for each in store.cells),
+        seeds=store.seeds or tuple(sorted({each.cell.seed for each in store.cells})),
+        others=len(store.others),
+        fixed=_fixed(configs),
+        verdict=verdict,
+        further=_further(store, measure),
+        costs=costs_of(store) if layout.cost else None,
+    )
+
+
+def _further(store: Store, measure: Measure) -> tuple[str, ...]:
+    """The measure's metric on the other evaluation sets, in the order in which cells bring them."""
+    own = measure.name.rpartition(".")[2]
+    names = (n for each in store.cells for record in each.epochs for n in record.metrics)
+    found = dict.fromkeys(name for name in names if name.rpartition(".")[2] == own)
+    return tuple(name for name in found if name != measure.name)
+
+
+def _column(config: Configuration, layout: Layout) -> Shown:
+    """The column that a configuration stands in."""
+    return shown(config, layout.columns) if layout.columns else Shown(None, applies=False)
+
+
+def _distinct(values: Iterable[Shown]) -> tuple[Shown, ...]:
+    """The distinct values in the order in which they come (a setting may be a list: no hashing)."""
+    kept: dict[tuple[str, bool], Shown] = {}
+    for value in values:
+        kept.setdefault((value.text, value.applies), value)
+    return tuple(kept.values())
+
+
+def _entries(
+    tried: Sequence[Configuration],
+    clean: Sequence[Configuration],
+    layout: Layout,
+    measure: Measure,
+    verdict: Verdict | None,
+) -> list[Entry]:
+    """Join each configuration with its clean arm and its comparison, and settle what is bold."""
+    arms = {config.config_id: config for config in clean}
+    compared = {each.config_id: each for each in verdict.comparisons} if verdict else {}
+    best = _best_of_columns(tried, layout, measure)
+    entries = []
+    for config in tried:
+        arm = arms.get(config.clean_id or "") if config.arm != "clean" else None
+        match layout.bold:
+            case "at_least_baseline":
+                is_bold = _is_at_least(config, arm, layout, measure)
+            case "best":
+                is_bold = config.config_id in best
+            case "significant":
+                is_bold = verdict is not None and config.config_id in verdict.better
+            case "none":
+                is_bold = False
+        entries.append(Entry(config, arm, compared.get(config.config_id), is_bold))
+    return entries
+
+
+def _goodness(config: Configuration, layout: Layout, measure: Measure) -> float:
+    """The mean, more is better; minus infinity where no seed has finished."""
+    spread = config.spread(layout.select)
+    return measure.sign * spread.mean if spread else -math.inf
+
+
+def _is_at_least(
+    config: Configuration, arm: Configuration | None, layout: Layout, measure: Measure
+) -> bool:
+    """Whether a complete configuration reaches its complete clean arm over the same seeds."""
+    if arm is None or not (config.is_complete and arm.is_complete):
+        return False
+    if [each.seed for each in config.seeds] != [each.seed for each in arm.seeds]:
+        return False
+    return _goodness(config, layout, measure) >= _goodness(arm, layout, measure) - _SAME
+
+
+def _best_of_columns(
+    tried: Sequence[Configuration], layout: Layout, measure: Measure
+) -> frozenset[str]:
+    """The best complete configuration of each column; equal ones are all the best."""
+    best: set[str] = set()
+    for value in _distinct(_column(config, layout) for config in tried):
+        column = [c for c in tried if c.is_complete and _column(c, layout).text == value.text]
+        top = max((_goodness(c, layout, measure) for c in column), default=math.inf)
+        best |= {c.config_id for c in column if _goodness(c, layout, measure) >= top - _SAME}
+    return frozenset(best)
+
+
+def _rows(
+    entries: Sequence[Entry], layout: Layout, column_values: Sequence[Shown]
+) -> tuple[Row, ...]:
+    """Pivot the entries; two that would share a place stand in rows of their own."""
+    places = {(value.text, value.applies): at for at, value in enumerate(column_values)}
+    rows: dict[tuple[object, ...], tuple[tuple[Shown, ...], list[Entry | None]]] = {}
+    for entry in entries:
+        settings = entry.config.settings
+        key = tuple(repr(settings[name]) if name in settings else "" for name in layout.rows)
+        column = _column(entry.config, layout)
+        at = places[column.text, column.applies]
+        copy = 0  # the same settings over other data or weights: a configuration of its own
+        while (key, copy) in rows and rows[key, copy][1][at] is not None:
+            copy += 1
+        values = tuple(shown(entry.config, name) for name in layout.rows)
+        row = rows.setdefault((key, copy), (values, [None] * len(column_values)))
+        row[1][at] = entry
+    return tuple(Row(values, tuple(slots)) for values, slots in rows.values())
+
+
+def _ranking(
+    entries: Sequence[Entry], baselines: Sequence[Entry], layout: Layout, measure: Measure
+) -> tuple[Ranked, ...]:
+    """Complete ones by mean, equal ones in plan order; then the incomplete, then baselines."""
+    names = (*layout.rows, *((layout.columns,) if layout.columns else ()))
+
+    def order(entry: Entry) -> tuple[bool, bool, float]:
+        config = entry.config
+        goodness = _goodness(config, layout, measure)
+        return not config.is_complete, goodness == -math.inf, -goodness
+
+    ranked, place, before = [], 0, math.inf
+    for count, entry in enumerate(sorted(entries, key=order), start=1):
+        goodness = _goodness(entry.config, layout, measure)
+        if goodness < before - _SAME:
+            place, before = count, goodness
+        settings = tuple(shown(entry.config, name) for name in names)
+        ranked.append(Ranked(place if entry.config.is_complete else None, settings, entry))
+    for entry in baselines:
+        settings = tuple(shown(entry.config, name) for name in names)
+        ranked.append(Ranked(None, settings, entry))
+    return tuple(ranked)
+
+
+def _fixed(configs: Sequence[Configuration]) -> dict[str, Shown]:
+    """The settings that all configurations share."""
+    if not configs:
+        return {}
+    first, *rest = configs
+    return {
+        name: Shown(value)
+        for name, value in first.settings.items()
+        if all(name in each.settings and each.settings[name] == value for each in rest)
+    }

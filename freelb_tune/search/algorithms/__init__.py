@@ -1,0 +1,1 @@
+"""Which cell runs next, and which are ended early. No Ray."""

@@ -1,0 +1,203 @@
+"""ASHA over seeds: when a configuration is decided on, by what, and which of its cells run now.
+
+Room: search, without Ray. The unit that a rung judges is the configuration, by the mean over its
+seeds. It is decided on once, when the last seed that can still arrive has arrived; then all its
+seeds go on or stop. A seed that is there first waits: its trial ends, and another one goes on from
+its last epoch. So a seed that waits holds no worker, and one slot is enough for any search.
+
+Clean arms are not judged: each goes on as long as one of the configurations that are compared with
+it, as without it there is no verdict on them. It takes no place at a rung from any of them.
+
+Every decision is in the journal before it takes effect, and read back from there, so neither the
+order in which the seeds of a configuration arrive nor a killed driver or worker changes one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+from freelb_tune.search.algorithms.rungs import Decision, Rungs
+from freelb_tune.search.driver.board import Row
+from freelb_tune.search.driver.ledger import Ledger
+from freelb_tune.search.driver.work import Ready
+from freelb_tune.space import SearchConfig
+from freelb_tune.store import CellState, read_journal
+
+__all__ = ["Halving", "plan_halving"]
+
+_BROKEN = (CellState.FAILED, CellState.DIVERGED)
+
+
+def plan_halving(
+    search: SearchConfig, ledger: Ledger, ready: Mapping[str, Ready]
+) -> "Halving | None":
+    """ASHA as far as the journal knows it; None where the search is none.
+
+    Args:
+        search: the space's.
+        ledger: takes down what is decided and what ends.
+        ready: of every cell of the plan, so that a search that goes on finds the same budget.
+    """
+    if search.algorithm != "asha":
+        return None
+    max_epochs = search.epochs or max((each.epochs for each in ready.values()), default=1)
+    sign = ledger.board.sign
+    return Halving(Rungs(search.grace_epochs, search.reduction_factor, max_epochs, sign), ledger)
+
+
+class Halving:
+    """One search by ASHA, from its beginning or from where a killed run left it.
+
+    What a killed run had decided takes effect now, and what it had not decided but could have is
+    decided, in plan order. Configurations that are trained to the end with no decision, under an
+    earlier grid search, count as ones that went on.
+
+    Args:
+        rungs: empty.
+        ledger: writes decisions down; its board knows states, scores and budgets.
+    """
+
+    def __init__(self, rungs: Rungs, ledger: Ledger) -> None:
+        self._rungs, self._ledger = rungs, ledger
+        self._seeds: dict[str, list[Row]] = {}
+        for row in ledger.board.rows.values():
+            self._seeds.setdefault(row.cell.config_id, []).append(row)
+        self._compared: dict[str, set[str]] = {}  # by clean arm: the configurations beside it
+        for row in ledger.board.rows.values():
+            if row.cell.arm == "adversarial" and row.cell.clean_id in self._seeds:
+                self._compared.setdefault(row.cell.clean_id, set()).add(row.cell.config_id)
+        self._decided: dict[tuple[str, int], Decision] = {}
+        for entry in read_journal(ledger.folder):
+            if entry["event"] == "decided" and entry.get("config_id") in self._seeds:
+                if entry["config_id"] not in self._compared:
+                    is_complete = not entry["missing"]
+                    rungs.enter(entry["epoch"], entry["score"], is_complete=is_complete)
+                self._decided[entry["config_id"], entry["epoch"]] = entry["decision"]
+        for row in ledger.board.rows.values():
+            if not row.state.is_over and self.end_of(row.cell.id) is not CellState.WAITING:
+                ledger.finished(row.cell.id, self.end_of(row.cell.id))
+        self._settle_all()
+
+    def reached(
+        self, cell_id: str, epoch: int, score: float
+    ) -> Literal["continue", "stop", "wait"]:
+        """A cell has finished an epoch, or tells again of one that it finished before.
+
+        Returns:
+            Whether its trial goes on. Where it does not, `end_of` says what becomes of the cell.
+        """
+        self._ledger.add_epoch(cell_id, epoch, score)
+        row = self._ledger.board[cell_id]
+        if epoch == row.epochs:
+            self._settle(row.cell.config_id)
+            return "continue"  # its training ends by itself
+        if epoch >= self._rungs.max_epochs:
+            return "stop"
+        if epoch not in self._rungs.epochs:
+            return "continue"
+        self._settle(row.cell.config_id, running=cell_id)
+        return self._decided.get((row.cell.config_id, epoch), "wait")
+
+    def end_of(self, cell_id: str) -> CellState:
+        """What a cell is whose trial ended before its training did.
+
+        Returns:
+            Done if it had its full budget, stopped if that was decided, and else waiting.
+        """
+        row = self._ledger.board[cell_id]
+        if row.epochs_done >= self._rungs.max_epochs:
+            return CellState.DONE
+        said = (self._decided.get((row.cell.config_id, epoch)) for epoch in row.scores)
+        return CellState.STOPPED if "stop" in said else CellState.WAITING
+
+    def wanted(self) -> list[str]:
+        """The cells that may run now, those that do among them, in plan order: seeds innermost.
+
+        Empty once every cell is over, and not before: seeds that wait at a rung are decided on as
+        soon as no other can arrive, so a configuration that is not over has one that may run.
+        """
+        self._settle_all()
+        board = self._ledger.board
+        return [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
+
+    def _waits(self, row: Row) -> bool:
+        """Whether a cell stands at a rung that its configuration is not decided on."""
+        rungs = [epoch for epoch in self._rungs.epochs if epoch in row.scores]
+        return any(
+            epoch != row.epochs and (row.cell.config_id, epoch) not in self._decided
+            for epoch in rungs
+        )
+
+    def _settle_all(self) -> None:
+        """Decide on whatever can be, clean arms last, as they go by what is said of others."""
+        for config_id in sorted(self._seeds, key=self._compared.__contains__):
+            self._settle(config_id)
+
+    def _settle(self, config_id: str, running: str | None = None) -> None:
+        """Decide on a configuration wherever nobody can arrive any more.
+
+        Args:
+            config_id: the configuration.
+            running: its cell whose trial is about to hear of the decision, and ends by that.
+        """
+        rows = self._seeds[config_id]
+        for epoch in self._rungs.epochs:
+            if self._decided.get((config_id, epoch)) == "stop":
+                return
+            if (config_id, epoch) in self._decided:
+                continue
+            there = [r for r in rows if epoch in r.scores and r.state not in _BROKEN]
+            if not there or any(r not in there and not r.state.is_over for r in rows):
+                return
+            if not self._decide(config_id, epoch, there):
+                return
+            for row in _unfinished(there, epoch):
+                if row.cell.id != running and self.end_of(row.cell.id) is CellState.STOPPED:
+                    self._ledger.finished(row.cell.id, CellState.STOPPED)
+
+    def _decide(self, config_id: str, epoch: int, there: Sequence[Row]) -> bool:
+        """Decide by the seeds that are left and write it down; False if it is too early."""
+        missing = [row.cell.seed for row in self._seeds[config_id] if row not in there]
+        score = fmean(row.scores[epoch] for row in there)
+        is_judged = config_id not in self._compared
+        decision: Decision | None = "continue"  # there is nothing to stop if all seeds are over
+        if _unfinished(there, epoch):
+            if is_judged:
+                decision = self._rungs.judge(epoch, score, is_complete=not missing)
+            else:
+                decision = self._go_along(config_id, epoch)
+        if decision is None:
+            return False
+        self._ledger.decided(
+            {
+                "config_id": config_id,
+                "epoch": epoch,
+                "score": score,
+                "seeds": [row.cell.seed for row in there],
+                "missing": missing,
+                "decision": decision,
+            }
+        )
+        if is_judged:
+            self._rungs.enter(epoch, score, is_complete=not missing)
+        self._decided[config_id, epoch] = decision
+        return True
+
+    def _go_along(self, clean_id: str, epoch: int) -> Decision | None:
+        """A clean arm goes on with the first that does and stops with the last; None: it waits."""
+        said = {self._said(name, epoch) for name in self._compared[clean_id]}
+        if "continue" in said:
+            return "continue"
+        return None if None in said else "stop"
+
+    def _said(self, config_id: str, epoch: int) -> Decision | None:
+        """What was decided on a configuration by this rung; None where that is to come."""
+        if (config_id, epoch) in self._decided:
+            return self._decided[config_id, epoch]
+        is_over = all(row.state.is_over for row in self._seeds[config_id])
+        return "stop" if is_over else None
+
+
+def _unfinished(rows: Iterable[Row], epoch: int) -> list[Row]:
+    """The cells that have epochs to come after this one."""
+    return [row for row in rows if not row.state.is_over and row.epochs != epoch]

@@ -1,0 +1,210 @@
+"""A race over seeds in the search: which cells run next, and which will never run.
+
+Room: search, without Ray. Who is out is `results.race`'s to say; here it is said once, when a round
+of seeds is complete, written into the journal before it takes effect, and read back from there. So
+neither the order in which cells finish nor a killed driver changes a decision.
+
+The clean arms are not raced: each runs the seeds that one of its configurations runs, as a verdict
+compares the two seed by seed. The budget does not count them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from freelb_tune.results.statistics.racing import FIRST_SEEDS, RaceDecision, race_decide
+from freelb_tune.search.driver.ledger import Ledger
+from freelb_tune.space import Cell, Plan, Space, digest
+from freelb_tune.store import CellState, read_journal
+
+__all__ = ["Race", "check_race", "open_race"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A search's configurations as a race sees them.
+
+    Attributes:
+        raced: cell ids by configuration, in the order of the seeds.
+        clean: the same for clean arms that go along.
+        clean_of: each raced configuration's clean arm, if it has one.
+        seeds: S.
+        budget: most cells of raced configurations; None for all.
+        select: which epoch of a cell counts.
+    """
+
+    raced: Mapping[str, Sequence[str]]
+    clean: Mapping[str, Sequence[str]]
+    clean_of: Mapping[str, str]
+    seeds: int
+    budget: int | None
+    select: str
+
+    @property
+    def name(self) -> str:
+        """Changes with everything that a decision depends on but the scores."""
+        rows = {name: list(cells) for name, cells in self.raced.items()}
+        clean = {name: list(cells) for name, cells in self.clean.items()}
+        facts = {"seeds": self.seeds, "budget": self.budget, "select": self.select}
+        return digest({"raced": rows, "clean": clean, **facts})
+
+    def cells(self, contenders: Iterable[str], places: Iterable[int]) -> list[str]:
+        """The contenders' cells of some seeds, clean arms first."""
+        names = list(contenders)
+        clean = dict.fromkeys(self.clean_of[name] for name in names if name in self.clean_of)
+        return [
+            rows[place]
+            for place in places
+            for rows in [*(self.clean[n] for n in clean), *(self.raced[n] for n in names)]
+        ]
+
+
+def check_race(space: Space, plan: Plan) -> None:
+    """Refuse a race that cannot be, before anything is begun.
+
+    Raises:
+        FreeLBTuneError: fewer than two seeds, or a budget that does not cover two seeds each.
+    """
+    if space.search.algorithm == "race":
+        field = _field(space, plan.cells)
+        race_decide({name: [] for name in field.raced}, field.seeds, field.budget)
+
+
+def open_race(space: Space, ledger: Ledger) -> "Race | None":
+    """The race as far as the journal knows it; None where the search is none.
+
+    Cells that another race, or this one under another budget, had left out are to run again.
+    """
+    race = None
+    if space.search.algorithm == "race":
+        cells = [row.cell for row in ledger.board.rows.values()]
+        race = Race(_field(space, cells), ledger)
+    kept = race.left_out if race else set()
+    for cell_id, row in ledger.board.rows.items():
+        if row.state in (CellState.DROPPED, CellState.SPARED) and cell_id not in kept:
+            ledger.retried(cell_id)
+    if race is not None:
+        race.wanted()  # a killed run may have left a round complete and not decided
+    return race
+
+
+class Race:
+    """One race, from its beginning or from where a killed run left it.
+
+    Args:
+        field: who takes part.
+        ledger: writes decisions down; its board knows states and scores.
+    """
+
+    def __init__(self, field: Field, ledger: Ledger) -> None:
+        self.left_out: set[str] = set()
+        self._field, self._ledger = field, ledger
+        self._done = FIRST_SEEDS
+        self._failed: set[str] = set()
+        self._in = list(field.raced)
+        self._over = False
+        for entry in read_journal(ledger.folder):
+            if entry["event"] == "decided" and entry.get("race") == field.name:
+                self._take(entry)
+
+    def wanted(self) -> list[str]:
+        """The cells of this round that are not over; empty once nothing is to be run.
+
+        Failed cells of earlier rounds that the user wants run again are among them. Decides where
+        a round is complete: what it says is in the journal when this returns.
+        """
+        while not self._over:
+            past, now = range(self._done - 1), range(self._done)[-1:]
+            cells = self._field.cells(self._field.raced, past) + self._field.cells(self._in, now)
+            left = [cell_id for cell_id in cells if not self._ledger.board[cell_id].state.is_over]
+            if left:
+                return left
+            self._decide()
+        return self._ledger.board.waiting()
+
+    def _decide(self) -> None:
+        """Compare the contenders over the seeds that all of them have."""
+        scores = {name: self._scores(name) for name in self._field.raced}
+        said = race_decide(scores, self._field.seeds, self._field.budget)
+        stay = [name for name in said.contenders if name in self._in]
+        out = {name: _why(name, said, self._done) for name in self._in if name not in stay}
+        over = said.is_over or self._done >= self._field.seeds or not stay
+        entry: dict[str, Any] = {
+            "race": self._field.name,
+            "round": self._done,
+            "contenders": stay,
+            "failed": [name for name in said.failed if name in self._in],
+            "over": over,
+            "dropped": self._open(self._field.raced, out),
+            "spared": {},
+        }
+        needed = set() if over else {self._field.clean_of.get(name) for name in stay}
+        idle = [name for name in self._field.clean if name not in needed]
+        entry["spared"] |= self._open(self._field.clean, dict.fromkeys(idle, _IDLE))
+        if over:
+            why = dict.fromkeys(stay, f"the race is over: {said.reason}")
+            entry["spared"] |= self._open(self._field.raced, why)
+        self._ledger.raced(entry)
+        self._take(entry)
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        """Go on from a decision, made now or in an earlier run."""
+        self._in, self._over = list(entry["contenders"]), entry["over"]
+        self._failed |= set(entry["failed"])
+        self._done = entry["round"] + 1
+        self.left_out |= {*entry["dropped"], *entry["spared"]}
+
+    def _open(
+        self, rows_of: Mapping[str, Sequence[str]], reasons: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The cells of some configurations that are not over, with why they will not run."""
+        rows = {cell: why for name, why in reasons.items() for cell in rows_of[name]}
+        board = self._ledger.board
+        return {cell: why for cell, why in rows.items() if not board[cell].state.is_over}
+
+    def _scores(self, name: str) -> list[float | None]:
+        """A configuration's scores up to this round; a failed seed ends them."""
+        if name in self._failed:
+            return [None]
+        scores: list[float | None] = []
+        for cell_id in self._field.raced[name][: self._done]:
+            row = self._ledger.board[cell_id]
+            if row.state is not CellState.DONE and row.state.is_over:
+                return [*scores, None] if row.state in _BROKEN else scores
+            if row.state is not CellState.DONE:
+                return scores
+            scores.append(self._ledger.board.sign * self._ledger.board.selected(row))
+        return scores
+
+
+_IDLE = "no configuration in the race needs it for a comparison"
+_BROKEN = (CellState.FAILED, CellState.DIVERGED, CellState.STOPPED)
+
+
+def _field(space: Space, cells: Sequence[Cell]) -> Field:
+    places = {seed: place for place, seed in enumerate(space.seeds)}
+    rows: dict[str, list[str]] = {}
+    arms: dict[str, Cell] = {}
+    for cell in sorted(cells, key=lambda cell: places[cell.seed]):
+        rows.setdefault(cell.config_id, []).append(cell.id)
+        arms[cell.config_id] = cell
+    tried = [name for name, cell in arms.items() if cell.arm == "adversarial"]
+    raced = tried or list(rows)  # a search over normal training alone races that
+    clean_of = {name: str(arms[name].clean_id) for name in raced if arms[name].clean_id in rows}
+    return Field(
+        raced={name: rows[name] for name in raced},
+        clean={name: rows[name] for name in rows if name not in raced},
+        clean_of={name: clean for name, clean in clean_of.items() if clean not in raced},
+        seeds=len(space.seeds),
+        budget=space.search.budget,
+        select=space.table.select,
+    )
+
+
+def _why(name: str, said: RaceDecision, done: int) -> str:
+    """Why a configuration is out."""
+    if name in said.out_by_test:
+        return f"out of the race after {done} seeds: worse than the leader"
+    if name in said.out_by_budget:
+        return f"out of the race after {done} seeds: the budget keeps only the first in rank"
+    return "out of the race: a seed of its configuration failed"

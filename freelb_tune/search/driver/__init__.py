@@ -1,0 +1,1 @@
+"""What the driver keeps while a search runs. No Ray."""

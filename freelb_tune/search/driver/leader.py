@@ -1,0 +1,103 @@
+"""Which cell's model is the selected one, and whose weights may still be.
+
+Room: search, without Ray. The table ranks configurations by their means over seeds, and the first
+of it is selected: a single cell that scores higher, of a configuration that does not, is luck.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from freelb_tune.search.driver.board import Board, Row
+from freelb_tune.store import CellState
+
+__all__ = ["Leader", "find_leader", "may_lead"]
+
+_UNDER_WAY = (CellState.WAITING, CellState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The selected cell.
+
+    Attributes:
+        row: the cell: of its configuration the seed that scores best.
+        mean: its configuration's mean over seeds; None where no configuration is complete, so that
+            this is only the best cell that is done.
+        seeds: how many seeds that is the mean of.
+    """
+
+    row: Row
+    mean: float | None
+    seeds: int
+
+
+def find_leader(board: Board, has_weights: Callable[[str], bool]) -> Leader | None:
+    """The best seed of the configuration that ranks first in the table, whatever ended when.
+
+    Clean arms are what the others are compared with and rank only where there are no others. Of
+    equals the first in the plan leads.
+
+    Args:
+        board: states and scores.
+        has_weights: whether a cell's weights are still there. Read only where no configuration is
+            complete: then the best cell is chosen from those that have some, if any has.
+
+    Returns:
+        None before any cell is done.
+    """
+    ranked, clean = _arms(board)
+    counted = [_counted(rows) for rows in ranked or clean]
+    complete = [rows for rows in counted if rows and len(_done(rows)) == len(rows)]
+    if complete:
+        first = max(complete, key=lambda rows: board.sign * _mean(board, rows))
+        return Leader(_best(board, first), _mean(board, first), len(first))
+    for arms in (ranked, clean):
+        done = [row for rows in arms for row in _done(rows)]
+        pool = [row for row in done if has_weights(row.cell.id)] or done
+        if pool:
+            return Leader(_best(board, pool), None, 0)
+    return None
+
+
+def may_lead(board: Board) -> set[str]:
+    """The cells whose weights are worth their room for now.
+
+    They are the best seeds of configurations that are under way: each has seeds to come, and none
+    that is lost, so it may be the first in the table once it is complete.
+    """
+    ranked, clean = _arms(board)
+    kept = set()
+    for rows in map(_counted, ranked or clean):
+        done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
+        if done and coming and len(done) + len(coming) == len(rows):
+            kept.add(_best(board, done).cell.id)
+    return kept
+
+
+def _arms(board: Board) -> tuple[list[list[Row]], list[list[Row]]]:
+    """The cells of each configuration, in plan order: of the adversarial ones, of the clean."""
+    configs: dict[str, list[Row]] = {}
+    for row in board.rows.values():
+        configs.setdefault(row.cell.config_id, []).append(row)
+    arms: tuple[list[list[Row]], list[list[Row]]] = ([], [])
+    for rows in configs.values():
+        arms[rows[0].cell.arm == "clean"].append(rows)
+    return arms
+
+
+def _counted(rows: Sequence[Row]) -> list[Row]:
+    """The cells that make a configuration complete: those that a race was over before do not."""
+    return [row for row in rows if row.state is not CellState.SPARED]
+
+
+def _done(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.state is CellState.DONE and row.scores]
+
+
+def _mean(board: Board, rows: Sequence[Row]) -> float:
+    return fmean(board.selected(row) for row in rows)
+
+
+def _best(board: Board, rows: Sequence[Row]) -> Row:
+    return max(rows, key=lambda row: (board.sign * board.selected(row), -row.place))

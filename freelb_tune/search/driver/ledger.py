@@ -1,0 +1,176 @@
+"""The driver's one hand: writes what happens to cells into the store, then tells the board.
+
+Room: search, without Ray. The order is always the same: the journal first, then the files that
+follow from it, then the reader. What a killed run leaves undone after the journal, `repair` does.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.search.driver.best import BestModel, drop_checkpoint
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.leader import Leader
+from freelb_tune.search.driver.listener import Guard
+from freelb_tune.store import CellState, Journal, utc_now
+
+__all__ = ["Ledger", "Outputs"]
+
+_OUTPUT_SECONDS = 2.0  # tables are rewritten at most this often
+_OUTPUT_SHARE = 10.0  # and never take more than a tenth of the driver's time
+
+
+class Outputs:
+    """Rewrites tables as results arrive, but not so often that it would slow the search.
+
+    Args:
+        write: rewrites every output of the results folder.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = write
+        self._due = 0.0
+        self._stale = False
+
+    def touch(self) -> None:
+        """Something changed: rewrite now, or at a later `flush`."""
+        self._stale = True
+        self.flush()
+
+    def flush(self, *, now: bool = False) -> None:
+        """Rewrite if something changed and the last time is long enough ago, or `now`."""
+        start = time.monotonic()
+        if not (now or (self._stale and start >= self._due)):
+            return
+        self._write()
+        took = time.monotonic() - start
+        self._stale = False
+        self._due = start + max(_OUTPUT_SECONDS, _OUTPUT_SHARE * took)
+
+
+class Ledger:
+    """Takes down what happens to the cells of one run.
+
+    Args:
+        journal: open; the run holds the folder.
+        board: every cell of the plan with what is known of it.
+        best: the keeper of `best/`.
+        outputs: the tables.
+        guard: the reader.
+    """
+
+    def __init__(
+        self, journal: Journal, board: Board, best: BestModel, outputs: Outputs, guard: Guard
+    ) -> None:
+        self.board = board
+        self.ran = 0
+        self._journal = journal
+        self.folder: Path = journal.folder
+        self._best = best
+        self._outputs = outputs
+        self._guard = guard
+
+    def repair(self) -> None:
+        """Do what a killed run may have left undone for the cells that are over."""
+        for row in self.board.rows.values():
+            if row.state.is_over and row.state is not CellState.FAILED:
+                drop_checkpoint(self.folder, row.cell.id)
+        self._best.settle(self.board)
+
+    @property
+    def leader(self) -> Leader | None:
+        """The cell in `best/`; None before one is done."""
+        return self._best.leader
+
+    def write_outputs(self) -> None:
+        """Rewrite the tables now."""
+        self._outputs.flush(now=True)
+
+    def say(self, text: str) -> None:
+        """Tell the reader one line."""
+        self._guard.tell(self._guard.listener.said, text)
+
+    def started(self, cell_id: str) -> None:
+        """A worker has taken the cell up."""
+        self._journal.append("started", cell_id=cell_id, at=utc_now())
+        self.board.start_clock()
+        self._set(cell_id, CellState.RUNNING)
+
+    def add_epoch(self, cell_id: str, epoch: int, score: float) -> None:
+        """The cell finished an epoch; its own log has it already."""
+        if self.board.add_epoch(cell_id, epoch, score):
+            self._tell(cell_id)
+
+    def decided(self, entry: Mapping[str, Any]) -> None:
+        """ASHA decided on a configuration; this is on disk when it takes effect."""
+        self._journal.append("decided", **entry)
+
+    def waits(self, cell_id: str) -> None:
+        """The cell's trial has ended before the cell: another one goes on with it."""
+        self._set(cell_id, CellState.WAITING)
+
+    def raced(self, entry: Mapping[str, Any]) -> None:
+        """A round of a race was decided; this is on disk when it takes effect.
+
+        Args:
+            entry: the decision; "dropped" and "spared" have the cells that will never run, with
+                the reason.
+        """
+        self._journal.append("decided", **entry)
+        for state in (CellState.DROPPED, CellState.SPARED):
+            for cell_id, why in entry[state.value].items():
+                self.board[cell_id].message = why
+                self._set(cell_id, state)
+        self._best.settle(self.board)
+        self._outputs.touch()
+
+    def finished(self, cell_id: str, state: CellState) -> None:
+        """The cell is done, or was stopped early."""
+        self._journal.append("finished", cell_id=cell_id, state=state.value)
+        drop_checkpoint(self.folder, cell_id)
+        self._close_cell(cell_id, state)
+
+    def failed(
+        self, cell_id: str, state: CellState, message: str, *, keep_checkpoint: bool = False
+    ) -> None:
+        """The cell failed or diverged.
+
+        Args:
+            cell_id: the cell.
+            state: which of the two.
+            message: why, in one line.
+            keep_checkpoint: its worker died and training itself was sound: a retry can go on.
+        """
+        self._journal.append("failed", cell_id=cell_id, state=state.value, message=message)
+        if not keep_checkpoint:
+            drop_checkpoint(self.folder, cell_id)
+        self.board[cell_id].message = message
+        self._close_cell(cell_id, state)
+
+    def retried(self, cell_id: str) -> None:
+        """The cell's worker died, or it failed in an earlier run: it is to run again."""
+        self._journal.append("retried", cell_id=cell_id)
+        self.board[cell_id].message = None
+        self._set(cell_id, CellState.WAITING)
+
+    def tick(self) -> None:
+        """Nothing happened."""
+        self._outputs.flush()
+        self._guard.tell(self._guard.listener.tick)
+
+    def _close_cell(self, cell_id: str, state: CellState) -> None:
+        """What follows from a cell's end: the leader, the weights, the tables."""
+        self._set(cell_id, state, tell=False)
+        self.ran += 1
+        self._best.settle(self.board, cell_id)
+        self._outputs.touch()
+        self._tell(cell_id)
+
+    def _set(self, cell_id: str, state: CellState, *, tell: bool = True) -> None:
+        self.board[cell_id].state = state
+        if tell:
+            self._tell(cell_id)
+
+    def _tell(self, cell_id: str) -> None:
+        self._guard.tell(self._guard.listener.changed, cell_id)

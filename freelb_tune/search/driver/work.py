@@ -1,0 +1,117 @@
+"""How a cell is trained, as search sees it, and what a caller may ask of a search.
+
+Room: search, without Ray and without torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from freelb_tune.space import Cell
+from freelb_tune.store import CellState, EpochRecord
+
+__all__ = [
+    "Prepare",
+    "Ready",
+    "SearchOptions",
+    "SearchSummary",
+    "Train",
+    "Work",
+]
+
+
+class Train(Protocol):
+    """Trains one cell; `freelb_tune.training.run_cell` is the one that is meant."""
+
+    def __call__(
+        self,
+        cell: Cell,
+        prepared: Any,
+        folder: Path,
+        report: Callable[[EpochRecord], None],
+        threads: int,
+        /,
+    ) -> None:
+        """Train a cell in its folder, going on from the epochs that are there.
+
+        Each epoch is on disk before `report` hears of it; known epochs are reported again,
+        untrained. Whatever `report` raises passes through.
+        """
+
+
+class Ready(Protocol):
+    """What was prepared for a cell; small, as it travels to the workers."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the cell's full budget has."""
+
+
+class Prepare(Protocol):
+    """Reads and tokenises data once for many cells; `freelb_tune.training.prepare` is meant."""
+
+    def __call__(
+        self, cells: Sequence[Cell], cache: Path, say: Callable[[str], None], /
+    ) -> Mapping[str, Ready]:
+        """What `Train` needs of each cell's data and model, by cell id."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a search does with a cell.
+
+    Attributes:
+        prepare: run once, in the driver.
+        train: run in a worker, once per trial.
+        load: run in the driver beside Ray's start: imports what `prepare` will need.
+        worker: module that a worker may load as it starts: imports what `train` will need.
+    """
+
+    prepare: Prepare
+    train: Train
+    load: Callable[[], None] = lambda: None
+    worker: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What a caller may ask of a search that is no part of the search space.
+
+    Attributes:
+        address: a running Ray cluster to join, such as `auto`; None starts one here.
+        dashboard: start Ray's dashboard on 127.0.0.1 (a cluster that is joined has its own).
+        retry_failed: run failed and diverged cells again.
+        command: the command line that asked for this, kept in the journal and beside `best/`.
+        cache: where prepared data is kept; None: the user's cache folder, and with `address`
+            the results folder, which every machine sees.
+    """
+
+    address: str | None = None
+    dashboard: bool = True
+    retry_failed: bool = False
+    command: tuple[str, ...] = ()
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """How a search ended.
+
+    Attributes:
+        folder: the results folder.
+        counts: how many of the plan's cells are in each state.
+        ran: how many cells this call ran to their end.
+        best: id of the cell in `best/`; None before one finished.
+        best_score: its score at its best epoch.
+        interrupted: Ctrl-C or SIGTERM ended the search early; the same command continues it.
+        wall_seconds: this call, by the monotonic clock.
+    """
+
+    folder: Path
+    counts: Mapping[CellState, int] = field(default_factory=dict)
+    ran: int = 0
+    best: str | None = None
+    best_score: float | None = None
+    interrupted: bool = False
+    wall_seconds: float = 0.0

@@ -1,0 +1,230 @@
+"""Ray itself: starting it here, or joining a cluster, and what its machines have.
+
+Room: search. Ray's files are scratch: they live in a folder of their own that goes when the
+search ends, and what a killed search left of it goes when the next one starts.
+"""
+
+import hashlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
+
+__all__ = [
+    "OFFLINE",
+    "TRIAL_ENVIRONMENT",
+    "Running",
+    "machines",
+    "running_ray",
+]
+
+_DRIVER_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",  # else pages that were held back are printed at the end
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints boxes even with verbose=0
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Ray's files repeat or lose lines
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # we end at once: everything known is on disk
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Ray's snapshots are never read
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
+}
+"""For the driver while Ray runs."""
+
+TRIAL_ENVIRONMENT = {
+    # How long a stopped trial may take to unwind; after Ray's own 2 s the NEXT trial on that
+    # worker fails without having run (ray issue 29268).
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "120",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+"""For every worker; the threads come on top."""
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""For every trial, as the driver has fetched everything; the driver itself stays online."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A Ray that runs.
+
+    Attributes:
+        scratch: folder for what Ray Tune writes.
+        dashboard: the dashboard's address; None where there is none.
+    """
+
+    scratch: Path
+    dashboard: str | None
+
+
+_CONNECT_SECONDS = 10.0
+_OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def running_ray(
+    address: str | None,
+    *,
+    with_dashboard: bool,
+    results: Path,
+    trial_environment: Mapping[str, str],
+    preload: str | None = None,
+) -> Iterator[Running]:
+    """Have Ray running: the session that this process has, the cluster at an address, or a new one.
+
+    Args:
+        address: of a cluster to join; None starts Ray in this machine, on 127.0.0.1.
+        with_dashboard: whether a new Ray gets its dashboard.
+        results: the results folder, which names the scratch folder.
+        trial_environment: environment variables of the workers.
+        preload: module that a new Ray's workers, one per core, load as they start.
+
+    Yields:
+        Its scratch folder, gone afterwards, and its dashboard.
+
+    Raises:
+        FreeLBTuneError: there is no cluster at the address.
+    """
+    scratch = _make_scratch(results)
+    try:
+        with _environment(_DRIVER_ENVIRONMENT), ray_kept_quiet():
+            import ray
+
+            is_ours, url = not ray.is_initialized(), None
+            if is_ours:
+                logging.getLogger("ray").setLevel(logging.ERROR)
+                early = {"RAY_preload_python_modules": preload} if preload else {}
+                with _environment({**trial_environment, **early}):  # a new Ray's inherit it
+                    url = _init(address, with_dashboard, scratch, trial_environment)
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the ledger says it all
+            try:
+                yield Running(scratch, f"http://{url}" if url else None)
+            finally:
+                if is_ours:
+                    ray.shutdown()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def machines() -> list[dict[str, float]]:
+    """What each machine of the running Ray has: `CPU`, `GPU` and what else Ray counts."""
+    import ray
+
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def _init(
+    address: str | None, with_dashboard: bool, scratch: Path, variables: Mapping[str, str]
+) -> str | None:
+    """Start or join Ray; returns HOST:PORT of its dashboard, if it has one."""
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is not None:
+        _check_address(address)
+        try:
+            joined = ray.init(address=address, runtime_env={"env_vars": dict(variables)}, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as err:
+            first = next(iter(str(err).splitlines()), type(err).__name__)
+            raise FreeLBTuneError(
+                f"--address {address}: no Ray cluster can be joined there ({first}); start one "
+                "with `ray start --head`, give its HOST:PORT, or leave --address out to run here"
+            ) from err
+        return joined.dashboard_url or None
+    _secure_token()
+    with _environment({"RAY_ADDRESS": ""}):  # a cluster is joined when --address says so
+        started = ray.init(
+            address="local",
+            include_dashboard=with_dashboard,
+            dashboard_host="127.0.0.1",
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=str(scratch),
+            **quiet,
+        )
+    return started.dashboard_url or None
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nothing listens; Ray would try it for ten minutes.
+
+    Raises:
+        FreeLBTuneError: it is no HOST:PORT, or nobody answers there.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "/" in address:
+        raise FreeLBTuneError(
+            f"--address {address}: expected HOST:PORT of a Ray cluster's head, or auto"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as err:
+        raise FreeLBTuneError(
+            f"--address {address}: no Ray cluster answers there ({err}); start one with "
+            "`ray start --head`, give its HOST:PORT, or leave --address out to run here"
+        ) from err
+
+
+def _secure_token() -> None:
+    """Have a token that only this user can read: whoever has it can run code in our Ray.
+
+    Ray 2.60 asks for it by default in a Ray that it starts, and would write it readable to all.
+    """
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)
+        return
+    except OSError as err:
+        raise FreeLBTuneError(
+            f"{path}: cannot write Ray's token here ({err.strerror}); set RAY_AUTH_TOKEN_PATH to "
+            "a file in a folder of yours"
+        ) from err
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def _make_scratch(results: Path) -> Path:
+    """A new folder with a short path, as Ray's sockets allow 107 characters; old ones go.
+
+    The caller holds the lock of the results folder, so no other run uses an old one.
+    """
+    name = hashlib.sha256(str(results.resolve()).encode()).hexdigest()[:8]
+    base = Path(tempfile.gettempdir())
+    if len(str(base)) > 20 and sys.platform != "win32":
+        base = Path("/tmp")
+    for old in base.glob(f"flt-{name}-*"):
+        if old.is_dir() and not old.is_symlink() and old.stat().st_uid == os.getuid():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"flt-{name}-", dir=base))

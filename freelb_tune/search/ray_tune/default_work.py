@@ -1,0 +1,46 @@
+"""The training room as a search uses it, loaded when a cell is to be trained.
+
+Room: search, without Ray until a worker trains.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.search.driver.work import Ready, Work
+from freelb_tune.space import Cell
+from freelb_tune.store import EpochRecord
+
+__all__ = ["default_work"]
+
+
+def default_work() -> Work:
+    """The training room's own functions, which load torch when they are called."""
+    return Work(_prepare, _train, _load, "freelb_tune.search.ray_tune.worker")
+
+
+def _load() -> None:
+    with suppress(Exception):  # `prepare` will meet it again, where it can be told
+        import freelb_tune.training.inputs.preparation  # noqa: F401
+
+
+def _prepare(
+    cells: Sequence[Cell], cache: Path, say: Callable[[str], None], /
+) -> Mapping[str, Ready]:
+    from freelb_tune.training import prepare
+
+    return prepare(cells, cache, say)
+
+
+def _train(
+    cell: Cell,
+    prepared: Any,
+    folder: Path,
+    report: Callable[[EpochRecord], None],
+    threads: int,
+    /,
+) -> None:
+    from freelb_tune.search.ray_tune.worker import run_cell
+
+    run_cell(cell, prepared, folder, report, threads)

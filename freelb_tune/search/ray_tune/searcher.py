@@ -1,0 +1,70 @@
+"""Which cell runs next, as one of Ray Tune's search algorithms: it hands out cells, not settings.
+
+Room: search.
+"""
+
+from typing import Any, Protocol
+
+from ray.tune.search import Searcher
+
+from freelb_tune.search.ray_tune.watch import Watch
+
+__all__ = ["CellSearcher", "Source"]
+
+
+class Source(Protocol):
+    """Knows which cells may run now: `Race` and `Halving`."""
+
+    def wanted(self) -> list[str]:
+        """The cells that may run and are not over, those that run among them, best first.
+
+        Empty once nothing is to be run any more.
+        """
+
+
+class CellSearcher(Searcher):
+    """Suggests the cells that may run one by one, and nothing while all of them run.
+
+    A cell whose trial has ended may be suggested again, for another trial to go on with it.
+
+    Args:
+        source: reads the board, which `Watch` keeps, and nothing of Ray's results.
+        watch: raises at the end of the step what a decision could not do, such as a full disk.
+    """
+
+    def __init__(self, source: Source, watch: Watch) -> None:
+        super().__init__()
+        self._source, self._watch = source, watch
+        self._given: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next cell; None while others have to end first; FINISHED when all is over."""
+        try:
+            wanted = self._source.wanted()
+        except Exception as err:  # raised again by `Watch`
+            self._watch.error = self._watch.error or err
+            return Searcher.FINISHED
+        if not wanted:
+            return Searcher.FINISHED
+        given = set(self._given.values())
+        free = next((cell_id for cell_id in wanted if cell_id not in given), None)
+        if free is None:
+            return None
+        self._given[trial_id] = free
+        return {"cell": free}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The trial runs no more; `Watch` has told the board, or does so before the next step."""
+        self._given.pop(trial_id, None)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal has it all, and Ray's files are never read here."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles searchers into files that are never read here."""
+        return {}

@@ -1,0 +1,177 @@
+"""Having the unfinished cells run: Ray first, then data, then trials until none is left.
+
+Room: search. Loads Ray when it is called, not before.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from freelb_tune.adversary import loaded_plugins
+from freelb_tune.search.algorithms.halving import Halving, plan_halving
+from freelb_tune.search.algorithms.race import Race
+from freelb_tune.search.driver.board import Row
+from freelb_tune.search.driver.interruption import Interruption
+from freelb_tune.search.driver.ledger import Ledger
+from freelb_tune.search.driver.work import Ready, SearchOptions, Work
+from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
+from freelb_tune.search.ray_tune.default_work import default_work
+from freelb_tune.search.ray_tune.machine import check_this_machine
+from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
+from freelb_tune.space import Space
+from freelb_tune.store import CellState, write_environment
+
+if TYPE_CHECKING:
+    from freelb_tune.search.ray_tune.watch import Watch
+
+__all__ = ["run_trials"]
+
+_ROUNDS = 3  # how often Ray is handed cells that it gave back without a word
+
+
+def run_trials(
+    space: Space,
+    ledger: Ledger,
+    options: SearchOptions,
+    work: Work | None,
+    interruption: Interruption,
+    race: Race | None = None,
+) -> None:
+    """Run every cell that is not over.
+
+    Args:
+        space: what the user asked for.
+        ledger: takes everything down; its board says what is left.
+        options: where and how.
+        work: how cells are prepared and trained; None for the training room.
+        interruption: whether the user asks to end.
+        race: what decides which cells run; None runs all.
+
+    Raises:
+        KeyboardInterrupt: the user asked to end.
+        FreeLBTuneError: as `run_search`.
+    """
+    if options.address is None:
+        check_this_machine(space.resources)
+    work = work or default_work()
+    Thread(target=work.load).start()  # Ray's start is mostly waiting
+    environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
+    with _on_machines(space, ledger, options, environment, work.worker) as (share, scratch):
+        from freelb_tune.search.ray_tune.fit import fit
+        from freelb_tune.search.ray_tune.trial import Job
+        from freelb_tune.search.ray_tune.watch import Watch
+
+        ready = _prepare(space, ledger, options, work)  # while Ray's workers start
+        halving = plan_halving(space.search, ledger, ready)
+        waiting = ledger.board.waiting()
+        if not waiting:
+            return
+        variables = environment | OFFLINE
+        job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
+        watch = Watch(ledger, halving, lambda: interruption.asked)
+        scheduler, source = _scheduler(halving, watch), race or halving
+        resources = space.resources
+        if source is not None and options.address is None:  # else Ray starts one trial at a time
+            resources = resources.model_copy(update={"max_concurrent": share.at_once})
+        for _ in range(_ROUNDS):
+            cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
+            job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
+            with interruption.watched():
+                fit(job, share, resources, scheduler, watch, scratch, source)
+            if race is not None:
+                race.wanted()  # decides the last round
+            waiting = ledger.board.waiting()
+            if not waiting:
+                return
+    for cell_id in waiting:
+        ledger.failed(cell_id, CellState.FAILED, "Ray did not run its trial", keep_checkpoint=True)
+
+
+def _prepare(
+    space: Space, ledger: Ledger, options: SearchOptions, work: Work
+) -> Mapping[str, Ready]:
+    """Prepare the cells that are left; under ASHA all, as its budget is the largest of the plan."""
+    rows = ledger.board.rows
+    asked: list[Row] = [
+        row for row in rows.values() if not row.state.is_over or space.search.algorithm == "asha"
+    ]
+    ready = work.prepare([row.cell for row in asked], _cache(options, ledger.folder), ledger.say)
+    for row in asked:
+        if not row.state.is_over:
+            row.epochs = ready[row.cell.id].epochs
+    return ready
+
+
+def _cache(options: SearchOptions, folder: Path) -> Path:
+    """Where prepared data is kept."""
+    if options.cache is not None:
+        return options.cache.resolve()
+    if options.address is not None:
+        return folder.parent / ".freelb-tune-cache"
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home).resolve() / "freelb-tune"
+
+
+def _scheduler(halving: Halving | None, watch: "Watch") -> object | None:
+    """Ray's scheduler; None runs all trials as they come."""
+    if halving is None:
+        return None
+    from freelb_tune.search.ray_tune.asha import HalvingScheduler
+
+    return HalvingScheduler(halving, watch)
+
+
+@contextmanager
+def _on_machines(
+    space: Space,
+    ledger: Ledger,
+    options: SearchOptions,
+    environment: Mapping[str, str],
+    worker: str | None,
+) -> Iterator[tuple[Share, Path]]:
+    """Have Ray running on machines that can take a trial; what was found is said and kept."""
+    ledger.say("starting Ray" if options.address is None else f"joining Ray at {options.address}")
+    with running_ray(
+        options.address,
+        with_dashboard=options.dashboard,
+        results=ledger.folder,
+        trial_environment=environment,
+        preload=worker if _fills_the_cores(space, ledger) else None,
+    ) as running:
+        share = find_share(space.resources, machines())
+        if options.address is not None:
+            from freelb_tune.search.ray_tune.preflight import check_machines
+
+            check_machines(ledger.folder)
+        ledger.say(share.text)
+        if running.dashboard:
+            ledger.say(f"Ray's dashboard: {running.dashboard} (its token: ray get-auth-token)")
+        cells = [row.cell for row in ledger.board.rows.values()]
+        write_environment(
+            ledger.folder,
+            _devices(),
+            {
+                "data": sorted({cell.data for cell in cells}),
+                "weights": sorted({cell.weights for cell in cells}),
+            },
+        )
+        yield share, running.scratch
+
+
+def _fills_the_cores(space: Space, ledger: Ledger) -> bool:
+    """Whether each core's worker will train: then all may load torch while the data is read."""
+    asked = space.resources
+    limited = asked.gpu or asked.max_concurrent is not None or (asked.cpu or 1) > 1
+    cores = os.cpu_count() or 1
+    return not limited and not may_have_accelerators() and len(ledger.board.waiting()) >= cores
+
+
+def _devices() -> list[str]:
+    """The accelerators that Ray has found, by model."""
+    prefix = "accelerator_type:"
+    names = {name for machine in machines() for name in machine if name.startswith(prefix)}
+    return sorted(name.removeprefix(prefix) for name in names)

@@ -1,0 +1,140 @@
+"""Ray Tune's callback: turns what Ray says of trials into what the ledger says of cells.
+
+Room: search. Driver's side.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.exceptions import RayActorError
+
+from freelb_tune.search.algorithms.halving import Halving
+from freelb_tune.search.driver.ledger import Ledger
+from freelb_tune.search.ray_tune.trial import OUTCOME
+from freelb_tune.store import CellState
+
+__all__ = ["Watch"]
+
+
+class Watch(tune.Callback):
+    """Writes down what happens to trials.
+
+    Ray swallows exceptions of some of these methods and wraps those of others, so the first one
+    (a full disk, say) is kept and raised as it was at the end of the step.
+
+    Args:
+        ledger: takes it all down.
+        halving: says what becomes of a cell whose trial it ended; None where nothing does that.
+        should_stop: whether the user asked to end; looked at after each step.
+    """
+
+    def __init__(
+        self, ledger: Ledger, halving: Halving | None, should_stop: Callable[[], bool]
+    ) -> None:
+        self.error: Exception | None = None
+        self._ledger = ledger
+        self._halving = halving
+        self._should_stop = should_stop
+        self._actors: dict[str, Any] = {}
+        self._breaks: Counter[str] = Counter()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._actors[trial.trial_id] = trial.temporary_state.ray_actor
+        self._keep(self._ledger.started, trial.config["cell"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "epoch" in result:
+            self._keep(
+                self._ledger.add_epoch, trial.config["cell"], result["epoch"], result["score"]
+            )
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._actors.pop(trial.trial_id, None)
+        self._keep(self._complete, trial)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._actors.pop(trial.trial_id, None)
+        cell_id = trial.config["cell"]
+        self._breaks[cell_id] += 1
+        self._keep(self._ledger.retried, cell_id)
+        label = self._ledger.board.label[cell_id]
+        self._keep(self._ledger.say, f"{label}: {_why(trial)}; it goes on from its last epoch")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._actors.pop(trial.trial_id, None)
+        cell_id = trial.config["cell"]
+        self._breaks[cell_id] += 1
+        count = self._breaks[cell_id]
+        message = f"{_why(trial)} ({'once' if count == 1 else f'{count} times'})"
+        self._keep(
+            lambda: self._ledger.failed(cell_id, CellState.FAILED, message, keep_checkpoint=True)
+        )
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._keep(self._ledger.tick)
+        if self.error is not None:
+            raise self.error
+        if self._should_stop():
+            raise KeyboardInterrupt  # no Exception: Ray leaves its loop without waiting for trials
+
+    def kill_actors(self) -> None:
+        """End the workers of running trials at once; all they know is on disk."""
+        for actor in self._actors.values():
+            if actor is not None:
+                ray.kill(actor)
+        self._actors.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles callbacks into files that are never read here."""
+        return {}
+
+    def _complete(self, trial: Any) -> None:
+        """A trial told its outcome, or the scheduler ended it."""
+        cell_id, last = trial.config["cell"], trial.last_result
+        if OUTCOME in last:
+            state = CellState(last[OUTCOME])
+        else:
+            state = self._halving.end_of(cell_id) if self._halving else CellState.STOPPED
+        if state is CellState.WAITING:
+            self._ledger.waits(cell_id)
+        elif state in (CellState.FAILED, CellState.DIVERGED):
+            self._ledger.failed(cell_id, state, last["message"])
+        else:
+            self._ledger.finished(cell_id, state)
+
+    def _keep(self, call: Callable[..., None], *args: Any) -> None:
+        """Call, and keep the first exception for the end of the step; after it nothing is said."""
+        if self.error is not None:
+            return
+        try:
+            call(*args)
+        except Exception as err:  # raised again in `on_step_end`
+            self.error = err
+
+
+def _why(trial: Any) -> str:
+    """Why a trial broke off without telling an outcome, in one line."""
+    error = _error_of(trial)
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    if not isinstance(error, RayActorError):
+        return f"its worker broke: {lines[-1]}" if lines else "its worker broke"
+    errors = [line for line in lines if re.match(r"\w+Error: ", line)]  # it could not even start
+    memory = [line for line in lines if "out of memory" in line.lower()]
+    reason = next(iter([*errors[-1:], *memory]), None)
+    return f"its worker died: {reason}" if reason else "its worker died (killed, or out of memory)"
+
+
+def _error_of(trial: Any) -> BaseException | None:
+    """The exception that Ray met last; Ray's own getters look where it arrives only later."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    error = ray.cloudpickle.loads(Path(path).read_bytes())
+    return error if isinstance(error, BaseException) else None

@@ -1,0 +1,1 @@
+"""What a cell is trained on: its model, its tokens, its arguments."""

@@ -1,0 +1,113 @@
+"""A cell's settings as `TrainingArguments` and adversary settings.
+
+Room: training.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from transformers import TrainingArguments
+
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS, AdversarySettings
+from freelb_tune.space.cell import Cell
+
+__all__ = ["adversary_settings", "check_accumulation", "check_arguments", "training_arguments"]
+
+OURS: dict[str, Any] = {
+    "eval_strategy": "no",  # the cell evaluates, reports and checkpoints itself
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "report_to": [],
+    "disable_tqdm": True,
+    "logging_nan_inf_filter": False,  # it would wait for the device on each step
+}
+
+
+def adversary_settings(cell: Cell) -> AdversarySettings:
+    """The settings of the cell's adversary.
+
+    Raises:
+        FreeLBTuneError: an unknown method, a setting that it does not have, or a plugin whose code
+            is not what the cell was planned with.
+    """
+    content = cell.section("adversary")
+    method = str(content.get("method", "freelb"))
+    if method not in ADVERSARIES:
+        hint = f"{method!r} was a plugin's; name it with --plugin: " if cell.plugin else ""
+        raise FreeLBTuneError(f"adversary.method: {hint}{unknown_name(method, ADVERSARIES)}")
+    if cell.plugin and cell.plugin != PLUGINS.get(method):
+        raise FreeLBTuneError(
+            f"adversary.method: the plugin of {method!r} has changed since cell {cell.id} was "
+            "planned; put it back as it was, or start the search again, which runs it as it is now"
+        )
+    try:
+        return ADVERSARIES[method].model_validate(content)
+    except ValidationError as err:
+        raise FreeLBTuneError(f"adversary: {err}") from err
+
+
+def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
+    """The cell's `TrainingArguments`: its own settings over the defaults for this device.
+
+    bf16 and TF32 are on by default where the device is good at them, never on a CPU.
+
+    Raises:
+        FreeLBTuneError: `TrainingArguments` refuses a setting.
+    """
+    given = cell.section("trainer")
+    content = {**_device_defaults(given), **given, **OURS}
+    content |= {"output_dir": str(folder), "seed": cell.seed, "data_seed": cell.seed}
+    content.setdefault("per_device_eval_batch_size", 32)
+    try:
+        return TrainingArguments(**content)
+    except (TypeError, ValueError, ImportError) as err:
+        raise FreeLBTuneError(f"trainer: {str(err).strip()} (cell {cell.id})") from err
+
+
+def check_accumulation(method: str, accumulated: int) -> None:
+    """Refuse gradient accumulation for an adversary that lets the optimizer step between passes.
+
+    Args:
+        method: the adversary's name.
+        accumulated: mini-batches in one weight update.
+
+    Raises:
+        FreeLBTuneError: there are several.
+    """
+    if accumulated > 1:
+        raise FreeLBTuneError(
+            f"adversary {method} steps the weights on each pass, and "
+            f"trainer.gradient_accumulation_steps is {accumulated}: the mini-batches of one "
+            "update would meet different weights; set it to 1 and raise "
+            "trainer.per_device_train_batch_size instead"
+        )
+
+
+def check_arguments(cells: Iterable[Cell], folder: Path) -> None:
+    """Build each distinct `trainer` section once, so that a refusal comes before anything runs."""
+    seen = set()
+    for cell in cells:
+        adversary = adversary_settings(cell)
+        if adversary.UPDATES_WEIGHTS:
+            accumulated = training_arguments(cell, folder).gradient_accumulation_steps
+            check_accumulation(adversary.method, accumulated)
+        key = repr(sorted(cell.section("trainer").items()))
+        if key not in seen:
+            seen.add(key)
+            training_arguments(cell, folder)
+
+
+def _device_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    if not torch.cuda.is_available():
+        if given.get("bf16") or given.get("fp16"):
+            raise FreeLBTuneError(
+                "trainer.bf16 and trainer.fp16 are for GPUs; this machine has none that torch "
+                "sees, and on a CPU they are slower than float32: take them out"
+            )
+        return {"use_cpu": True, "dataloader_pin_memory": False}
+    good = torch.cuda.get_device_capability()[0] >= 8  # Ampere and later
+    return {"bf16": good and not given.get("fp16"), "tf32": good}

@@ -1,0 +1,120 @@
+"""A cell's model: pretrained weights read once per process, a head drawn from the cell's seed.
+
+Room: training.
+"""
+
+import copy
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    set_seed,
+)
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.inputs.model_config import UNBUILT, short
+from freelb_tune.training.inputs.source import ModelSource
+from freelb_tune.training.inputs.tokens import Tokens
+
+__all__ = ["build_model"]
+
+
+def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedModel:
+    """The classifier a cell starts from; the same bits for the same seed, cached or not.
+
+    Every weight that the checkpoint lacks (the head) is drawn from the seed after the others are
+    read; a head of another size than the task's is replaced.
+
+    Raises:
+        FreeLBTuneError: transformers knows no sequence classifier of this type.
+    """
+    labels = tuple(tokens.labels) if tokens.labels else None
+    if source.folder is None:
+        set_seed(seed)
+        return _from_config(source, tokens, labels)
+    fields = json.dumps(source.config or {}, sort_keys=True)
+    pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code, fields)
+    model = copy.deepcopy(pristine)
+    set_seed(seed)
+    _draw(model, missing)
+    return model
+
+
+def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
+    if labels is None:
+        return {"num_labels": 1, "problem_type": "regression"}
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+        "problem_type": "single_label_classification",
+    }
+
+
+def _from_config(
+    source: ModelSource, tokens: Tokens, labels: tuple[str, ...] | None
+) -> PreTrainedModel:
+    content = dict(source.config or {})
+    kind = str(content.pop("model_type"))
+    try:
+        config = AutoConfig.for_model(
+            kind,
+            **{
+                "vocab_size": tokens.vocabulary,
+                "pad_token_id": tokens.pad_id,
+                **content,
+                **_head(labels, tokens.kind),
+            },
+        )
+        return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"model.config: {short(err)}") from err
+
+
+@lru_cache(maxsize=1)
+def _read(
+    folder: Path, labels: tuple[str, ...] | None, kind: str, trust: bool, fields: str
+) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """The model as its files say, under `fields` (JSON), and the weights that the files lack."""
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=trust,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **json.loads(fields),
+            **_head(labels, kind),
+        )
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"model: {folder} could not be loaded: {short(err)}") from err
+    absent = len(info["missing_keys"])
+    if absent > len(model.state_dict()) / 2:
+        raise FreeLBTuneError(
+            f"model: {folder} lacks {absent} of {len(model.state_dict())} weights, so most of the "
+            "model would be random: its weights are another model's than its config.json"
+        )
+    other = {item[0] if isinstance(item, tuple) else item for item in info["mismatched_keys"]}
+    return model, tuple(sorted({*info["missing_keys"], *other}))
+
+
+def _draw(model: PreTrainedModel, names: tuple[str, ...]) -> None:
+    """Initialise weights by the model's own rule, from the global generator, in order of name."""
+    owners = {}
+    for name in names:
+        owner, _, leaf = name.rpartition(".")
+        module = model.get_submodule(owner)
+        weight = getattr(module, leaf)
+        weight._is_hf_initialized = False  # transformers 5 leaves weights alone that carry True
+        owners[owner] = module
+    for module in owners.values():
+        module._is_hf_initialized = False
+        model._init_weights(module)

@@ -1,0 +1,266 @@
+"""Tokenised data: made once per (data, tokenizer), in an Arrow cache that all trials share.
+
+Room: training. What a trial reads is memory-mapped; no process copies the data set.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.cell import Cell, digest
+from freelb_tune.store.disk import disk_error
+from freelb_tune.training.inputs.source import ModelSource
+
+__all__ = [
+    "PadCollator",
+    "TokenDataset",
+    "Tokens",
+    "load_tokenizer",
+    "load_tokens",
+    "make_tokens",
+]
+
+TOKENS_VERSION = 1
+UNKNOWN, PAD, CLS, SEP = "[UNK]", "[PAD]", "[CLS]", "[SEP]"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A tokenised task on disk.
+
+    Attributes:
+        folder: `train/`, one folder per evaluation set, `tokenizer/` and `tokens.json`.
+        labels: class names in the order of their ids; None for regression.
+        kind: "classification" or "regression".
+        sizes: examples of each set, `train` first.
+        vocabulary: number of token ids.
+        pad_id: the id of padding.
+    """
+
+    folder: Path
+    labels: list[str] | None
+    kind: str
+    sizes: dict[str, int]
+    vocabulary: int
+    pad_id: int
+
+    @property
+    def evaluation(self) -> list[str]:
+        """Names of the evaluation sets, the selecting one first."""
+        return [name for name in self.sizes if name != "train"]
+
+
+class TokenDataset(Dataset[dict[str, Any]]):
+    """Rows of a tokenised Arrow file, as views into the memory-mapped columns."""
+
+    def __init__(self, folder: Path) -> None:
+        from datasets import load_from_disk
+
+        table = load_from_disk(str(folder)).data.table
+        self._columns = {}
+        for name in table.column_names:
+            column = table.column(name).combine_chunks()
+            if name == "label":
+                self._labels = column.to_numpy(zero_copy_only=False)
+            else:
+                offsets = column.offsets.to_numpy()
+                self._columns[name] = column.values.to_numpy()
+                self._offsets = offsets
+        self.lengths = np.diff(self._offsets)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        start, end = self._offsets[row], self._offsets[row + 1]
+        item: dict[str, Any] = {name: values[start:end] for name, values in self._columns.items()}
+        item["labels"] = self._labels[row]
+        return item
+
+
+class PadCollator:
+    """Pads a batch to its longest example."""
+
+    def __init__(self, pads: Mapping[str, int], left: bool = False) -> None:
+        self._pads, self._left = dict(pads), left
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Tensors `(B, T)` for each column, and `labels` `(B,)` where the rows have them."""
+        width = max(len(row["input_ids"]) for row in rows)
+        batch = {}
+        for name, pad in self._pads.items():
+            if name not in rows[0]:
+                continue
+            whole = np.full((len(rows), width), pad, dtype=np.int64)
+            for i, row in enumerate(rows):
+                length = len(row[name])
+                whole[i, width - length if self._left else 0 :][:length] = row[name]
+            batch[name] = torch.from_numpy(whole)
+        if "labels" in rows[0]:
+            batch["labels"] = torch.as_tensor(np.asarray([row["labels"] for row in rows]))
+        return batch
+
+
+def load_tokens(folder: Path) -> Tokens:
+    """The tokens that `make_tokens` left in a folder."""
+    return Tokens(folder=folder, **json.loads((folder / "tokens.json").read_text("utf-8")))
+
+
+def make_tokens(cell: Cell, source: ModelSource, cache: Path) -> Tokens:
+    """Tokenise a cell's data unless the cache has it.
+
+    Raises:
+        FreeLBTuneError: the data cannot be read, the tokenizer has no padding token, or the
+            length asked for is more than the model has positions for.
+    """
+    import transformers
+
+    length = int(str(cell.settings.get("data.max_length", 128)))
+    key = digest(
+        {
+            "data": cell.data,
+            "tokenizer": source.fingerprint,
+            "max_length": length,
+            "versions": [TOKENS_VERSION, transformers.__version__],
+        }
+    )
+    folder = cache / f"tokens-{key}"
+    if not (folder / "tokens.json").is_file():
+        _make(cell, source, length, folder)
+    return load_tokens(folder)
+
+
+def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
+    import datasets
+
+    from freelb_tune.tasks import load_examples
+
+    examples = load_examples(cell.settings)
+    tokenizer = _tokenizer(source, examples.train)
+    fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    datasets.disable_progress_bars()
+    sets = {"train": examples.train, **examples.evaluation}
+    facts = {
+        "labels": None if examples.labels is None else list(examples.labels),
+        "kind": examples.kind,
+        "sizes": {name: len(rows) for name, rows in sets.items()},
+        "vocabulary": len(tokenizer),
+        "pad_id": tokenizer.pad_token_id,
+    }
+    tokenised = {name: _tokenise(tokenizer, rows, length) for name, rows in sets.items()}
+    try:
+        for name, rows in tokenised.items():
+            rows.save_to_disk(str(fresh / name))
+        tokenizer.save_pretrained(str(fresh / "tokenizer"))
+        (fresh / "tokens.json").write_text(json.dumps(facts), "utf-8")
+    except OSError as err:
+        raise disk_error("keep tokenised data here", folder.parent, err) from err
+    try:
+        fresh.rename(folder)
+    except OSError:  # another driver made the same in the meantime
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
+    from datasets import Features, Sequence, Value
+
+    pair = "text_b" in rows.column_names
+
+    def encode(batch: Mapping[str, list[Any]]) -> dict[str, Any]:
+        texts = (batch["text_a"], batch["text_b"]) if pair else (batch["text_a"],)
+        encoded = dict(tokenizer(*texts, truncation=True, max_length=length))
+        return {**encoded, "label": batch["label"]}
+
+    names = tokenizer.model_input_names
+    label = Value("float32" if rows.features["label"].dtype.startswith("float") else "int64")
+    features = Features({name: Sequence(Value("int32")) for name in names} | {"label": label})
+    return rows.map(
+        encode,
+        batched=True,
+        remove_columns=rows.column_names,
+        features=features,
+        keep_in_memory=True,
+        load_from_cache_file=False,
+    )
+
+
+def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
+    """A model folder's tokenizer.
+
+    Raises:
+        FreeLBTuneError: it has none, or one without a word: transformers makes one of thin air.
+    """
+    from transformers import AutoTokenizer
+
+    advice = "a model folder has its tokenizer's files too, such as tokenizer.json or vocab.txt"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, LookupError, TypeError) as err:
+        said = next(iter(str(err).strip().splitlines()), type(err).__name__)
+        raise FreeLBTuneError(
+            f"model: no tokenizer can be made from {folder} ({said}); {advice}"
+        ) from err
+    if tokenizer.vocab_size <= len({*tokenizer.all_special_ids}):
+        raise FreeLBTuneError(f"model: the tokenizer of {folder} knows no word; {advice}")
+    return tokenizer
+
+
+def _tokenizer(source: ModelSource, train: Any) -> Any:
+    if source.folder is None:
+        return _word_tokenizer(train)
+    tokenizer = load_tokenizer(source.folder, trust_remote_code=source.trust_remote_code)
+    if tokenizer.pad_token_id is None:
+        raise FreeLBTuneError(
+            f"model: the tokenizer of {source.name!r} has no padding token; use an encoder's "
+            "(BERT, RoBERTa, ALBERT, DistilBERT, ELECTRA, DeBERTa, ModernBERT)"
+        )
+    tokenizer.model_max_length = int(1e9)  # `data.max_length` rules; kept from warning
+    return tokenizer
+
+
+def _word_tokenizer(train: Any) -> Any:
+    """One id per word of the training text, for a model built from a config alone."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Lowercase
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    normalizer, words = Lowercase(), BertPreTokenizer()
+    seen: set[str] = set()
+    for column in ("text_a", "text_b"):
+        if column in train.column_names:
+            for text in train[column]:
+                lowered = normalizer.normalize_str(text)
+                seen.update(word for word, _ in words.pre_tokenize_str(lowered))
+    special = [PAD, UNKNOWN, CLS, SEP]
+    vocabulary = {word: i for i, word in enumerate([*special, *sorted(seen)])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, words
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{CLS} $A {SEP}",
+        pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
+        special_tokens=[(CLS, vocabulary[CLS]), (SEP, vocabulary[SEP])],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token=UNKNOWN,
+        pad_token=PAD,
+        cls_token=CLS,
+        sep_token=SEP,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )

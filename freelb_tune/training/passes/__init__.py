@@ -1,0 +1,1 @@
+"""How a mini-batch goes forward and backward, K times."""

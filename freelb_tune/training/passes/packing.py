@@ -1,0 +1,124 @@
+"""Passes of one mini-batch without any padding, for the encoders that can do it.
+
+Room: training. The encoder itself is in `packed/`; here its results meet the adversary's contract.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from freelb_tune.adversary.passes import Objective, PassResult
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.passes.minibatch import Machinery, real_tokens
+
+if TYPE_CHECKING:
+    from freelb_tune.training.passes.packed import PackedEncoder
+
+__all__ = ["PackedPasses", "packed_encoder"]
+
+
+def packed_encoder(
+    model: nn.Module, device: torch.device, wanted: bool | None
+) -> "PackedEncoder | None":
+    """The model's padding-free form, or None to use the general path.
+
+    Args:
+        model: a sequence classifier.
+        device: where it trains.
+        wanted: None chooses it on a CPU, where it was measured to pay; False never.
+
+    Raises:
+        FreeLBTuneError: it is asked for and this model has none.
+    """
+    if wanted is False or (wanted is None and device.type != "cpu"):
+        return None
+    from freelb_tune.training.passes.packed import pack
+
+    packed = pack(model)
+    if packed is None and wanted:
+        raise FreeLBTuneError(
+            f"run.padding_free: {type(model).__name__} has no padding-free path; "
+            "BERT, RoBERTa and ELECTRA classifiers have one; write auto or false"
+        )
+    return packed
+
+
+class PackedPasses:
+    """See `Passes`. One mini-batch is one piece; masks are drawn once and serve every pass."""
+
+    def __init__(
+        self,
+        encoder: "PackedEncoder",
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        *,
+        items: int,
+        generator: torch.Generator,
+        dropout: torch.Generator,
+        tools: Machinery,
+        step: int = 0,
+    ) -> None:
+        """Draw the dropout masks; arguments as for `PaddedPasses`."""
+        self.generator, self.tools, self.loss, self.step = generator, tools, tools.loss, step
+        self._encoder, self._inputs, self.labels, self._items = encoder, inputs, labels, items
+        self._dropout = dropout
+        self.redraw()
+        weight = encoder.model.get_input_embeddings().weight
+        self.mask = real_tokens(inputs).to(weight.dtype)
+        self.width = weight.shape[-1]
+        self.micro_batch = len(labels)
+
+    def run(
+        self,
+        *deltas: Tensor | None,
+        objective: Objective | None = None,
+        targets: Tensor | None = None,
+        scale: float = 1.0,
+        parameters: bool = True,
+        ascend: bool = True,
+    ) -> PassResult:
+        """See `Passes.run`."""
+        targets = self.labels if targets is None else targets
+        wanted = parameters or (ascend and any(delta is not None for delta in deltas))
+        leaves = [
+            delta if delta is None else delta.detach().clone().requires_grad_(ascend)
+            for delta in deltas
+        ]
+        with (
+            nullcontext() if parameters else _fixed(self._encoder.model),
+            torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
+        ):
+            with self.tools.context():
+                outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
+            losses = objective(outs, targets) if objective else self.loss(outs[0], targets)
+            if wanted:
+                self.tools.backward(losses.sum() * (scale / self._items))
+        grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
+        return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
+
+    def redraw(self) -> None:
+        """See `Passes.redraw`."""
+        self._masks = self._encoder.masks(self._inputs, self._dropout)
+
+    def update(self) -> None:
+        """See `Passes.update`."""
+        self.tools.update()
+
+    def close(self) -> None:
+        """Nothing is left over: the packed encoder keeps its embeddings' gradient itself."""
+
+
+@contextmanager
+def _fixed(model: nn.Module) -> Iterator[None]:
+    """Keep backward away from the parameters: the packed layers add to `.grad` themselves."""
+    moving = [p for p in model.parameters() if p.requires_grad]
+    for parameter in moving:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in moving:
+            parameter.requires_grad_(True)
