@@ -3,7 +3,7 @@
 from store_fixtures import epoch
 
 from freelb_tune.space.cell import Cell, digest
-from freelb_tune.store import EpochLog, cell_folder, open_results, utc_now
+from freelb_tune.store import EpochLog, cell_folder, take_results, utc_now
 
 
 def glue_cell(task, seed=1, *, model="roberta-base", weights="w1", bsz=16, **adversary):
@@ -45,7 +45,7 @@ def write_search(folder, task, runs, *, space="", **facts):
     text = f"name: {folder.name}\ntask: {task}\n{space}"
     cells = [cell for cell, *_ in runs]
     seeds = sorted({cell.seed for cell in cells})
-    with open_results(folder, space_yaml=text, name=folder.name, task=task) as journal:
+    with take_results(folder, space_yaml=text, name=folder.name, task=task) as journal:
         opened = {"pid": 1, "version": "0", "command": "", "space": "0", "seeds": seeds}
         ids = [cell.id for cell in cells]
         opened |= {"name": folder.name, "task": task, "cells": ids}

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freelb_tune.space.cell import Cell, digest
-from freelb_tune.store import EpochLog, EpochRecord, Journal, cell_folder, open_results, utc_now
+from freelb_tune.store import (
+    FORMAT,
+    EpochLog,
+    EpochRecord,
+    Journal,
+    cell_folder,
+    take_results,
+    utc_now,
+)
 
 SPACE = """\
 name: rte_grid
@@ -100,7 +108,7 @@ class Search:
         self, folder: Path, *, order: Iterable[str] | None = None, space: str = SPACE
     ) -> Path:
         """Write it all; `order` is the order in which the cells are run, by id."""
-        with open_results(folder, space_yaml=space, name="rte_grid", task="rte") as journal:
+        with take_results(folder, space_yaml=space, name="rte_grid", task="rte") as journal:
             plan(journal, self.cells)
             for cell_id in self.outcomes if order is None else order:
                 self._run(folder, journal, cell_id)
@@ -122,7 +130,7 @@ class Search:
 def plan(journal, cells, **changed):
     """Open a search in a journal and plan its cells."""
     seeds = sorted({each.seed for each in cells})
-    facts = {"name": "rte_grid", "task": "rte", "seeds": seeds, **changed}
+    facts = {"format": FORMAT, "name": "rte_grid", "task": "rte", "seeds": seeds, **changed}
     ids = [each.id for each in cells]
     journal.append(
         "opened", at=utc_now(), pid=1, version="0", command="", cells=ids, space="0", **facts

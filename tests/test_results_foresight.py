@@ -10,7 +10,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.forecast import foresee
 from freelb_tune.results.workload import effort_of
 from freelb_tune.space import load_space, plan_cells
-from freelb_tune.store import EpochLog, cell_folder, open_results
+from freelb_tune.store import EpochLog, cell_folder, take_results
 from freelb_tune.tasks import TASKS, Sizes, data_sizes
 
 SPACE = """\
@@ -34,7 +34,7 @@ def planned(folder, text=SPACE):
 def finished(results, space, plan, *, name="tried", score=lambda cell: 0.7, count=None):
     """Store the first cells of a plan as done: 0.01 s an example and pass, 5 s an evaluation."""
     cells = plan.cells[:count]
-    with open_results(results / name, space_yaml=space.to_yaml(), name=name, task="rte") as journal:
+    with take_results(results / name, space_yaml=space.to_yaml(), name=name, task="rte") as journal:
         journal.append(
             "opened", at="", pid=1, version="0", command="", space="0", name=name, task="rte",
             cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),

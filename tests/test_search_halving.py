@@ -26,8 +26,8 @@ from freelb_tune.store import (
     EpochLog,
     cell_folder,
     load_store,
-    open_results,
     read_journal,
+    take_results,
 )
 
 ASHA = "{algorithm: asha, grace_epochs: 1, reduction_factor: 3}"
@@ -107,7 +107,7 @@ def test_a_lucky_survivor_takes_no_place_from_complete_configurations():
 def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Halving, Ledger]]:
     """A results folder as `run_search` opens it, and ASHA in it."""
     folder = base / "results"
-    with open_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
+    with take_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
         journal.append(
             "opened", at="", pid=1, version="0", command="", space="0", name="standin", task="rte",
             cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
@@ -378,7 +378,7 @@ def test_a_seed_that_is_added_later_follows_what_was_decided(tmp_path):
 
 def test_a_seed_that_failed_late_in_a_grid_search_is_missing_from_the_first_rung(tmp_path):
     space, plan = make_plan(tmp_path, adv_lr=(0.01,), seeds=(1, 2))
-    with open_results(
+    with take_results(
         tmp_path / "results", space_yaml=space.to_yaml(), name="standin", task="rte"
     ) as journal:
         log = EpochLog(cell_folder(tmp_path / "results", plan.cells[0].id) / "epochs.jsonl")
@@ -391,7 +391,7 @@ def test_a_seed_that_failed_late_in_a_grid_search_is_missing_from_the_first_rung
 
 def test_what_a_grid_search_has_finished_counts_as_having_gone_on(tmp_path):
     space, plan = make_plan(tmp_path, adv_lr=(0.04, 0.01), seeds=(1, 2))
-    with open_results(
+    with take_results(
         tmp_path / "results", space_yaml=space.to_yaml(), name="standin", task="rte"
     ) as journal:
         for cell in plan.cells:

@@ -24,8 +24,8 @@ from freelb_tune.store import (
     EpochLog,
     cell_folder,
     load_store,
-    open_results,
     read_journal,
+    take_results,
 )
 
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
@@ -70,7 +70,7 @@ def drive(
 ) -> list[str]:
     """Run a search's cells as Ray would, without Ray; returns those that were run, in order."""
     ran: list[str] = []
-    with open_results(folder, space_yaml=space.to_yaml(), name="raced", task="rte") as journal:
+    with take_results(folder, space_yaml=space.to_yaml(), name="raced", task="rte") as journal:
         journal.append(
             "opened", at="", pid=1, version="0", command="", space="0", name="raced", task="rte",
             cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
@@ -208,7 +208,7 @@ def test_a_failed_cell_that_runs_again_changes_no_decision(tmp_path):
     drive(tmp_path / "results", space, plan, fails=(good.id,), kill_after=21)
     before = decisions(tmp_path / "results")
     assert len(before) == 1
-    with open_results(
+    with take_results(
         tmp_path / "results", space_yaml=space.to_yaml(), name="raced", task="rte"
     ) as journal:
         journal.append("retried", cell_id=good.id)

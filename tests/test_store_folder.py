@@ -16,9 +16,9 @@ from freelb_tune.store import (
     cell_folder,
     check_results,
     load_store,
-    open_results,
     read_journal,
     set_aside,
+    take_results,
     write_environment,
 )
 
@@ -46,16 +46,16 @@ def test_opening_makes_the_folder_and_writes_the_space(tmp_path):
     folder = tmp_path / "results" / "rte_grid"
     check_results(folder, **OURS)
     assert not folder.parent.exists()
-    with open_results(folder, space_yaml="name: é\n", **OURS):
+    with take_results(folder, space_yaml="name: é\n", **OURS):
         assert (folder / "space.yaml").read_text("utf-8") == "name: é\n"
     assert {path.name for path in folder.iterdir()} == {".lock", "journal.jsonl", "space.yaml"}
 
 
 def test_a_run_that_died_before_its_first_event_can_go_on(tmp_path):
     for _ in range(2):
-        with open_results(tmp_path / "a", space_yaml="", **OURS):
+        with take_results(tmp_path / "a", space_yaml="", **OURS):
             pass
-    with open_results(tmp_path / "a", space_yaml="", name="other", task="cola"):
+    with take_results(tmp_path / "a", space_yaml="", name="other", task="cola"):
         pass
 
 
@@ -65,7 +65,7 @@ def test_a_folder_of_another_space_is_refused_and_left_as_it_was(tmp_path, their
     said = r"holds results of the space 'rte_grid' on task 'rte'"
     with (
         pytest.raises(FreeLBTuneError, match=said),
-        open_results(tmp_path, space_yaml="changed", **theirs),
+        take_results(tmp_path, space_yaml="changed", **theirs),
     ):
         pass
     assert (tmp_path / "space.yaml").read_text() == SPACE
@@ -90,16 +90,16 @@ def test_no_permission_is_said(tmp_path):
     with (
         without_permission(tmp_path),
         pytest.raises(FreeLBTuneError, match=r"Permission denied; .* --results"),
-        open_results(tmp_path / "a", space_yaml="", **OURS),
+        take_results(tmp_path / "a", space_yaml="", **OURS),
     ):
         pass
 
 
 def test_a_second_driver_changes_nothing(tmp_path):
-    with open_results(tmp_path, space_yaml="first", **OURS):
+    with take_results(tmp_path, space_yaml="first", **OURS):
         with (
             pytest.raises(FreeLBTuneError, match=rf"another run .*pid {os.getpid()} "),
-            open_results(tmp_path, space_yaml="second", **OURS),
+            take_results(tmp_path, space_yaml="second", **OURS),
         ):
             pass
         with pytest.raises(FreeLBTuneError, match="another run"):
@@ -218,7 +218,7 @@ def test_a_damaged_space_is_said(tmp_path):
 def test_a_thousand_cells_are_read_in_a_second(tmp_path):
     import time
 
-    with open_results(tmp_path, space_yaml=SPACE, **OURS) as journal:
+    with take_results(tmp_path, space_yaml=SPACE, **OURS) as journal:
         plan(journal, [cell(seed) for seed in range(1000)])
         EpochLog(cell_folder(tmp_path, cell(0).id) / "epochs.jsonl").append(epoch("", 1, 0.5))
     began = time.perf_counter()

@@ -170,8 +170,31 @@ def test_an_epoch_that_is_not_finite_diverged_and_is_not_written(tmp_path, chang
     assert read_epochs(log.path) == []
 
 
-def test_a_line_that_is_no_epoch_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"score": None}, "score is 'None'"),
+        ({"score": "0.5"}, "score is '0.5'"),
+        ({"epoch": 1.5}, "epoch is '1.5'"),
+        ({"epoch": True}, "epoch is 'True'"),
+        ({"metrics": [0.5]}, "metrics is"),
+        ({"metrics": {"accuracy": {}}}, r"metrics\.accuracy is"),
+    ],
+)
+def test_a_line_that_is_no_epoch_is_named(tmp_path, changed, said):
     path = tmp_path / "epochs.jsonl"
-    path.write_text(json.dumps({"epoch": 1}) + "\n")
-    with pytest.raises(FreeLBTuneError, match=r"epochs\.jsonl, line 1: .* found \['epoch'\]"):
+    path.write_text(json.dumps({**epoch("1", 1, 0.5).to_json(), **changed}) + "\n")
+    with pytest.raises(FreeLBTuneError, match=rf"epochs\.jsonl, line 1: .* {said}.* from a copy"):
+        read_epochs(path)
+
+
+def test_a_field_more_or_fewer_than_we_know_makes_no_epoch_unreadable(tmp_path):
+    path, line = tmp_path / "epochs.jsonl", epoch("1", 1, 0.5).to_json()
+    later = {**line, "joules": 12.5}
+    earlier = {name: value for name, value in line.items() if name != "peak_gib"}
+    for content in (later, earlier):
+        path.write_text(json.dumps(content) + "\n")
+        assert read_epochs(path) == [epoch("1", 1, 0.5)]
+    path.write_text(json.dumps({"epoch": 1, "score": 0.5}) + "\n")
+    with pytest.raises(FreeLBTuneError, match="it lacks cell_id, step, metrics, dev_loss"):
         read_epochs(path)

@@ -22,12 +22,13 @@ from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Plan, Space, digest
 from freelb_tune.store import (
+    FORMAT,
     Better,
     CellState,
     Journal,
     cell_folder,
     load_store,
-    open_results,
+    take_results,
     utc_now,
 )
 from freelb_tune.tasks import get_task
@@ -68,7 +69,7 @@ def run_search(
     check_race(space, plan)
     interruption, interrupted = Interruption(), False
     with (
-        open_results(
+        take_results(
             folder, space_yaml=space.to_yaml(), name=space.name, task=space.task
         ) as journal,
         interruption.handled(),
@@ -123,6 +124,7 @@ def _journal_plan(space: Space, plan: Plan, journal: Journal, options: SearchOpt
     known = {result.cell.id for result in (*store.cells, *store.others)}
     journal.append(
         "opened",
+        format=FORMAT,
         at=utc_now(),
         pid=os.getpid(),
         version=__version__,

@@ -7,12 +7,14 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 from freelb_tune.store.disk import write_whole
 from freelb_tune.store.environment import describe_environment, write_environment
 from freelb_tune.store.epochs import EpochLog, read_epochs
-from freelb_tune.store.folder import check_results, open_results, set_aside
+from freelb_tune.store.folder import check_results, set_aside, take_results
+from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.records import CellState, EpochRecord
 
 __all__ = [
+    "FORMAT",
     "Better",
     "CellResult",
     "CellState",
@@ -24,7 +26,7 @@ __all__ = [
     "check_results",
     "describe_environment",
     "load_store",
-    "open_results",
+    "take_results",
     "read_epochs",
     "read_journal",
     "set_aside",

@@ -136,8 +136,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             shown = line[:60].decode("utf-8", "backslashreplace")
             raise FreeLBTuneError(
                 f"{path}, line {number}: expected one JSON mapping, found {shown!r}; only a last "
-                "line may be torn, so this file was changed by hand or damaged: restore it, or "
-                "take the line out"
+                "line may be torn, so this file was changed by hand or damaged: restore it from a "
+                "copy"
             )
         entries.append(entry)
     last = _parse(tail)

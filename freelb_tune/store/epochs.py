@@ -52,10 +52,10 @@ def read_epochs(path: Path) -> list[EpochRecord]:
     for number, entry in enumerate(read_lines(path), start=1):
         try:
             record = EpochRecord.from_json(entry)
-        except TypeError as err:
+        except ValueError as err:
             raise FreeLBTuneError(
-                f"{path}, line {number}: expected an epoch's record, found {sorted(entry)} "
-                f"({err}); restore the file, or take the line out"
+                f"{path}, line {number}: expected an epoch's record, and {err}; restore the file "
+                "from a copy"
             ) from err
         known.setdefault(record.epoch, record)
     return list(known.values())

@@ -13,7 +13,7 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.store.disk import disk_error, write_whole
 from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 
-__all__ = ["SPACE", "check_results", "open_results", "set_aside"]
+__all__ = ["SPACE", "check_results", "take_results", "set_aside"]
 
 SPACE = "space.yaml"
 
@@ -48,7 +48,7 @@ def check_results(folder: Path, *, name: str, task: str) -> None:
 
 
 @contextmanager
-def open_results(folder: Path, *, space_yaml: str, name: str, task: str) -> Iterator[Journal]:
+def take_results(folder: Path, *, space_yaml: str, name: str, task: str) -> Iterator[Journal]:
     """Take a results folder for a run: its lock is held and `space.yaml` written.
 
     The folder is created if need be. The caller appends `opened` first.

@@ -2,8 +2,8 @@
 
 Room: store. The driver is its one writer. The events and what they carry:
 
-    opened    at, pid, version, command, name, task, cells (ids in plan order), seeds,
-              space (digest)
+    opened    format (see `formats`), at, pid, version, command, name, task, cells (ids in plan
+              order), seeds, space (digest)
     planned   cell (as `Cell.to_json`)
     started   cell_id, at
     decided   of ASHA: config_id, epoch, score (the mean over seeds), seeds (which ones), missing
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store.disk import append_lines, disk_error, make_folder, read_lines, write_whole
+from freelb_tune.store.formats import format_of, upgraded
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -47,18 +48,28 @@ def utc_now() -> str:
 def read_journal(folder: Path) -> list[dict[str, Any]]:
     """Every event of a results folder in the order of writing; entry `n` is line `n + 1`.
 
+    Events of an older format are given as the newest has them.
+
     Raises:
-        FreeLBTuneError: a line that is not the torn last one is no event.
+        FreeLBTuneError: the folder's format is newer than this version's, or a line that is not
+            the torn last one is no event.
     """
     path = folder / JOURNAL
     entries = read_lines(path)
+    for entry in entries:  # before any other complaint: a newer format's lines may look odd
+        if entry.get("event") == "opened":
+            format_of(entry, folder)
+    written, events = 1, []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry.get("event"), str):
             raise FreeLBTuneError(
                 f"{path}, line {number}: expected an event, found a mapping without the text "
-                f"'event' (it has {sorted(entry)}); restore the file, or take the line out"
+                f"'event' (it has {sorted(entry)}); restore the file from a copy"
             )
-    return entries
+        if entry["event"] == "opened":
+            written = format_of(entry, folder)
+        events.append(upgraded(entry, written))
+    return events
 
 
 class Journal:

@@ -162,7 +162,7 @@ def load_store(folder: Path) -> Store:
         except (KeyError, TypeError, ValueError) as err:
             raise FreeLBTuneError(
                 f"{path}, line {number}: the event {entry['event']!r} is not as we write it "
-                f"({type(err).__name__}: {err}); restore the file, or take the line out"
+                f"({type(err).__name__}: {err}); restore the file from a copy"
             ) from err
     order = replay.opened.get("cells", list(replay.cells))
     latest = [replay.cells[cell_id] for cell_id in order if cell_id in replay.cells]
@@ -207,7 +207,10 @@ def _read_space(path: Path) -> dict[str, Any]:
     except OSError as err:
         raise disk_error("read this file", path, err) from err
     except (YAMLError, UnicodeDecodeError) as err:
-        raise FreeLBTuneError(f"{path}: is damaged ({err}); restore it, or delete it") from err
+        raise FreeLBTuneError(
+            f"{path}: is damaged ({err}); restore it from a copy, or run the search's command "
+            "again, which writes it"
+        ) from err
     return content if isinstance(content, dict) else {}
 
 

@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
 __all__ = ["CellState", "EpochRecord"]
+
+Number = Annotated[float, Strict()]  # text that looks like a number is none
+Count = Annotated[int, Strict()]
 
 
 class CellState(StrEnum):
@@ -26,9 +32,11 @@ class CellState(StrEnum):
         return self not in (CellState.WAITING, CellState.RUNNING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochRecord:
     """One line of a cell's `epochs.jsonl`. Field names are the columns of `epochs.csv`.
+
+    A field that is added later has a default, for the lines that were written without it.
 
     Attributes:
         cell_id: as in `Cell`.
@@ -52,23 +60,25 @@ class EpochRecord:
         peak_gib: most device memory held so far, in GiB; None on a CPU.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
     cell_id: str
-    epoch: int
-    step: int
-    score: float
-    metrics: dict[str, float]
-    dev_loss: float
-    train_loss: float
-    delta_ratio: float | None
-    delta_norm: float | None
-    bound_share: float | None
-    adv_loss_gain: float | None
-    passes: int
-    learning_rate: float
-    micro_batch: int
-    train_seconds: float
-    eval_seconds: float
-    peak_gib: float | None
+    epoch: Count
+    step: Count
+    score: Number
+    metrics: dict[str, Number]
+    dev_loss: Number
+    train_loss: Number
+    delta_ratio: Number | None = None
+    delta_norm: Number | None = None
+    bound_share: Number | None = None
+    adv_loss_gain: Number | None = None
+    passes: Count
+    learning_rate: Number
+    micro_batch: Count
+    train_seconds: Number
+    eval_seconds: Number
+    peak_gib: Number | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, ready for JSON."""
@@ -76,5 +86,28 @@ class EpochRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The record that `to_json` wrote."""
-        return cls(**content)
+        """The record that `to_json` wrote; fields that are not known are passed over.
+
+        Raises:
+            ValueError: a field is missing, or its value is of another kind than we write.
+        """
+        try:
+            record: Self = _adapter().validate_python(content)
+        except ValidationError as err:
+            raise ValueError(_told(err)) from err
+        return record
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(EpochRecord)
+
+
+def _told(err: ValidationError) -> str:
+    """What is wrong with a line, in words."""
+    lacking = [str(each["loc"][0]) for each in err.errors() if each["type"] == "missing"]
+    if lacking:
+        return f"it lacks {', '.join(lacking)}"
+    first = err.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    return f"{name} is {str(first['input'])[:60]!r} ({first['msg'].lower()})"
