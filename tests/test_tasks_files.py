@@ -1,12 +1,15 @@
 """Own files: CSV, TSV, JSON Lines and Parquet; and every way in which they can be wrong."""
 
+import csv
+import gzip
+import hashlib
 import json
 
 import pytest
 from tasks_fixtures import files
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import check_data, load_examples, load_test
+from freelb_tune.tasks import check_data, data_fingerprint, load_examples, load_test
 
 ROWS = [('good, "really" good', "pos"), ("bad", "neg"), ("so so", "neutral"), ("fine", "pos")]
 
@@ -23,6 +26,8 @@ def write(folder, name, rows, columns=("review", "grade")):
     elif path.suffix == ".tsv":
         lines = ["\t".join(columns), *("\t".join(map(str, row)) for row in rows)]
         path.write_text("\n".join(lines) + "\n", "utf-8")
+    elif path.suffix == ".json":
+        path.write_text(frame.to_json(orient="records"), "utf-8")
     else:
         lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
         path.write_text("\n".join(lines), "utf-8")
@@ -120,7 +125,13 @@ def test_a_file_to_predict_needs_no_labels(tmp_path):
     [
         ("a.csv", 'review,grade\n"open,a\nx,b\n', r"a.csv: line 2: unexpected end of data.*\.tsv"),
         ("a.jsonl", '{"review": "x", "grade": "a"}\n{"review": \n', r"a.jsonl: line 2: not JSON"),
-        ("a.json", '["x", "a"]\n', r"line 1: expected one JSON object a line, got list"),
+        ("a.json", '["x", "a"]\n', r"row 1: expected one JSON object a row, got a text"),
+        ("a.jsonl", "3\n", r"line 1: expected one JSON object a line, got a number"),
+        ("a.json", '[{"review": "x", "grade": "a"},\n {"review": \n', r"a.json: line 3: not JSON"),
+        ("a.json", "[]", "a.json: the file is empty; expected one JSON object a row"),
+        ("a.csv.gz", "review,grade\n", r"a.csv.gz: not a gzip file that can be unpacked"),
+        ("a.parquet.gz", "x", r"unknown ending '.parquet.gz'; files end in"),
+        ("a.gz", "x", r"unknown ending '.gz'; files end in .csv, .*, or .gz after one"),
         ("a.jsonl", "\n", "a.jsonl: the file is empty"),
         ("a.parquet", "no", "a.parquet: not a Parquet file"),
         ("a.xlsx", "no", r"unknown ending '.xlsx'; files end in .csv, .tsv"),
@@ -139,6 +150,16 @@ def test_a_file_to_predict_needs_no_labels(tmp_path):
             '{"review": ["x"], "grade": "a"}\n{"review": "y", "grade": "b"}\n',
             "line 1: review is a list; expected text",
         ),
+        (
+            "a.jsonl",
+            '{"review": "x", "grade": "a"}\n{"review": "ok \\ud83d", "grade": "b"}\n',
+            r"line 2: review has half a character at 4, \\ud83d \(a lone surrogate",
+        ),
+        (
+            "a.jsonl",
+            '{"grade": "a"}\n{"review": "y", "grade": "b"}\n',
+            "line 1: no review: the row has fewer columns than it needs, or null there",
+        ),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, name, content, message):
@@ -152,6 +173,113 @@ def test_trailing_commas_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
     (tmp_path / "a.csv").write_bytes('\ufeffreview,grade\r\n"x, y",a,\r\nz,b,,\r\n'.encode())
     settings = files("classification", tmp_path, "a.csv", "a.csv", text="review", label="grade")
     assert load_examples(settings).train["text_a"][:] == ["x, y", "z"]
+
+
+def read(folder, name):
+    """The examples' texts and labels' names of one own file, and what the user is told."""
+    settings = files("classification", folder, name, name, text="review", label="grade")
+    train = load_examples(settings).train
+    names = train.features["label"].names
+    return train["text_a"][:], [names[i] for i in train["label"]], check_data(settings)
+
+
+def test_a_field_may_be_longer_than_pythons_own_limit(tmp_path):
+    write(tmp_path, "a.csv", [("word " * 40_000, "a"), ("y", "b")])
+    texts, _, notes = read(tmp_path, "a.csv")
+    assert (len(texts[0]), notes) == (200_000, ())
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_csvs_separator_is_read_from_its_header_and_said(tmp_path, separator):
+    import pandas as pd
+
+    frame = pd.DataFrame(ROWS, columns=["review", "grade"]).assign(id=range(4))
+    frame.to_csv(tmp_path / "a.csv", sep=separator, index=False)
+    texts, labels, notes = read(tmp_path, "a.csv")
+    assert list(zip(texts, labels, strict=True)) == ROWS
+    name = {";": "semicolon", "\t": "tab", "|": "bar"}[separator]
+    assert notes == (
+        f"{tmp_path}/a.csv: its header has 3 columns between {name}s, so a {name} separates its "
+        "fields",
+    )
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_a_tsv_that_was_written_with_quotes_is_read_so_and_it_is_said(tmp_path, quoting):
+    import pandas as pd
+
+    rows = [('she said "no" to it', "neg"), ("two\nlines\tand a tab", "pos"), ("plain", "pos")]
+    frame = pd.DataFrame(rows, columns=["review", "grade"])
+    frame.to_csv(tmp_path / "a.tsv", sep="\t", index=False, quoting=quoting)
+    texts, labels, notes = read(tmp_path, "a.tsv")
+    assert list(zip(texts, labels, strict=True)) == rows
+    assert len(notes) == 1
+    assert "a.tsv: every field that begins with a quote ends with one, so these" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        (['"open\tpos', "x\tneg"], None),  # as in GLUE's files: a quote that nothing closes
+        (['"so" he said\tpos', "x\tneg"], None),
+        (['"a\tb"', "x\tneg"], None),  # with quotes this would be a row of one field
+        (['"All good!"\tpos', "x\tneg"], "1 field in quotes that it does not need"),
+    ],
+)
+def test_any_other_tsv_keeps_its_quotes(tmp_path, rows, note):
+    (tmp_path / "a.tsv").write_text("\n".join(["review\tgrade", *rows]) + "\n", "utf-8")
+    texts, _, notes = read(tmp_path, "a.tsv")
+    assert texts == [row.split("\t")[0] for row in rows]
+    assert len(notes) == (note is not None)
+    assert note is None or note in notes[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json"])
+def test_a_packed_file_is_read_like_what_is_in_it(tmp_path, ending):
+    write(tmp_path, f"a.{ending}", ROWS)
+    packed = gzip.compress((tmp_path / f"a.{ending}").read_bytes())
+    (tmp_path / f"b.{ending}.gz").write_bytes(packed)
+    assert read(tmp_path, f"b.{ending}.gz") == read(tmp_path, f"a.{ending}")
+
+
+def test_a_json_list_is_read_like_json_lines_and_any_row_may_lack_a_key(tmp_path):
+    rows = [
+        {"grade": "a", "review": "x"},
+        {"id": 7, "review": "y", "grade": "b"},
+        {"review": "z", "grade": "a"},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=2), "utf-8")
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert read(tmp_path, "a.json")[:2] == (["x", "y", "z"], ["a", "b", "a"])
+    assert read(tmp_path, "b.jsonl") == read(tmp_path, "a.json")
+    # a first line without a column that only later rows have: the column is there all the same
+    extra = [{"review": "x"}, {"review": "y", "grade": "b"}]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, extra)), "utf-8")
+    with pytest.raises(FreeLBTuneError, match=r"two labels or more, found 'b'"):
+        read(tmp_path, "c.jsonl")
+
+
+def test_a_file_that_is_read_another_way_than_its_ending_says_has_a_name_of_its_own(tmp_path):
+    plain, quoted = "review\tgrade\nx\ta\ny\tb\n", 'review\tgrade\n"x ""y"""\ta\ny\tb\n'
+    for name, text in (("a.tsv", plain), ("b.tsv", quoted)):
+        (tmp_path / name).write_text(text, "utf-8")
+    prints = {}
+    for name in ("a.tsv", "b.tsv"):
+        settings = files("classification", tmp_path, name, name, text="review", label="grade")
+        facts = {
+            "version": 1,
+            "task": "classification",
+            "text": ["review"],
+            "label": "grade",
+            "max_train_examples": None,
+            "max_eval_examples": None,
+            "files": dict.fromkeys(
+                ("train", "dev"), hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+            ),
+        }
+        old = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        prints[name] = data_fingerprint(settings) == f"files:{old}"
+    assert prints == {"a.tsv": True, "b.tsv": False}  # the name that version 0.1.0 gave
 
 
 def test_a_file_to_predict_is_looked_at_before_anything_is_trained(tmp_path):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.tasks import glue_folder, hub
 from freelb_tune.tasks.advglue import read_advglue
-from freelb_tune.tasks.files import Table, read_table
+from freelb_tune.tasks.files import read_table
 from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
 from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.table import Table
 from freelb_tune.tasks.toy import toy_pairs
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
     data = data_settings(settings)
     notes = _notes(data, _read(data))
     if data.source == "files" and data.test is not None:
-        _collect_file(data, data.test, None)
-    return notes
+        notes += _collect_file(data, data.test, None).notes
+    return tuple(dict.fromkeys(notes))
 
 
 def load_examples(settings: Mapping[str, Any]) -> Examples:
@@ -211,6 +212,7 @@ def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
     elif absent:
         notes.append(f"{data.task.name}: own files have no {absent[0]} set")
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
+        notes += [note for note in rows.notes if note not in notes]
         if rows.skipped:
             notes.append(f"{data.task.name}, {name}: {counted(rows.skipped, 'broken row')} skipped")
         if rows.empty:

@@ -1,204 +1,74 @@
-"""Files of rows, read with the line each row came from.
+"""Files of rows, read by their ending, with the line each row came from.
 
-Room: tasks. A path in, rows as mappings from column to value out. CSV has its usual quoting; TSV
-has none (a quote is a character like any other, as in GLUE's files); JSON Lines; Parquet.
+Room: tasks. A path in, a `Table` out: CSV, TSV, JSON Lines or one JSON list, Parquet; all but
+Parquet may be packed with gzip.
 """
 
-import csv
 import io
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.delimited import read_delimited, read_text
+from freelb_tune.tasks.table import Row, Table
 
-__all__ = ["Problems", "Table", "name_columns", "read_table", "read_text", "split_tabs"]
-
-Row = Mapping[str, Any]
-
-_SHOWN = 5  # problems of one file that a message lists; the rest are counted
-
-
-@dataclass(frozen=True)
-class Table:
-    """One file's rows.
-
-    Attributes:
-        place: the file, for messages.
-        columns: in the file's order.
-        rows: line (or row) number and the row's values by column; a cell that the row does not
-            have is None. To be read once.
-        unit: what the numbers count: "line", or "row" where a file has no lines.
-    """
-
-    place: str
-    columns: tuple[str, ...]
-    rows: Iterator[tuple[int, Row]]
-    unit: str = "line"
-
-    def require(self, names: tuple[str, ...], advice: str) -> None:
-        """Raise unless every name is one column; `advice` says what to do where it is none."""
-        missing = [name for name in names if name not in self.columns]
-        if missing:
-            found = ", ".join(repr(name) for name in self.columns) or "none"
-            wanted = ", ".join(repr(name) for name in missing)
-            raise FreeLBTuneError(
-                f"{self.place}: no column {wanted}; the columns are {found}\n  {advice}"
-            )
-        twice = [name for name in names if self.columns.count(name) > 1]
-        if twice:
-            raise FreeLBTuneError(
-                f"{self.place}: the header names {twice[0]!r} twice; rename one of the columns"
-            )
-
-
-@dataclass
-class Problems:
-    """All that is wrong with one file, raised together."""
-
-    place: str
-    unit: str = "line"
-    first: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, number: int, text: str) -> None:
-        self.count += 1
-        if len(self.first) < _SHOWN:
-            self.first.append(f"  {self.unit} {number}: {text}")
-
-    def raise_any(self) -> None:
-        """Raise them, if there are any."""
-        if not self.count:
-            return
-        lines = [f"{self.place}: {self.count} problem{'s' if self.count > 1 else ''}", *self.first]
-        if self.count > len(self.first):
-            lines.append(f"  and {self.count - len(self.first)} more")
-        raise FreeLBTuneError("\n".join(lines))
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 file's text, without a byte order mark; line ends as they are.
-
-    Raises:
-        FreeLBTuneError: the file is missing or in another encoding (says line and byte).
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as err:
-        raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        line = content.count(b"\n", 0, err.start) + 1
-        hint = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
-        raise FreeLBTuneError(
-            f"{path}: line {line}: byte 0x{content[err.start]:02x} is not UTF-8; the file is in "
-            f"{hint}, save it as UTF-8 (iconv -f LATIN1 -t UTF-8, or the encoding it has)"
-        ) from err
-
-
-def split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each line's number and its fields, split at tabs alone; empty lines are left out."""
-    for number, line in enumerate(io.StringIO(read_text(path), newline=None), start=1):
-        text = line.removesuffix("\n")
-        if text:
-            yield number, text.split("\t")
-
-
-def name_columns(
-    place: str,
-    lines: Iterator[tuple[int, list[str]]],
-    columns: tuple[str, ...] = (),
-    too_long: str = "",
-) -> Table:
-    """A table of split lines. The first line names the columns unless `columns` does.
-
-    Args:
-        place: the file, for messages.
-        lines: number and fields of each line.
-        columns: the columns' names, where the file has no header.
-        too_long: why a line may have more fields than there are columns, for the message that
-            refuses it; "" leaves what is over unread, as GLUE's own readers do.
-
-    Raises:
-        FreeLBTuneError: there is no first line, or (once the rows are read) a line is too long.
-    """
-    if not columns:
-        columns = tuple(next(lines, (0, []))[1])
-    if not columns:
-        raise FreeLBTuneError(f"{place}: the file is empty; expected a header and rows")
-    missing: Row = dict.fromkeys(columns)
-
-    def row(number: int, fields: list[str]) -> tuple[int, Row]:
-        if too_long and any(fields[len(columns) :]):
-            raise FreeLBTuneError(
-                f"{place}: line {number}: {len(fields)} fields, and the header names "
-                f"{len(columns)}; {too_long}"
-            )
-        return number, {**missing, **dict(zip(columns, fields, strict=False))}
-
-    return Table(place, columns, itertools.starmap(row, lines))
-
-
-def _tsv(path: Path) -> Table:
-    return name_columns(str(path), split_tabs(path), too_long="a text can hold no tab here")
+__all__ = ["delimited_kind", "read_table"]
 
 
 def _csv(path: Path) -> Table:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-
-    def lines() -> Iterator[tuple[int, list[str]]]:
-        while True:
-            start = reader.line_num + 1
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as err:
-                raise FreeLBTuneError(
-                    f"{path}: line {start}: {err}; a field with a quote in it is quoted and its "
-                    "quotes doubled. A file without quoting is a .tsv"
-                ) from err
-            if fields:
-                yield start, fields
-
-    return name_columns(str(path), lines(), too_long="a text with a comma in it stands in quotes")
+    return read_delimited(path, "csv")
 
 
-def _json_lines(path: Path) -> Table:
-    lines = enumerate(io.StringIO(read_text(path), newline=None), start=1)
+def _tsv(path: Path) -> Table:
+    return read_delimited(path, "tsv")
 
-    def rows() -> Iterator[tuple[int, Row]]:
-        for number, line in lines:
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as err:
-                raise FreeLBTuneError(f"{path}: line {number}: not JSON: {err.msg}") from err
-            if not isinstance(row, dict):
-                raise FreeLBTuneError(
-                    f"{path}: line {number}: expected one JSON object a line, got "
-                    f"{type(row).__name__}; JSON Lines has no list around its rows"
-                )
-            yield number, row
 
-    stream = rows()
-    first = next(stream, None)
-    if first is None:
-        raise FreeLBTuneError(f"{path}: the file is empty; expected one JSON object a line")
-    columns = tuple(first[1])
-    missing: Row = dict.fromkeys(columns)
+def _json(path: Path) -> Table:
+    text = read_text(path)
+    is_list = text.lstrip().startswith("[")
+    unit = "row" if is_list else "line"
+    rows = []
+    for number, row in _json_list(path, text) if is_list else _json_lines(path, text):
+        if not isinstance(row, dict):
+            said = f"{unit} {number}: expected one JSON object a {unit}, got {_kind(row)}"
+            raise FreeLBTuneError(f"{path}: {said}")
+        rows.append((number, row))
+    if not rows:
+        raise FreeLBTuneError(f"{path}: the file is empty; expected one JSON object a {unit}")
+    columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    return Table(str(path), columns, _whole(columns, rows), unit)
 
-    def whole() -> Iterator[tuple[int, Row]]:
-        yield first
-        for number, row in stream:
-            yield number, {**missing, **row}
 
-    return Table(str(path), columns, whole())
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as err:
+            raise FreeLBTuneError(f"{path}: line {number}: not JSON: {err.msg}") from err
+
+
+def _json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    try:
+        return enumerate(json.loads(text), start=1)
+    except json.JSONDecodeError as err:
+        raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
+
+
+def _whole(
+    columns: Iterable[str], rows: Iterable[tuple[int, dict[str, Any]]]
+) -> Iterator[tuple[int, Row]]:
+    """Rows with every column; the keys that a row lacks are None, as in a line cut short."""
+    missing = dict.fromkeys(columns)
+    return ((number, {**missing, **row}) for number, row in rows)
+
+
+def _kind(value: Any) -> str:
+    names = {str: "a text", list: "a list", type(None): "null", bool: "true or false"}
+    return names.get(type(value), "a number")
 
 
 def _parquet(path: Path) -> Table:
@@ -216,9 +86,9 @@ def _parquet(path: Path) -> Table:
 _READERS: dict[str, Callable[[Path], Table]] = {
     ".csv": _csv,
     ".tsv": _tsv,
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".json": _json_lines,
+    ".jsonl": _json,
+    ".ndjson": _json,
+    ".json": _json,
     ".parquet": _parquet,
 }
 
@@ -230,11 +100,26 @@ def read_table(path: Path) -> Table:
         FreeLBTuneError: the file is missing, empty, of an unknown ending, in another encoding,
             or broken. Some of it only when the rows are read.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    ending = _ending(path)
+    reader = _READERS.get(ending.removesuffix(".gz"))
+    if reader is None or ending == ".parquet.gz":
         known = ", ".join(_READERS)
-        raise FreeLBTuneError(f"{path}: unknown ending {path.suffix!r}; files end in {known}")
+        raise FreeLBTuneError(
+            f"{path}: unknown ending {ending!r}; files end in {known}, or .gz after one of them"
+        )
     if not path.is_file():
         told = "is a folder; name a file" if path.is_dir() else "no such file"
         raise FreeLBTuneError(f"{path}: {told}")
     return reader(path)
+
+
+def delimited_kind(path: Path) -> Literal["csv", "tsv"] | None:
+    """Which of the two a file is by its ending; None for any other."""
+    kinds: dict[str, Literal["csv", "tsv"]] = {".csv": "csv", ".tsv": "tsv"}
+    return kinds.get(_ending(path).removesuffix(".gz"))
+
+
+def _ending(path: Path) -> str:
+    """The file's ending in small letters, with what stands before `.gz`."""
+    ending = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() + ending if ending == ".gz" else ending

@@ -8,10 +8,12 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks import glue_folder
+from freelb_tune.tasks.delimited import find_dialect, read_text
+from freelb_tune.tasks.files import delimited_kind
 from freelb_tune.tasks.hub import hub_fingerprint
 from freelb_tune.tasks.settings import DataSettings, data_settings
 from freelb_tune.tasks.toy import TOY_VERSION
@@ -43,6 +45,9 @@ def data_fingerprint(settings: Mapping[str, Any]) -> str:
         "max_eval_examples": data.max_eval_examples,
         "files": {part: _file_digest(path) for part, path in _files(data).items()},
     }
+    guessed = {part: sign for part, path in _files(data).items() if (sign := _dialect(data, path))}
+    if guessed:
+        facts["dialects"] = guessed
     start = data.source
     if data.source == "synthetic":
         facts["grammar"] = TOY_VERSION
@@ -70,6 +75,23 @@ def _file_digest(path: Path) -> str:
         return _digest_of(path, facts.st_mtime_ns, facts.st_size)
     except OSError as err:
         raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
+
+
+def _dialect(data: DataSettings, path: Path) -> str:
+    """How an own file is read where its ending says otherwise; empty where it is as it says."""
+    kind = delimited_kind(path) if data.source == "files" else None
+    if kind is None:
+        return ""
+    facts = path.stat()
+    return _dialect_of(path, kind, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=256)
+def _dialect_of(path: Path, kind: Literal["csv", "tsv"], changed_ns: int, size: int) -> str:
+    """Kept as `_digest_of` is; the plain dialects name nothing, as they always did."""
+    found = find_dialect(path, kind, read_text(path))
+    usual = (",", True) if kind == "csv" else ("\t", False)
+    return "" if (found.separator, found.quotes) == usual else f"{found.separator}{found.quotes}"
 
 
 @lru_cache(maxsize=256)

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.files import Table
 from freelb_tune.tasks.glue_folder import DIAGNOSTIC, LAYOUTS
 from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
 from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
+from freelb_tune.tasks.table import Table
 
 __all__ = [
     "cached_commit",

@@ -4,12 +4,13 @@ Room: tasks. A `Table` in, `Rows` out.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.files import Problems, Table
+from freelb_tune.tasks.table import Problems, Table
 
 __all__ = [
     "Reading",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 
+_HALF = re.compile("[\ud800-\udfff]")  # what JSON can write and UTF-8 cannot
+
+
 @dataclass
 class Rows:
     """Examples of one set, in the file's order.
@@ -32,6 +36,7 @@ class Rows:
         index: the rows' own numbers in a test set, else empty.
         skipped: broken rows left out, where the task's files are known to have them.
         empty: examples kept with an empty text, where the task's files are known to have them.
+        notes: how the file was read, where that was guessed.
     """
 
     texts: tuple[list[str], ...]
@@ -39,6 +44,7 @@ class Rows:
     index: list[int] = field(default_factory=list)
     skipped: int = 0
     empty: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts[0])
@@ -134,7 +140,7 @@ def collect(table: Table, reading: Reading) -> Rows:
         FreeLBTuneError: no rows; an empty text, an unknown label or a target that is no number,
             each with its line; the first few of a file are listed, all are counted.
     """
-    rows = Rows(tuple([] for _ in reading.text))
+    rows = Rows(tuple([] for _ in reading.text), notes=table.notes)
     problems = Problems(table.place, table.unit)
     for number, row in table.rows:
         texts = [row.get(name) for name in reading.text]
@@ -169,9 +175,14 @@ def collect(table: Table, reading: Reading) -> Rows:
 def _wrong_text(reading: Reading, texts: list[Any]) -> str | None:
     for name, text in zip(reading.text, texts, strict=True):
         if text is None:
-            return f"no {name}: the row has fewer columns than it needs"
+            return f"no {name}: the row has fewer columns than it needs, or null there"
         if isinstance(text, dict | list | bytes):
             return f"{name} is a {type(text).__name__}; expected text"
         if not str(text).strip():
             return f"{name} is empty"
+        if half := _HALF.search(str(text)):
+            return (
+                f"{name} has half a character at {half.start() + 1}, \\u{ord(half[0]):04x} (a lone "
+                "surrogate, as where an emoji was cut in two); take it out"
+            )
     return None
