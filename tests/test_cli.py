@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from store_fixtures import Search, grid
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "search_spaces").rglob("*.yaml"))
@@ -198,6 +199,22 @@ def test_a_search_that_planned_nothing_has_no_report(tmp_path):
     assert done.returncode == 2
     assert "its search ended before it had planned a cell; run it" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+
+
+@pytest.mark.parametrize(("encoding", "sign"), [("ascii", b"+/-"), ("cp1252", b"\xb1")])
+def test_a_terminal_gets_the_table_in_the_letters_it_has(tmp_path, encoding, sign):
+    search = Search(grid((1, 2)))
+    for each in search.cells:
+        search.end(each, 0.5 + 0.1 * each.seed)
+    search.write(tmp_path)
+    done = subprocess.run(
+        [*COMMAND, "report", tmp_path],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"is 65.00 " + sign + b" 7.07 (bsz=16, n=2)" in done.stdout
+    assert "±" in (tmp_path / "table.md").read_text("utf-8")
 
 
 def test_the_doctor_says_versions_devices_and_disk_space(tmp_path):

@@ -19,6 +19,7 @@ from freelb_tune.cli.report import report
 from freelb_tune.cli.rerun import rerun
 from freelb_tune.cli.schema import schema
 from freelb_tune.cli.search import search
+from freelb_tune.cli.terminal import show_what_it_can
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["app", "main"]
@@ -82,6 +83,7 @@ app.command("doctor")(doctor)
 
 def main() -> NoReturn:
     """The `freelb-tune` command."""
+    show_what_it_can()
     try:
         app()
     except FreeLBTuneError as err:
