@@ -7,6 +7,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.source import find_model, read_config
+from freelb_tune.training.inputs.tokens import load_tokenizer
 
 
 @pytest.fixture
@@ -63,3 +64,33 @@ def test_a_cell_trains_under_the_changed_config_and_keeps_it(folder, tmp_path):
 def test_a_field_that_pretrained_weights_cannot_have_is_refused(folder, tmp_path, config, message):
     with pytest.raises(FreeLBTuneError, match=message):
         prepare([cell_on(folder, **config)], tmp_path / "cache")
+
+
+def test_a_tokenizer_that_is_a_sentencepiece_file_alone_is_read(tmp_path):
+    # DeBERTa-v3's layout on the Hub: spm.model, no tokenizer.json
+    import sentencepiece
+    from transformers import DebertaV2Config
+
+    words = ["the", "film", "was", "nice", "bad"]
+    text = [" ".join(words[i % 5] for i in range(start, start + 6)) for start in range(40)]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(text),
+        model_prefix=str(tmp_path / "spm"),
+        vocab_size=40,
+        hard_vocab_limit=False,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        pad_piece="[PAD]",
+        bos_piece="[CLS]",
+        eos_piece="[SEP]",
+        unk_piece="[UNK]",
+        minloglevel=2,
+    )
+    DebertaV2Config(vocab_size=44).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    tokenizer = load_tokenizer(tmp_path, trust_remote_code=False)
+    ids = tokenizer("the film was nice")["input_ids"]
+    assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "the film was nice"
