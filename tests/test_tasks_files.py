@@ -175,9 +175,10 @@ def test_trailing_commas_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
     assert load_examples(settings).train["text_a"][:] == ["x, y", "z"]
 
 
-def read(folder, name):
-    """The examples' texts and labels' names of one own file, and what the user is told."""
-    settings = files("classification", folder, name, name, text="review", label="grade")
+def read(folder, name, dev=None, **more):
+    """The training texts and labels' names of own files, and what the user is told."""
+    data = {"text": "review", "label": "grade", **more}
+    settings = files("classification", folder, name, dev or name, **data)
     train = load_examples(settings).train
     names = train.features["label"].names
     return train["text_a"][:], [names[i] for i in train["label"]], check_data(settings)
@@ -200,7 +201,7 @@ def test_a_csvs_separator_is_read_from_its_header_and_said(tmp_path, separator):
     name = {";": "semicolon", "\t": "tab", "|": "bar"}[separator]
     assert notes == (
         f"{tmp_path}/a.csv: its header has 3 columns between {name}s, so a {name} separates its "
-        "fields",
+        "fields (data.separator says otherwise)",
     )
 
 
@@ -234,6 +235,33 @@ def test_any_other_tsv_keeps_its_quotes(tmp_path, rows, note):
     assert note is None or note in notes[0]
 
 
+def test_what_the_user_says_of_a_file_is_not_guessed(tmp_path):
+    (tmp_path / "a.csv").write_text("review;x;y,grade\n1;2,a\n3;4,b\n", "utf-8")
+    with pytest.raises(FreeLBTuneError, match="no column 'review;x;y', .* are 'review', 'x', 'y"):
+        read(tmp_path, "a.csv", text="review;x;y")
+    said = read(tmp_path, "a.csv", text="review;x;y", separator=",")
+    assert said == (["1;2", "3;4"], ["a", "b"], ())
+    (tmp_path / "a.tsv").write_text('review\tgrade\n"x ""y"""\ta\n"z"\tb\n', "utf-8")
+    assert read(tmp_path, "a.tsv", quotes=False)[0] == ['"x ""y"""', '"z"']
+    assert read(tmp_path, "a.tsv", quotes=True) == (['x "y"', "z"], ["a", "b"], ())
+    (tmp_path / "b.csv").write_bytes("review;grade\nschön;ja\nnö;nein\n".encode("cp1252"))
+    with pytest.raises(FreeLBTuneError, match=r"b.csv: line 2: byte 0xf6 is not UTF-8.*: cp1252"):
+        read(tmp_path, "b.csv")
+    texts, labels, _ = read(tmp_path, "b.csv", encoding="cp1252")
+    assert (texts, labels) == (["schön", "nö"], ["ja", "nein"])
+    (tmp_path / "c.csv").write_bytes("review;grade\nschön;ja\nnö;nein\n".encode("utf-16"))
+    with pytest.raises(FreeLBTuneError, match=r"is in UTF-16; name it, such as .*: utf-16"):
+        read(tmp_path, "c.csv")
+    assert read(tmp_path, "c.csv", encoding="utf-16")[0] == ["schön", "nö"]
+
+
+def test_what_a_file_does_not_have_is_not_said_of_it(tmp_path):
+    for name, more in [("a.jsonl", {"separator": ";"}), ("a.parquet", {"encoding": "cp1252"})]:
+        write(tmp_path, name, ROWS)
+        with pytest.raises(FreeLBTuneError, match=rf"data.{next(iter(more))}: .*{name} is not re"):
+            read(tmp_path, name, **more)
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "json"])
 def test_a_packed_file_is_read_like_what_is_in_it(tmp_path, ending):
     write(tmp_path, f"a.{ending}", ROWS)
@@ -255,7 +283,7 @@ def test_a_json_list_is_read_like_json_lines_and_any_row_may_lack_a_key(tmp_path
     # a first line without a column that only later rows have: the column is there all the same
     extra = [{"review": "x"}, {"review": "y", "grade": "b"}]
     (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, extra)), "utf-8")
-    with pytest.raises(FreeLBTuneError, match=r"two labels or more, found 'b'"):
+    with pytest.raises(FreeLBTuneError, match="1 problem\n  line 1: the label is null"):
         read(tmp_path, "c.jsonl")
 
 
@@ -335,6 +363,8 @@ def test_a_file_to_predict_is_looked_at_before_anything_is_trained(tmp_path):
             {"task": "classification", "data.train": "a", "data.dev": "b", "data.text": "label"},
             "data.label: column 'label' stands under data.text too",
         ),
+        ({"task": "entailment_toy", "data.quotes": True}, "data.quotes: source 'synthetic'"),
+        ({"task": "entailment_toy", "data.alike_labels": "no"}, "merge or keep, got 'no'"),
         ({"task": "rte", "data.max_train_examples": 0}, "max_train_examples: .* above 0, got 0"),
         ({"task": "cola", "data.train": "no.csv", "data.dev": "no.csv"}, "no.csv: no such file"),
     ],

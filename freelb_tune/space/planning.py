@@ -24,7 +24,20 @@ Fingerprint = Callable[[Mapping[str, Value]], str]
 """What stands in a cell's id for the files that its settings point at."""
 
 NAMED_BY_FINGERPRINT = frozenset(
-    f"data.{n}" for n in ("source", "path", "train", "dev", "test", "revision", "advglue")
+    f"data.{n}"
+    for n in (
+        "source",
+        "path",
+        "train",
+        "dev",
+        "test",
+        "revision",
+        "advglue",
+        "separator",
+        "quotes",
+        "encoding",
+        "alike_labels",
+    )  # fmt: skip
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
 

@@ -4,9 +4,10 @@ Room: space. `search`, `resources` and `table`; and the fields of `data`, `model
 values may be searched.
 """
 
+import codecs
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 __all__ = [
     "SEARCHED",
@@ -22,6 +23,14 @@ SEARCHED = ("model", "data", "trainer", "adversary", "run")
 """Sections whose every value may be a domain."""
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _encoding(name: str) -> str:
+    """An encoding's own name, so that two ways to write it are one setting."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError as err:
+        raise ValueError("the name of an encoding, such as utf-8, cp1252 or latin-1") from err
 
 
 class _Section(BaseModel):
@@ -125,6 +134,11 @@ class DataFields(_Section):
         subset: the dataset's configuration on the Hub.
         revision: the dataset's commit, tag or branch on the Hub.
         advglue: AdvGLUE's dev_ann.json, evaluated besides the dev set.
+        separator: between the fields of an own CSV or TSV; told from its header if left out.
+        quotes: whether a field of it may stand in quotes; told from the file if left out.
+        encoding: of own files, such as cp1252; UTF-8 if left out.
+        alike_labels: labels that differ only by case, spaces, invisible characters, Unicode form
+            or a number's writing: merge makes one class of them, keep several; else an error.
         max_train_examples: a seeded sample of this many training rows.
         max_eval_examples: the same of each evaluation set.
         max_length: tokens of an example; the rest is cut off.
@@ -140,6 +154,10 @@ class DataFields(_Section):
     subset: str | None = None
     revision: str | None = None
     advglue: str | None = None
+    separator: Literal[",", ";", "\t", "|"] | None = None
+    quotes: bool | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+    alike_labels: Literal["merge", "keep"] | None = None
     max_train_examples: Count | None = None
     max_eval_examples: Count | None = None
     max_length: Annotated[int, Field(ge=4)] = 128

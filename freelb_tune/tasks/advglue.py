@@ -11,7 +11,8 @@ import json
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.delimited import read_text
-from freelb_tune.tasks.rows import Reading, Rows, collect, label_number
+from freelb_tune.tasks.labels import label_number
+from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import Table
 

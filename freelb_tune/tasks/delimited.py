@@ -21,11 +21,37 @@ from freelb_tune.tasks.table import Table, name_columns
 if TYPE_CHECKING:
     import _csv
 
-__all__ = ["Dialect", "find_dialect", "read_delimited", "read_text", "split_tabs"]
+__all__ = [
+    "AS_IT_SHOWS",
+    "Dialect",
+    "Form",
+    "find_dialect",
+    "read_delimited",
+    "read_text",
+    "split_tabs",
+]
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _QUOTED_FIELD = re.compile(r'(?:^|(?<=[\t\n]))"([^"]*(?:""[^"]*)*)"(?=\t|\r?\n|\Z)')
 _LONGEST = 2**31 - 1  # characters of a field; Python's own limit of 131,072 is a default
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the user says of how own files are written; None leaves it to the file.
+
+    Attributes:
+        separator: between two fields of a CSV or TSV.
+        quotes: whether their fields may stand in quotes.
+        encoding: of the text; None for UTF-8.
+    """
+
+    separator: str | None = None
+    quotes: bool | None = None
+    encoding: str | None = None
+
+
+AS_IT_SHOWS = Form()
 
 
 @dataclass(frozen=True)
@@ -43,8 +69,12 @@ class Dialect:
     note: str = ""
 
 
-def read_text(path: Path) -> str:
-    """A UTF-8 file's text, without a byte order mark; line ends as they are. `.gz` is unpacked.
+def read_text(path: Path, encoding: str | None = None) -> str:
+    """A file's text, without a byte order mark; line ends as they are. `.gz` is unpacked.
+
+    Args:
+        path: the file.
+        encoding: by Python's name for it; None for UTF-8.
 
     Raises:
         FreeLBTuneError: the file is missing, no gzip file or in another encoding (says line and
@@ -59,49 +89,62 @@ def read_text(path: Path) -> str:
     except OSError as err:
         raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
-        hint = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+        is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        hint, name = ("UTF-16", "utf-16") if is_wide else ("another encoding", "cp1252")
         raise FreeLBTuneError(
-            f"{path}: line {line}: byte 0x{content[err.start]:02x} is not UTF-8; the file is in "
-            f"{hint}, save it as UTF-8 (iconv -f LATIN1 -t UTF-8, or the encoding it has)"
+            f"{path}: line {line}: byte 0x{content[err.start]:02x} is not {encoding or 'UTF-8'}; "
+            f"the file is in {hint}; name it, such as data.encoding: {name}, or save it as UTF-8"
         ) from err
 
 
 def split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Each line's number and its fields, split at tabs alone; empty lines are left out."""
-    return _split_tabs(read_text(path))
+    return _split(read_text(path), "\t")
 
 
-def read_delimited(path: Path, kind: Literal["csv", "tsv"]) -> Table:
+def read_delimited(path: Path, kind: Literal["csv", "tsv"], form: Form) -> Table:
     """A CSV or TSV file's rows.
+
+    Args:
+        path: the file.
+        kind: what its ending says.
+        form: what the user says.
 
     Raises:
         FreeLBTuneError: the file is missing, empty, in another encoding, or (some of it once the
             rows are read) its quotes or fields do not come out even.
     """
-    text = read_text(path)
-    dialect = find_dialect(path, kind, text)
+    text = read_text(path, form.encoding)
+    dialect = find_dialect(path, kind, text, form)
     notes = (dialect.note,) if dialect.note else ()
+    name = _SEPARATORS[dialect.separator]
     if not dialect.quotes:
-        lines, too_long = _split_tabs(text), "a text can hold no tab here"
+        lines, too_long = _split(text, dialect.separator), f"a text can hold no {name} here"
     else:
         lines = _split_quoted(path, text, dialect.separator)
-        name = _SEPARATORS[dialect.separator]
         too_long = f"a text with a {name} in it stands in quotes"
     return name_columns(str(path), lines, too_long=too_long, notes=notes)
 
 
-def find_dialect(path: Path, kind: Literal["csv", "tsv"], text: str) -> Dialect:
-    """How a file is to be read: by its ending, unless it shows something else.
+def find_dialect(
+    path: Path, kind: Literal["csv", "tsv"], text: str, form: Form = AS_IT_SHOWS
+) -> Dialect:
+    """How a file is to be read: as the user says, else as it shows, else by its ending.
 
     Args:
         path: the file, for the note.
         kind: what its ending says.
         text: its content.
+        form: what the user says.
     """
-    return _of_csv(path, text) if kind == "csv" else _of_tsv(path, text)
+    quotes = form.quotes
+    if kind == "csv" or (form.separator or "\t") != "\t":
+        found = _of_csv(path, text) if form.separator is None else Dialect(form.separator, True)
+        return found if quotes is None else Dialect(found.separator, quotes, found.note)
+    return _of_tsv(path, text) if quotes is None else Dialect("\t", quotes)
 
 
 def _of_csv(path: Path, text: str) -> Dialect:
@@ -112,7 +155,8 @@ def _of_csv(path: Path, text: str) -> Dialect:
         return Dialect(",", quotes=True)
     name = _SEPARATORS[separator]
     note = f"{path}: its header has {fields[separator]} columns between {name}s, so a {name} "
-    return Dialect(separator, quotes=True, note=f"{note}separates its fields")
+    note += "separates its fields (data.separator says otherwise)"
+    return Dialect(separator, quotes=True, note=note)
 
 
 def _header_size(text: str, separator: str) -> int:
@@ -132,10 +176,11 @@ def _of_tsv(path: Path, text: str) -> Dialect:
     is_named_so = all(_QUOTED_FIELD.fullmatch(name) for name in header)
     if is_named_so or any(re.search(r'["\t\n]', field) for field in quoted):
         note = f"{path}: every field that begins with a quote ends with one, so these quotes "
-        return Dialect("\t", quotes=True, note=f"{note}are read as CSV's, not as text")
+        note += "are read as CSV's (data.quotes: false reads them as text)"
+        return Dialect("\t", quotes=True, note=note)
     need = "they do" if len(quoted) > 1 else "it does"
     told = f"{counted(len(quoted), 'field')} in quotes that {need}"
-    note = f"{path}: {told} not need, so the quotes are read as text"
+    note = f"{path}: {told} not need, so the quotes are read as text (data.quotes: true drops them)"
     return Dialect("\t", quotes=False, note=note)
 
 
@@ -148,11 +193,11 @@ def _reads_with_quotes(text: str) -> bool:
     return len(sizes) == 1
 
 
-def _split_tabs(text: str) -> Iterator[tuple[int, list[str]]]:
+def _split(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         fields = line.removesuffix("\n")
         if fields:
-            yield number, fields.split("\t")
+            yield number, fields.split(separator)
 
 
 def _split_quoted(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

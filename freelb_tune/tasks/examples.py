@@ -13,7 +13,8 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.tasks import glue_folder, hub
 from freelb_tune.tasks.advglue import read_advglue
 from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
+from freelb_tune.tasks.labels import infer_labels, label_number, real_number
+from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings, data_settings
 from freelb_tune.tasks.table import Table
 from freelb_tune.tasks.toy import toy_pairs
@@ -163,7 +164,7 @@ def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
 
 
 def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
-    table = read_table(Path(name).expanduser())
+    table = read_table(Path(name).expanduser(), data.form)
     wanted = data.text or data.task.columns
     table.require(
         (*wanted, *((label,) if label else ())),
@@ -175,15 +176,16 @@ def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
 def _file_labels(data: DataSettings) -> tuple[str, ...]:
     label = data.label or "label"
     table = _open_file(data, str(data.train), label)
-    return infer_labels((row.get(label) for _, row in table.rows), table.place)
+    return infer_labels(table, label, data.alike_labels)
 
 
 def _collect_file(data: DataSettings, name: str, labels: tuple[str, ...] | None) -> Rows:
     testing = name == data.test
     label = None if testing else data.label or "label"
     table = _open_file(data, name, label)
-    number = label_number(labels, numbers=bool(data.task.labels)) if labels else real_number
-    return collect(table, Reading(data.text or data.task.columns, label, number))
+    as_place = bool(data.task.labels)
+    number = label_number(labels, as_place, data.alike_labels) if labels else real_number
+    return collect(table, Reading(data.text or data.task.columns, label, number, own=True))
 
 
 def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) -> "Dataset":

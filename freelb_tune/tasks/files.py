@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.delimited import read_delimited, read_text
+from freelb_tune.tasks.delimited import AS_IT_SHOWS, Form, read_delimited, read_text
 from freelb_tune.tasks.table import Row, Table
 
 __all__ = ["delimited_kind", "read_table"]
 
 
-def _csv(path: Path) -> Table:
-    return read_delimited(path, "csv")
+def _csv(path: Path, form: Form) -> Table:
+    return read_delimited(path, "csv", form)
 
 
-def _tsv(path: Path) -> Table:
-    return read_delimited(path, "tsv")
+def _tsv(path: Path, form: Form) -> Table:
+    return read_delimited(path, "tsv", form)
 
 
-def _json(path: Path) -> Table:
-    text = read_text(path)
+def _json(path: Path, form: Form) -> Table:
+    _refuse(path, separator=form.separator, quotes=form.quotes)
+    text = read_text(path, form.encoding)
     is_list = text.lstrip().startswith("[")
     unit = "row" if is_list else "line"
     rows = []
@@ -71,7 +72,8 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path, form: Form) -> Table:
+    _refuse(path, separator=form.separator, quotes=form.quotes, encoding=form.encoding)
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
@@ -83,7 +85,14 @@ def _parquet(path: Path) -> Table:
     return Table(str(path), tuple(table.column_names), rows, unit="row")
 
 
-_READERS: dict[str, Callable[[Path], Table]] = {
+def _refuse(path: Path, **unread: Any) -> None:
+    """Refuse what the user says of a file that has no such thing."""
+    for name, value in unread.items():
+        if value is not None:
+            raise FreeLBTuneError(f"data.{name}: {path} is not read by it; take it out")
+
+
+_READERS: dict[str, Callable[[Path, Form], Table]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _json,
@@ -93,8 +102,12 @@ _READERS: dict[str, Callable[[Path], Table]] = {
 }
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, form: Form = AS_IT_SHOWS) -> Table:
     """A file's rows, read by its ending.
+
+    Args:
+        path: the file.
+        form: what the user says of how it is written.
 
     Raises:
         FreeLBTuneError: the file is missing, empty, of an unknown ending, in another encoding,
@@ -110,7 +123,7 @@ def read_table(path: Path) -> Table:
     if not path.is_file():
         told = "is a folder; name a file" if path.is_dir() else "no such file"
         raise FreeLBTuneError(f"{path}: {told}")
-    return reader(path)
+    return reader(path, form)
 
 
 def delimited_kind(path: Path) -> Literal["csv", "tsv"] | None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks import glue_folder
-from freelb_tune.tasks.delimited import find_dialect, read_text
+from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind
 from freelb_tune.tasks.hub import hub_fingerprint
 from freelb_tune.tasks.settings import DataSettings, data_settings
@@ -48,6 +48,10 @@ def data_fingerprint(settings: Mapping[str, Any]) -> str:
     guessed = {part: sign for part, path in _files(data).items() if (sign := _dialect(data, path))}
     if guessed:
         facts["dialects"] = guessed
+    if data.form.encoding:
+        facts["encoding"] = data.form.encoding
+    if data.alike_labels == "merge":
+        facts["alike_labels"] = "merge"
     start = data.source
     if data.source == "synthetic":
         facts["grammar"] = TOY_VERSION
@@ -83,13 +87,15 @@ def _dialect(data: DataSettings, path: Path) -> str:
     if kind is None:
         return ""
     facts = path.stat()
-    return _dialect_of(path, kind, facts.st_mtime_ns, facts.st_size)
+    return _dialect_of(path, kind, data.form, facts.st_mtime_ns, facts.st_size)
 
 
 @lru_cache(maxsize=256)
-def _dialect_of(path: Path, kind: Literal["csv", "tsv"], changed_ns: int, size: int) -> str:
+def _dialect_of(
+    path: Path, kind: Literal["csv", "tsv"], form: Form, changed_ns: int, size: int
+) -> str:
     """Kept as `_digest_of` is; the plain dialects name nothing, as they always did."""
-    found = find_dialect(path, kind, read_text(path))
+    found = find_dialect(path, kind, read_text(path, form.encoding), form)
     usual = (",", True) if kind == "csv" else ("\t", False)
     return "" if (found.separator, found.quotes) == usual else f"{found.separator}{found.quotes}"
 

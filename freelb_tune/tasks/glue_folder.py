@@ -9,7 +9,8 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.delimited import split_tabs
-from freelb_tune.tasks.rows import Reading, Rows, collect, label_number, real_number
+from freelb_tune.tasks.labels import label_number, real_number
+from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import name_columns
 

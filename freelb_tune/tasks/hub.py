@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.glue_folder import DIAGNOSTIC, LAYOUTS
-from freelb_tune.tasks.rows import Reading, Rows, collect, infer_labels, label_number, real_number
+from freelb_tune.tasks.labels import infer_labels, label_number, real_number
+from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
 from freelb_tune.tasks.table import Table
 
@@ -44,14 +45,14 @@ def read_hub(data: DataSettings) -> tuple[Rows, dict[str, Rows], tuple[str, ...]
             a row of it is wrong.
     """
     sets = _load(data)
-    train = _split(data, sets, data.train or "train")
+    train = data.train or "train"
     labels = data.task.labels
     if labels is None and data.task.kind == "classification":
-        labels = _labels(data, train)
+        labels = _labels(data, sets, train)
     evaluation = {
         name: _collect(data, sets, split, labels) for name, split in _dev_splits(data).items()
     }
-    return _collect(data, sets, data.train or "train", labels), evaluation, labels
+    return _collect(data, sets, train, labels), evaluation, labels
 
 
 def read_hub_test(data: DataSettings) -> dict[str, Rows]:
@@ -164,13 +165,11 @@ def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> tuple[T
     return Table(place, table.columns, numbered(), unit="row"), label if labelled else None
 
 
-def _labels(data: DataSettings, rows: Any) -> tuple[str, ...]:
-    label = data.label or "label"
-    Table(f"dataset {dataset_name(data)[0]}", tuple(rows.column_names), iter(())).require(
-        (label,), "data.label names the label's column"
-    )
-    names = getattr(rows.features[label], "names", None)
-    return tuple(names) if names else infer_labels(rows[label], f"dataset {dataset_name(data)[0]}")
+def _labels(data: DataSettings, sets: Any, split: str) -> tuple[str, ...]:
+    table, label = _table(data, sets, split, labelled=True)
+    assert label is not None  # labelled
+    names = getattr(_split(data, sets, split).features[label], "names", None)
+    return tuple(names) if names else infer_labels(table, label, data.alike_labels)
 
 
 def _collect(
@@ -183,8 +182,9 @@ def _collect(
     table, label = _table(data, sets, split, labelled)
     names = getattr(_split(data, sets, split).features.get(label), "names", None) if label else None
     as_place = names is not None or bool(data.task.labels)
-    number = real_number if labels is None else label_number(labels, numbers=as_place)
-    return collect(table, Reading(_columns(data), label, number, lenient=data.task.name == "qqp"))
+    number = label_number(labels, as_place, data.alike_labels) if labels else real_number
+    lenient, own = data.task.name == "qqp", data.task.folder is None
+    return collect(table, Reading(_columns(data), label, number, lenient=lenient, own=own))
 
 
 def _cache_folders() -> tuple[Path, Path]:

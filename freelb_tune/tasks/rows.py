@@ -3,24 +3,16 @@
 Room: tasks. A `Table` in, `Rows` out.
 """
 
-import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.labels import is_missing
 from freelb_tune.tasks.table import Problems, Table
 
-__all__ = [
-    "Reading",
-    "Rows",
-    "collect",
-    "infer_labels",
-    "label_number",
-    "label_text",
-    "real_number",
-]
+__all__ = ["Reading", "Rows", "collect"]
 
 
 _HALF = re.compile("[\ud800-\udfff]")  # what JSON can write and UTF-8 cannot
@@ -68,69 +60,7 @@ class Reading:
     number: Callable[[Any], float]
     index: str | None = None
     lenient: bool = False
-
-
-def label_text(value: Any) -> str:
-    """A label's cell as text: 1, 1.0, "1" and " 1 " are the same label; true is "true"."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def label_number(labels: tuple[str, ...], numbers: bool) -> Callable[[Any], float]:
-    """A function from a label's cell to its place in `labels`; ValueError says what is known.
-
-    Args:
-        labels: the task's, in order.
-        numbers: whether a cell may also give the place itself, as the Hub's rows do.
-    """
-    places = {label: place for place, label in enumerate(labels)}
-    known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
-    if numbers:
-        places |= {str(place): place for place in range(len(labels))}
-        known += f", or 0 to {len(labels) - 1}"
-
-    def number(value: Any) -> float:
-        text = label_text(value)
-        if text in places:
-            return places[text]
-        raise ValueError(f"label {text!r} is not one of the task's; known: {known}")
-
-    return number
-
-
-def real_number(value: Any) -> float:
-    """A regression target's cell as a finite number; ValueError says what it is instead."""
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"target {label_text(value)!r} is not a number")
-    return number
-
-
-def infer_labels(values: Iterable[Any], place: str) -> tuple[str, ...]:
-    """The labels that occur, sorted: by value where all are whole numbers, else by text.
-
-    Raises:
-        FreeLBTuneError: fewer than two occur.
-    """
-    found = {label_text(value) for value in values} - {""}
-    if len(found) < 2:
-        said = ", ".join(repr(label) for label in found) or "none"
-        raise FreeLBTuneError(
-            f"{place}: a classification needs two labels or more, found {said}; "
-            "is data.label the right column?"
-        )
-    try:
-        return tuple(sorted(found, key=int))
-    except ValueError:
-        return tuple(sorted(found))
+    own: bool = False
 
 
 def collect(table: Table, reading: Reading) -> Rows:
@@ -178,6 +108,8 @@ def _wrong_text(reading: Reading, texts: list[Any]) -> str | None:
             return f"no {name}: the row has fewer columns than it needs, or null there"
         if isinstance(text, dict | list | bytes):
             return f"{name} is a {type(text).__name__}; expected text"
+        if reading.own and is_missing(text):
+            return f"{name} is {text}, which stands for no value; take the row out"
         if not str(text).strip():
             return f"{name} is empty"
         if half := _HALF.search(str(text)):

@@ -4,11 +4,13 @@ Room: tasks. A mapping in, `DataSettings` out. Defaults stand here and nowhere e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.tasks.delimited import Form
+from freelb_tune.tasks.labels import Alike
 from freelb_tune.tasks.task import Task, get_task
 
 __all__ = ["GLUE_DATASET", "SOURCES", "DataSettings", "data_settings"]
@@ -43,6 +45,9 @@ class DataSettings:
         subset: the dataset's configuration (hub); None for the task's name within GLUE.
         revision: the dataset's commit, tag or branch (hub).
         advglue: AdvGLUE's `dev_ann.json`, a further evaluation set; None for none.
+        form: how own files are written, where the user says so.
+        alike_labels: what becomes of labels that differ in spelling alone: "merge" or "keep";
+            None refuses them.
         max_train_examples: rows taken of the training set; None for all.
         max_eval_examples: rows taken of each evaluation set; None for all.
     """
@@ -58,6 +63,8 @@ class DataSettings:
     subset: str | None = None
     revision: str | None = None
     advglue: Path | None = None
+    form: Form = Form()
+    alike_labels: Alike | None = None
     max_train_examples: int | None = None
     max_eval_examples: int | None = None
 
@@ -81,6 +88,8 @@ def data_settings(settings: Mapping[str, Any]) -> DataSettings:
         **{name: None if value is None else str(value) for name, value in values.items()},
         text=_text_columns(task, settings.get("data.text")),
         advglue=None if advglue is None else Path(str(advglue)).expanduser(),
+        form=Form(*(settings.get(f"data.{name}") for name in ("separator", "quotes", "encoding"))),
+        alike_labels=_alike(settings.get("data.alike_labels")),
         max_train_examples=_limit(settings, "data.max_train_examples"),
         max_eval_examples=_limit(settings, "data.max_eval_examples"),
     )
@@ -117,6 +126,13 @@ def _text_columns(task: Task, text: Any) -> tuple[str, ...]:
     return names
 
 
+def _alike(value: Any) -> Alike | None:
+    known: dict[Any, Alike | None] = {None: None, "merge": "merge", "keep": "keep"}
+    if value not in known:
+        raise FreeLBTuneError(f"data.alike_labels: expected merge or keep, got {value!r}")
+    return known[value]
+
+
 def _limit(settings: Mapping[str, Any], name: str) -> int | None:
     value = settings.get(name)
     if value is None:
@@ -144,6 +160,9 @@ def _complete(read: DataSettings) -> None:
             "or data.path for a dataset of the Hub"
         )
     unread = [f"data.{part}" for part in _UNREAD[read.source] if getattr(read, part)]
+    if read.source != "files":
+        names = (field.name for field in fields(Form))
+        unread += [f"data.{name}" for name in names if getattr(read.form, name) is not None]
     if unread:
         raise FreeLBTuneError(
             f"{', '.join(unread)}: source {read.source!r} does not read it; take it out"

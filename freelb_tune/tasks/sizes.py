@@ -11,6 +11,7 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks import glue_folder
+from freelb_tune.tasks.delimited import Form
 from freelb_tune.tasks.files import read_table
 from freelb_tune.tasks.settings import DataSettings, data_settings
 
@@ -45,7 +46,8 @@ def data_sizes(settings: Mapping[str, Any]) -> Sizes:
 
 def _whole(data: DataSettings) -> tuple[int | None, int | None]:
     if data.source == "files":
-        return _rows(Path(str(data.train))), _rows(Path(str(data.dev)))
+        train, dev = (_rows(Path(str(each)), data.form) for each in (data.train, data.dev))
+        return train, dev
     if data.source == "glue":
         header = 0 if glue_folder.LAYOUTS[data.task.name].bare else 1
         files = glue_folder.train_file(data), glue_folder.dev_files(data)["dev"]
@@ -64,11 +66,11 @@ def _lines(path: Path) -> int:
         return sum(1 for line in file if line.strip())
 
 
-def _rows(path: Path) -> int | None:
+def _rows(path: Path, form: Form) -> int | None:
     """Rows of an own file; None for a huge one, and for one that reading will refuse in words."""
     try:
         if os.path.getsize(path.expanduser()) > _LARGEST:
             return None
-        return sum(1 for _ in read_table(path.expanduser()).rows)
+        return sum(1 for _ in read_table(path.expanduser(), form).rows)
     except (FreeLBTuneError, OSError):
         return None

@@ -1,0 +1,232 @@
+"""What a label's cell says, and whether two spellings are probably one class.
+
+Room: tasks. Cells in, class names and numbers out.
+"""
+
+import ast
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.tasks.table import Problems, Table
+
+__all__ = ["Alike", "infer_labels", "is_missing", "label_number", "label_text", "real_number"]
+
+Alike = Literal["merge", "keep"]
+
+_MISSING = {"nan", "<na>"}  # what pandas and numpy write for a cell that is not there
+_KINDS: dict[type, str] = {
+    list: "a list",
+    tuple: "a list",
+    set: "a list",
+    dict: "a mapping",
+    bytes: "bytes",
+}
+_SHOWN = 5  # groups of labels, and labels of a group, that a message lists
+_MERGE = "data.alike_labels: merge"
+
+
+def label_text(value: Any) -> str:
+    """A label's cell as text: 1, 1.0, "1" and " 1 " are the same label; true is "true".
+
+    Raises:
+        ValueError: it is no one label, with what it is instead.
+    """
+    if value is None:
+        raise ValueError("the label is null, or the row has fewer columns than it needs")
+    if isinstance(value, tuple(_KINDS)):
+        raise ValueError(f"the label is {_KINDS[type(value)]}; expected one text or number")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    if not text:
+        raise ValueError("the label is empty")
+    if is_missing(value) or text.lower() == "null":
+        raise ValueError(f"the label is {text}, which stands for no value; take the row out")
+    written = _literal(text)
+    if isinstance(written, tuple(_KINDS)):
+        kind = _KINDS[type(written)]
+        raise ValueError(f"the label {text!r} is {kind} in text; expected one text or number")
+    return text
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is a NaN, or a text that libraries write for one."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return isinstance(value, str) and value.strip().lower() in _MISSING
+
+
+def _literal(text: str) -> Any:
+    """What Python's own writing of a list, a mapping or bytes says, as pandas puts it in a CSV."""
+    if text[0] not in "[{(b":
+        return None
+    try:
+        value = ast.literal_eval(text)
+        return list(value) if isinstance(value, tuple | set) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def label_number(
+    labels: tuple[str, ...], numbers: bool, alike: Alike | None = None
+) -> Callable[[Any], float]:
+    """A function from a label's cell to its place in `labels`; ValueError says what is known.
+
+    Args:
+        labels: the task's, in order.
+        numbers: whether a cell may also give the place itself, as the Hub's rows do.
+        alike: "merge" also takes another spelling of a label.
+    """
+    places = {label: place for place, label in enumerate(labels)}
+    known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
+    if numbers:
+        places |= {str(place): place for place in range(len(labels))}
+        known += f", or 0 to {len(labels) - 1}"
+    folded = {_fold(label): label for label in reversed(labels)}
+
+    def number(value: Any) -> float:
+        text = label_text(value)
+        if text in places:
+            return places[text]
+        near = folded.get(_fold(text))
+        if near is not None and alike == "merge":
+            return places[near]
+        hint = ""
+        if near is not None and alike is None:
+            hint = f"; it differs from {_shown(near)} by {_difference([text, near])} alone, and "
+            hint += f"{_MERGE} reads it so"
+        raise ValueError(f"label {_shown(text)} is not one of the task's; known: {known}{hint}")
+
+    return number
+
+
+def real_number(value: Any) -> float:
+    """A regression target's cell as a finite number; ValueError says what it is instead."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        said = "" if value is None else str(value).strip()
+        raise ValueError(f"target {said!r} is not a number")
+    return number
+
+
+@dataclass
+class _Seen:
+    """One spelling: how often it occurs, and first where."""
+
+    first: int
+    count: int = 0
+
+
+def infer_labels(table: Table, column: str, alike: Alike | None = None) -> tuple[str, ...]:
+    """The labels that occur, sorted: by value where all are whole numbers, else by text.
+
+    Args:
+        table: its rows are read.
+        column: the label's.
+        alike: what becomes of spellings that are probably one class: "merge" makes one class of
+            them, named as most rows have it; "keep" leaves them apart; None refuses them.
+
+    Raises:
+        FreeLBTuneError: cells that are no label, each with its line; spellings that are probably
+            one class; fewer than two labels.
+    """
+    seen: dict[str, _Seen] = {}
+    problems = Problems(table.place, table.unit)
+    for number, row in table.rows:
+        try:
+            text = label_text(row.get(column))
+        except ValueError as err:
+            problems.add(number, str(err))
+            continue
+        seen.setdefault(text, _Seen(number)).count += 1
+    problems.raise_any()
+    names = _one_each(seen, table, alike)
+    if len(names) < 2:
+        said = ", ".join(repr(label) for label in names) or "none"
+        raise FreeLBTuneError(
+            f"{table.place}: a classification needs two labels or more, found {said}; "
+            "is data.label the right column?"
+        )
+    try:
+        return tuple(sorted(names, key=int))
+    except ValueError:
+        return tuple(sorted(names))
+
+
+def _one_each(seen: Mapping[str, _Seen], table: Table, alike: Alike | None) -> list[str]:
+    """One name for each class."""
+    groups: dict[str, list[str]] = {}
+    for text in seen:
+        groups.setdefault(_fold(text), []).append(text)
+    several = [group for group in groups.values() if len(group) > 1]
+    if alike == "merge":
+        return [max(group, key=lambda text: (seen[text].count, text)) for group in groups.values()]
+    if several and alike is None:
+        raise FreeLBTuneError(_told(several, seen, table))
+    return list(seen)
+
+
+def _told(groups: list[list[str]], seen: Mapping[str, _Seen], table: Table) -> str:
+    lines = []
+    for group in groups[:_SHOWN]:
+        spellings = ", ".join(
+            f"{_shown(text)} ({counted(seen[text].count, 'row')}, first in {table.unit} "
+            f"{seen[text].first})"
+            for text in group[:_SHOWN]
+        )
+        lines.append(f"  {spellings}: they differ by {_difference(group)} alone")
+    if len(groups) > _SHOWN:
+        lines.append(f"  and {len(groups) - _SHOWN} more")
+    what = "these labels are" if len(groups) == 1 else "each of these groups of labels is"
+    head = f"{table.place}: {what} probably one class, and would be trained as several"
+    advice = f"  {_MERGE} makes one class of them; data.alike_labels: keep trains them as they are"
+    return "\n".join([head, *lines, advice])
+
+
+def _without_invisible(text: str) -> str:
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+
+
+def _as_number(text: str) -> str:
+    text = {"true": "1", "false": "0"}.get(text.lower(), text)
+    return re.sub(r"\.0+\Z", "", text) if re.fullmatch(r"[+-]?\d+\.0+", text) else text
+
+
+_FOLDS: dict[str, Callable[[str], str]] = {
+    "invisible characters": _without_invisible,
+    "case": str.casefold,
+    "Unicode form": lambda text: unicodedata.normalize("NFKC", text),
+    "spaces": lambda text: " ".join(text.split()),
+    "the way a number is written": _as_number,
+}
+"""In order, what two spellings of one class may differ by, and how each is taken away."""
+
+
+def _fold(text: str, without: str = "") -> str:
+    for name, fold in _FOLDS.items():
+        text = text if name == without else fold(text)
+    return text
+
+
+def _difference(spellings: Iterable[str]) -> str:
+    """By which of the folds these differ: those that it takes to make one of them."""
+    told = list(spellings)
+    needed = [name for name in _FOLDS if len({_fold(text, without=name) for text in told}) > 1]
+    if needed:
+        return " and ".join(needed)
+    return next(name for name, fold in _FOLDS.items() if len({fold(text) for text in told}) == 1)
+
+
+def _shown(text: str) -> str:
+    """A label as it looks, and by its letters' numbers where the look may deceive."""
+    return repr(text) if text.isascii() else f"{text!r} (that is {ascii(text)})"
