@@ -25,7 +25,7 @@ def glue_cell(task, seed=1, *, model="roberta-base", weights="w1", bsz=16, **adv
         arm="adversarial" if adversary else "clean",
         seed=seed,
         settings=settings,
-        data="d",
+        data_fingerprint="d",
         weights=weights,
     )
 

@@ -48,7 +48,7 @@ def cell(seed=42, *, bsz=16, **adversary):
         arm="adversarial" if adversary else "clean",
         seed=seed,
         settings=settings,
-        data="d" * 12,
+        data_fingerprint="d" * 12,
         weights="w" * 12,
     )
 

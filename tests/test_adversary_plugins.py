@@ -27,7 +27,6 @@ from freelb_tune.space.adversary_settings import (
     FreeLBSettings,
 )
 from freelb_tune.store import CellState
-from freelb_tune.training.inputs.arguments import adversary_settings
 
 PLUGIN = """
 from typing import Literal
@@ -137,8 +136,8 @@ def test_an_edited_plugin_gives_its_cells_new_names_and_no_others(plugin, tmp_pa
     with pytest.raises(
         FreeLBTuneError, match=f"of 'sag' has changed since cell {before['sag'].id}"
     ):
-        adversary_settings(before["sag"])  # as a worker would that starts after the edit
-    assert adversary_settings(edited["sag"]).method == "sag"
+        _ = before["sag"].adversary  # as a worker would that starts after the edit
+    assert edited["sag"].adversary.method == "sag"
 
 
 def test_a_file_that_registers_what_another_one_defines_counts_by_both(plugin, tmp_path):

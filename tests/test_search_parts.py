@@ -28,7 +28,7 @@ def make_cell(name: str, *, seed: int = 1, arm: str = "adversarial", **settings:
         arm=arm,  # type: ignore[arg-type]
         seed=seed,
         settings=content,  # type: ignore[arg-type]
-        data="d",
+        data_fingerprint="d",
         weights="w",
     )
 

@@ -274,7 +274,7 @@ def test_a_wrong_override_is_named(tmp_path, override, message):
 def test_data_on_the_command_line_takes_the_place_of_the_files_source(tmp_path):
     text = HEAD + "data: {source: hub, path: a/b, revision: v1, max_train_examples: 9}\n"
     (cell, _) = planned(opened(tmp_path, text, data_dir=tmp_path)).cells
-    assert cell.section("data") == {
+    assert cell.data.model_dump(exclude_none=True) == {
         "source": "glue",
         "path": str(tmp_path),
         "max_train_examples": 9,

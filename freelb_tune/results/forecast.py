@@ -47,10 +47,10 @@ class _Sizes:
 
     def of(self, cell: Cell) -> tuple[int | None, int | None]:
         """Training and dev examples; None for what is not known."""
-        if cell.data not in self._known:
+        if cell.data_fingerprint not in self._known:
             sizes = data_sizes(cell.settings)
-            self._known[cell.data] = sizes.train, sizes.dev
-        return self._known[cell.data]
+            self._known[cell.data_fingerprint] = sizes.train, sizes.dev
+        return self._known[cell.data_fingerprint]
 
 
 def _stores(results: Path) -> list[Store]:

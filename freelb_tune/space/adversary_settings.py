@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "ADVERSARIES",
+    "DEFAULT_METHOD",
     "AdversarySettings",
     "Ascent",
     "FGMSettings",
@@ -234,6 +235,9 @@ ADVERSARIES: dict[str, type[AdversarySettings]] = {
     "repeat": RepeatSettings,
 }
 """Every method's settings by name: what `adversary.method` may say. Plugins add theirs."""
+
+DEFAULT_METHOD = "freelb"
+"""What a space has that does not say `adversary.method`."""
 
 PLUGINS: dict[str, str] = {}
 """Fingerprint of the code of each method that a plugin added: a part of its cells' ids."""

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.cell import Value
+from freelb_tune.space.adversary_settings import ADVERSARIES, DEFAULT_METHOD
 from freelb_tune.space.checks import Refusal, read_value, wrong_key
 from freelb_tune.space.domains import DOMAINS, Range, is_domain, parse_domain
 from freelb_tune.space.layers import Layer, Reference, Setting, Tie
@@ -16,6 +15,7 @@ from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import referred
 from freelb_tune.space.sections import SEARCHED, DataFields, RunFields, SearchConfig
 from freelb_tune.space.trainer_fields import DEFAULTS, EPOCHS
+from freelb_tune.space.values import Value
 
 __all__ = ["read_layers"]
 
@@ -160,7 +160,7 @@ class _LayerReader:
             body = next(iter(value.values()))
             tied += body if isinstance(body, list) else []
         elif value is not None or not tied:
-            tied.append("freelb" if value is None else value)
+            tied.append(DEFAULT_METHOD if value is None else value)
         return frozenset(method for method in tied if isinstance(method, str))
 
     def _is_read(self, key: str, place: str, methods: Collection[str]) -> bool:
@@ -215,7 +215,7 @@ class _LayerReader:
         sections: dict[str, Mapping[str, Value]] = {
             "data": DataFields().model_dump(exclude_none=True),
             "trainer": DEFAULTS,
-            "adversary": {"method": "freelb"},
+            "adversary": {"method": DEFAULT_METHOD},
             "run": RunFields().model_dump(),
         }
         defaults: dict[str, Value] = {

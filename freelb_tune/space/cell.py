@@ -1,26 +1,55 @@
-"""A cell: one fully resolved configuration and one seed, the unit of work and of the store."""
+"""A cell: one fully resolved configuration and one seed, the unit of work and of the store.
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+Room: space. Files, the journal and ids have its settings by dotted name; code asks for its
+sections, typed objects that are read from those once, when they are first asked for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.adversary_settings import (
+    ADVERSARIES,
+    DEFAULT_METHOD,
+    PLUGINS,
+    AdversarySettings,
+)
+from freelb_tune.space.checks import Refusal, read_shape, read_trainer, read_whole, section_of
+from freelb_tune.space.sections import DataFields, ModelFields, RunFields
+from freelb_tune.space.trainer_section import TrainerFields
+from freelb_tune.space.values import Value, digest
 
 __all__ = ["Cell", "Value", "digest"]
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-Value = bool | int | float | str | None | list[Any] | dict[str, Any]
+_Section = TypeVar("_Section")
 
 
-def digest(content: Mapping[str, Any]) -> str:
-    """Name a mapping by its content: 12 hex digits over its sorted JSON."""
-    return hashlib.sha256(_CANONICAL.encode(content).encode()).hexdigest()[:12]
+class _Stored(BaseModel):
+    """A cell as the journal has it; `data` and `weights` are fingerprints there."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: str
+    config_id: str
+    clean_id: str | None
+    arm: Literal["adversarial", "clean"]
+    seed: int
+    settings: dict[str, Any]
+    data: str
+    weights: str
+    plugin: str = ""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One configuration and one seed.
+
+    A section raises `FreeLBTuneError` where the settings, which may come from a file that somebody
+    has edited, are not what a search space could have said.
 
     Attributes:
         id: 12 hex digits over everything that can change the cell's numbers.
@@ -30,8 +59,8 @@ class Cell:
         arm: "clean" is the same settings without perturbation.
         seed: seed of the weights' head, the data order, dropout and the noise.
         settings: every setting by its dotted name, e.g. `trainer.learning_rate`,
-            `adversary.adv_lr`, `data.max_train_examples`, `task`, `model`.
-        data: fingerprint of the data.
+            `adversary.adv_lr`, `data.max_train_examples`, `task`: the form that is stored.
+        data_fingerprint: of the data.
         weights: fingerprint of the model's files.
         plugin: fingerprint of the plugin that the adversary comes from; empty for our methods.
     """
@@ -42,20 +71,86 @@ class Cell:
     arm: Literal["adversarial", "clean"]
     seed: int
     settings: dict[str, Value]
-    data: str
+    data_fingerprint: str
     weights: str
     plugin: str = ""
 
-    def section(self, name: str) -> dict[str, Value]:
-        """The settings under one section, without its prefix: `section("trainer")`."""
-        start = f"{name}."
-        return {k.removeprefix(start): v for k, v in self.settings.items() if k.startswith(start)}
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return str(self.settings["task"])
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that the space ranks by; None for the task's first."""
+        metric = self.settings.get("search.metric")
+        return None if metric is None else str(metric)
+
+    @cached_property
+    def adversary(self) -> AdversarySettings:
+        """How batches are perturbed: the settings class of the cell's method.
+
+        Raises:
+            FreeLBTuneError: as for every section; also where the method is a plugin's that is not
+                loaded, or whose code is not what the cell was planned with.
+        """
+        content = {"method": DEFAULT_METHOD, **self._section("adversary")}
+        method = str(content["method"])
+        if method not in ADVERSARIES:
+            hint = f"{method!r} was a plugin's; name it with --plugin: " if self.plugin else ""
+            raise FreeLBTuneError(f"adversary.method: {hint}{unknown_name(method, ADVERSARIES)}")
+        if self.plugin and self.plugin != PLUGINS.get(method):
+            raise FreeLBTuneError(
+                f"adversary.method: the plugin of {method!r} has changed since cell {self.id} was "
+                "planned; put it back as it was, or start the search again, which runs it as it "
+                "is now"
+            )
+        return self._read(lambda: read_whole("adversary", ADVERSARIES[method], content))
+
+    @cached_property
+    def data(self) -> DataFields:
+        """Where the rows come from, and how many tokens and examples are taken."""
+        return self._read(lambda: read_whole("data", DataFields, self._section("data")))
+
+    @cached_property
+    def model(self) -> ModelFields:
+        """What is fine-tuned."""
+        return self._read(lambda: read_whole("model", ModelFields, self._section("model")))
+
+    @cached_property
+    def trainer(self) -> TrainerFields:
+        """The fields of `TrainingArguments` that are set."""
+        return self._read(lambda: read_trainer(self._section("trainer")))
+
+    @cached_property
+    def run(self) -> RunFields:
+        """How the cell is computed."""
+        return self._read(lambda: read_whole("run", RunFields, self._section("run")))
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, ready for JSON."""
-        return asdict(self)
+        content = self.__getstate__()
+        return {"data" if k == "data_fingerprint" else k: v for k, v in content.items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The cell that `to_json` wrote."""
-        return cls(**content)
+        """The cell that `to_json` wrote.
+
+        Raises:
+            ValueError: something is missing or of another type; says what.
+        """
+        stored = dict(read_shape(_Stored, content))
+        return cls(data_fingerprint=stored.pop("data"), **stored)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: a section may be of a plugin's class, unknown where this travels to."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def _section(self, name: str) -> dict[str, Value]:
+        return section_of(self.settings, name)
+
+    def _read(self, read: Callable[[], _Section]) -> _Section:
+        try:
+            return read()
+        except Refusal as refusal:
+            raise FreeLBTuneError(f"cell {self.id}: {refusal}") from refusal

@@ -4,7 +4,7 @@ Room: space. Every value a file can lead to is checked here before anything runs
 grid and both ends of a range.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -13,12 +13,24 @@ from pydantic_core import ErrorDetails
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
-from freelb_tune.space.cell import Value
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.sections import DataFields, ModelFields, RunFields
 from freelb_tune.space.trainer_fields import refused_field, trainer_fields, trainer_type
+from freelb_tune.space.trainer_section import TrainerFields
+from freelb_tune.space.values import Value
 
-__all__ = ["FIELDS", "Refusal", "known_settings", "read_section", "read_value", "wrong_key"]
+__all__ = [
+    "FIELDS",
+    "Refusal",
+    "known_settings",
+    "read_section",
+    "read_shape",
+    "read_trainer",
+    "read_value",
+    "read_whole",
+    "section_of",
+    "wrong_key",
+]
 
 _Section = TypeVar("_Section", bound=BaseModel)
 FIELDS: dict[str, type[BaseModel]] = {"model": ModelFields, "data": DataFields, "run": RunFields}
@@ -115,6 +127,94 @@ def read_section(
         except Refusal as refusal:
             problems.add(f"{name}.{key}", str(refusal))
     return kind.model_validate(good)
+
+
+def section_of(settings: Mapping[str, Value], name: str) -> dict[str, Value]:
+    """The settings of one section, without its prefix."""
+    start = f"{name}."
+    return {k.removeprefix(start): v for k, v in settings.items() if k.startswith(start)}
+
+
+def read_whole(section: str, kind: type[_Section], content: Mapping[str, Any]) -> _Section:
+    """A section's settings as one typed object.
+
+    Args:
+        section: its name, for the message.
+        kind: the class of the section.
+        content: the settings by name, without the section.
+
+    Raises:
+        Refusal: a name or a value that may not stand there, or values that do not go together.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as err:
+        told = "; ".join(_wrong(section, kind, content)) or _apart(section, content, err)
+        raise Refusal(told) from err
+
+
+def read_trainer(content: Mapping[str, Any]) -> TrainerFields:
+    """The trainer's settings as one typed object.
+
+    Raises:
+        Refusal: a field that `TrainingArguments` does not have or a space may not set, or a value
+            that may not stand there.
+    """
+    fields = {}
+    for name, value in content.items():
+        wrong = refused_field(name)
+        if wrong:
+            raise Refusal(f"trainer.{name}: {wrong}")
+        fields[name] = _at(f"trainer.{name}", _trainer_adapter(name), value)
+    return TrainerFields(fields)
+
+
+def read_shape(kind: type[_Section], content: Any) -> _Section:
+    """What a file of ours holds, if it has this shape.
+
+    Raises:
+        Refusal: it has not; says the first thing that is wrong.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as err:
+        first = err.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        if first["type"] == "missing":
+            raise Refusal(f"{place} is missing") from err
+        told = f"{place}: expected {_clause(first)}, got {shown(first['input'])}"
+        raise Refusal(told) from err
+
+
+def _wrong(section: str, kind: type[BaseModel], content: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the settings of a section, one by one."""
+    for name, value in content.items():
+        if name not in kind.model_fields:
+            yield f"{section}.{name}: {unknown_name(name, kind.model_fields)}"
+            continue
+        try:
+            _at(f"{section}.{name}", _adapter(kind, name), value)
+        except Refusal as refusal:
+            yield str(refusal)
+    for name, field in kind.model_fields.items():
+        if field.is_required() and name not in content:
+            yield f"{section}.{name}: is missing"
+
+
+def _apart(section: str, content: Mapping[str, Any], err: ValidationError) -> str:
+    """That values, each good by itself, do not go together."""
+    told = "; ".join(
+        f"{'.'.join([section, *map(str, each['loc'])])}: {each['msg']}" for each in err.errors()
+    )
+    written = ", ".join(f"{name} {value}" for name, value in content.items())
+    return f"these do not go together ({written}): {told}"
+
+
+def _at(key: str, adapter: TypeAdapter[Any], value: Any) -> Value:
+    try:
+        return _read(adapter, value)
+    except Refusal as refusal:
+        raise Refusal(f"{key}: {refusal}") from refusal
 
 
 def _readers(name: str, methods: Iterable[str]) -> list[type[AdversarySettings]]:

@@ -10,8 +10,8 @@ from typing import Any
 from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, InvalidExpression
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.cell import Value
 from freelb_tune.space.checks import Refusal
+from freelb_tune.space.values import Value
 
 __all__ = ["Conditions", "check_condition"]
 

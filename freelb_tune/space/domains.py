@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.cell import Value
+from freelb_tune.space.values import Value
 
 __all__ = ["DOMAINS", "Choice", "Domain", "Grid", "Range", "is_domain", "parse_domain"]
 

@@ -69,7 +69,7 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
     states = Counter(known[cell.id] for cell in plan.cells if cell.id in known)
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     lines.append(f"already known: {told or 'none'}")
-    if any("unresolved" in (cell.data + cell.weights) for cell in plan.cells):
+    if any("unresolved" in (cell.data_fingerprint + cell.weights) for cell in plan.cells):
         lines.append(
             "the Hub's commits are not known yet: cell ids are settled when the search runs"
         )

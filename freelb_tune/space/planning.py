@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import ValidationError
-
 from freelb_tune import TRAINING_VERSION
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
-from freelb_tune.space.cell import Cell, Value, digest
-from freelb_tune.space.checks import Refusal
+from freelb_tune.space.cell import Cell
+from freelb_tune.space.checks import Refusal, read_whole, section_of
 from freelb_tune.space.conditions import Conditions
 from freelb_tune.space.reading import Space
+from freelb_tune.space.values import Value, digest
 
 __all__ = ["Fingerprint", "Plan", "plan_cells"]
 
@@ -151,19 +150,9 @@ class _Planner:
     def _adversary(self, own: Mapping[str, Value]) -> _Part:
         """The method's settings with its defaults; those that it does not read are left out."""
         kind = ADVERSARIES[str(own["adversary.method"])]
-        content = {key.partition(".")[2]: value for key, value in own.items()}
+        content = section_of(own, "adversary")
         content = {name: value for name, value in content.items() if name in kind.model_fields}
-        try:
-            whole = kind.model_validate(content)
-        except ValidationError as err:
-            told = "; ".join(
-                f"{'.'.join(['adversary', *map(str, each['loc'])])}: {each['msg']}"
-                for each in err.errors()
-            )
-            written = ", ".join(f"{name} {value}" for name, value in content.items())
-            raise FreeLBTuneError(
-                f"{self._space.path}: these do not go together ({written}): {told}"
-            ) from err
+        whole = read_whole("adversary", kind, content)
         settings = {f"adversary.{name}": value for name, value in whole.model_dump().items()}
         plugin = PLUGINS.get(whole.method, "")
         content = {**settings, "plugin": plugin} if plugin else settings
@@ -212,7 +201,7 @@ class _Planner:
                     arm=arm,
                     seed=seed,
                     settings=settings,
-                    data=rest.data,
+                    data_fingerprint=rest.data,
                     weights=rest.weights,
                     plugin=adversary.plugin,
                 )

@@ -10,14 +10,13 @@ from freelb_tune.training.inputs.source import ModelSource, find_model, model_fi
 
 if TYPE_CHECKING:
     from freelb_tune.training.cell import run_cell
-    from freelb_tune.training.inputs.preparation import Prepared, epochs_of, prepare
+    from freelb_tune.training.inputs.preparation import Prepared, prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
     "AdversarialTrainer",
     "ModelSource",
     "Prepared",
-    "epochs_of",
     "find_model",
     "model_fingerprint",
     "prepare",
@@ -27,7 +26,6 @@ __all__ = [
 _HEAVY = {
     "AdversarialTrainer": "trainer",
     "Prepared": "inputs.preparation",
-    "epochs_of": "inputs.preparation",
     "prepare": "inputs.preparation",
     "run_cell": "cell",
 }

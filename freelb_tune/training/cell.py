@@ -20,7 +20,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.store import EpochLog, EpochRecord, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.training.checkpoint import find_checkpoint, replace_folder, save_checkpoint
-from freelb_tune.training.inputs.arguments import adversary_settings, training_arguments
+from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.preparation import Prepared
 from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
@@ -81,14 +81,14 @@ def _start_over(folder: Path) -> list[EpochRecord]:
 def _trainer(cell: Cell, prepared: Prepared, folder: Path) -> AdversarialTrainer:
     tokens = prepared.tokens
     model = build_model(prepared.model, tokens, cell.seed)
-    padding_free = cell.settings.get("run.padding_free", "auto")
+    padding_free = cell.run.padding_free
     trainer = AdversarialTrainer(
         model=model,
         args=training_arguments(cell, folder),
         data_collator=_collator(tokens),
         train_dataset=TokenDataset(tokens.folder / "train"),
-        adversary=adversary_settings(cell),
-        padding_free=None if padding_free == "auto" else bool(padding_free),
+        adversary=cell.adversary,
+        padding_free=None if padding_free == "auto" else padding_free,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -117,8 +117,8 @@ class _EachEpoch(TrainerCallback):
     ) -> None:
         self.cell, self.prepared, self.folder = cell, prepared, folder
         self.trainer, self.log, self.report = trainer, log, report
-        self.task = get_task(str(cell.settings["task"]))
-        self.metric = str(cell.settings.get("search.metric") or self.task.metrics[0].name)
+        self.task = get_task(cell.task)
+        self.metric = cell.metric or self.task.metrics[0].name
         better = {m.name: m.better for m in self.task.metrics}[self.metric]
         self.sign = 1.0 if better == "higher" else -1.0
         self.epoch = len(known)

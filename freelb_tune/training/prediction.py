@@ -90,14 +90,14 @@ def predict_test(
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     cell = best_cell(folder)
-    task = get_task(str(cell.settings["task"]))
+    task = get_task(cell.task)
     tests = load_test(_data_settings(cell, data_dir))
     model = _load_model(folder / "best", trust_remote_code)
     labels = _labels(model, task, folder / "best")
     tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(cell, model, tokenizer, Path(scratch))
-        length = int(str(cell.settings.get("data.max_length", 128)))
+        length = cell.data.max_length
         logits = {
             name: trainer.predict(_tokenise(tokenizer, rows, length)).predictions
             for name, rows in tests.items()
@@ -203,13 +203,13 @@ def _trainer(cell: Cell, model: Any, tokenizer: Any, scratch: Path) -> Adversari
             if name in cell.settings:
                 kept[name] = cell.settings[name]
     pads = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
-    padding_free = cell.settings.get("run.padding_free", "auto")
+    padding_free = cell.run.padding_free
     return AdversarialTrainer(
         model=model,
         args=training_arguments(replace(cell, settings=kept), scratch),
         data_collator=PadCollator(pads, left=tokenizer.padding_side == "left"),
         adversary=NoneSettings(),
-        padding_free=None if padding_free == "auto" else bool(padding_free),
+        padding_free=None if padding_free == "auto" else padding_free,
     )
 
 

@@ -55,7 +55,7 @@ def check_folders(folders: Sequence[Path], *, zipped: bool) -> None:
     """
     seen: dict[str, Path] = {}
     for folder in folders:
-        task = str(best_cell(folder).settings["task"])
+        task = best_cell(folder).task
         if task in seen:
             raise FreeLBTuneError(
                 f"task {task!r} stands twice, in {seen[task]} and {folder}; name one of them"

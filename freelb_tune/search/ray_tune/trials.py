@@ -155,7 +155,7 @@ def _on_machines(
             ledger.folder,
             _devices(),
             {
-                "data": sorted({cell.data for cell in cells}),
+                "data": sorted({cell.data_fingerprint for cell in cells}),
                 "weights": sorted({cell.weights for cell in cells}),
             },
         )

@@ -1,4 +1,4 @@
-"""A cell's settings as `TrainingArguments` and adversary settings.
+"""A cell's settings as `TrainingArguments`.
 
 Room: training.
 """
@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from transformers import TrainingArguments
 
-from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS, AdversarySettings
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 
-__all__ = ["adversary_settings", "check_accumulation", "check_arguments", "training_arguments"]
+__all__ = ["check_accumulation", "check_arguments", "training_arguments"]
 
 OURS: dict[str, Any] = {
     "eval_strategy": "no",  # the cell evaluates, reports and checkpoints itself
@@ -27,29 +25,6 @@ OURS: dict[str, Any] = {
 }
 
 
-def adversary_settings(cell: Cell) -> AdversarySettings:
-    """The settings of the cell's adversary.
-
-    Raises:
-        FreeLBTuneError: an unknown method, a setting that it does not have, or a plugin whose code
-            is not what the cell was planned with.
-    """
-    content = cell.section("adversary")
-    method = str(content.get("method", "freelb"))
-    if method not in ADVERSARIES:
-        hint = f"{method!r} was a plugin's; name it with --plugin: " if cell.plugin else ""
-        raise FreeLBTuneError(f"adversary.method: {hint}{unknown_name(method, ADVERSARIES)}")
-    if cell.plugin and cell.plugin != PLUGINS.get(method):
-        raise FreeLBTuneError(
-            f"adversary.method: the plugin of {method!r} has changed since cell {cell.id} was "
-            "planned; put it back as it was, or start the search again, which runs it as it is now"
-        )
-    try:
-        return ADVERSARIES[method].model_validate(content)
-    except ValidationError as err:
-        raise FreeLBTuneError(f"adversary: {err}") from err
-
-
 def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
     """The cell's `TrainingArguments`: its own settings over the defaults for this device.
 
@@ -58,7 +33,7 @@ def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
     Raises:
         FreeLBTuneError: `TrainingArguments` refuses a setting.
     """
-    given = cell.section("trainer")
+    given = cell.trainer.fields
     content = {**_device_defaults(given), **given, **OURS}
     content |= {"output_dir": str(folder), "seed": cell.seed, "data_seed": cell.seed}
     content.setdefault("per_device_eval_batch_size", 32)
@@ -91,11 +66,11 @@ def check_arguments(cells: Iterable[Cell], folder: Path) -> None:
     """Build each distinct `trainer` section once, so that a refusal comes before anything runs."""
     seen = set()
     for cell in cells:
-        adversary = adversary_settings(cell)
+        adversary = cell.adversary
         if adversary.UPDATES_WEIGHTS:
             accumulated = training_arguments(cell, folder).gradient_accumulation_steps
             check_accumulation(adversary.method, accumulated)
-        key = repr(sorted(cell.section("trainer").items()))
+        key = repr(sorted(cell.trainer.fields.items()))
         if key not in seen:
             seen.add(key)
             training_arguments(cell, folder)

@@ -6,17 +6,16 @@ Room: training.
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell, Value, digest
+from freelb_tune.space.cell import Cell
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.model_config import check_config, check_words
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
 from freelb_tune.training.inputs.tokens import Tokens, make_tokens
 
-__all__ = ["Prepared", "epochs_of", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -50,37 +49,22 @@ def prepare(
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:
-        key = digest(
-            {**cell.section("data"), **cell.section("model"), "task": cell.settings["task"]}
-        )
+        key = f"{cell.task} {cell.data!r} {cell.model!r}"
         if key not in made:
             source = find_model(cell.settings, fetch=True)
             assert source is not None  # fetched
             check_config(source)
             _check_length(cell, source)
-            say(f"reading {cell.settings['task']} and tokenising it for {source.name}")
+            say(f"reading {cell.task} and tokenising it for {source.name}")
             made[key] = source, make_tokens(cell, source, cache)
             check_words(source, made[key][1].vocabulary)
         source, tokens = made[key]
-        ready[cell.id] = Prepared(tokens, source, epochs_of(cell, tokens.sizes["train"]))
+        ready[cell.id] = Prepared(tokens, source, cell.trainer.epochs(tokens.sizes["train"]))
     return ready
 
 
-def epochs_of(cell: Cell, examples: int) -> int:
-    """How many times a cell is evaluated: its epochs, a last, partial one counted as one."""
-
-    def number(name: str, default: float) -> float:
-        value: Value = cell.settings.get(f"trainer.{name}", default)
-        return float(str(value))
-
-    batches = ceil(examples / number("per_device_train_batch_size", 8))
-    updates = max(1, ceil(batches / number("gradient_accumulation_steps", 1)))
-    steps = number("max_steps", -1)
-    return ceil(steps / updates) if steps > 0 else ceil(number("num_train_epochs", 3))
-
-
 def _check_length(cell: Cell, source: ModelSource) -> None:
-    length = int(str(cell.settings.get("data.max_length", 128)))
+    length = cell.data.max_length
     config = read_config(source)
     positions = config.get("max_position_embeddings")
     if not isinstance(positions, int) or config.get("model_type") in ("deberta-v2", "modernbert"):

@@ -125,10 +125,10 @@ def make_tokens(cell: Cell, source: ModelSource, cache: Path) -> Tokens:
     """
     import transformers
 
-    length = int(str(cell.settings.get("data.max_length", 128)))
+    length = cell.data.max_length
     key = digest(
         {
-            "data": cell.data,
+            "data": cell.data_fingerprint,
             "tokenizer": source.fingerprint,
             "max_length": length,
             "versions": [TOKENS_VERSION, transformers.__version__],
