@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test lint bench clean
+.PHONY: quickstart test lint docs bench clean
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ lint: $(BIN)/freelb-tune
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(BIN)/freelb-tune  ## docs/columns.md, from the columns' own declaration
+	$(BIN)/python -c 'from freelb_tune.results.tables.columns_text import columns_markdown as made; \
+	  open("docs/columns.md", "w", encoding="utf-8").write(made())'
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb

@@ -64,6 +64,7 @@ def test_an_old_folders_tables_are_made_again_with_the_same_numbers(old):
     for name in ("trials.csv", "epochs.csv"):
         for before, after in zip(rows(was / name), rows(now / name), strict=True):
             assert before == {column: after[column] for column in before}, name
+            assert list(before) == [column for column in after if column in before]
     assert numbers(was) == numbers(now)
     for before, after in zip(rows(was / "table.csv"), rows(now / "table.csv"), strict=True):
         assert list(after.values())[:6] == list(before.values())[:6]  # headings may change

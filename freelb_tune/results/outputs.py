@@ -13,7 +13,7 @@ from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
 from freelb_tune.results.tables.table import Table, build_table
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
-from freelb_tune.results.tables.trials_csv import epochs_csv, trials_csv
+from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.results.tables.tuning_text import to_cost_json, to_selection_json
 from freelb_tune.store import Store, load_store, write_whole
 
@@ -28,8 +28,8 @@ Judge = Callable[[Store], Verdict | None]
 def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = False) -> None:
     """Write rows, tables and what choosing does, each file where it changed.
 
-    Always `trials.csv`, `epochs.csv` and the table in its four formats; with a judge also
-    `selection.json` and `cost.json`, and `table.md` has their section.
+    Always `trials.csv`, `epochs.csv`, `configurations.csv` and the table in its four formats; with
+    a judge also `selection.json` and `cost.json`, and `table.md` has their section.
 
     Args:
         folder: the results folder.
@@ -44,6 +44,7 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = F
     contents = {
         "trials.csv": trials_csv(store.cells, table.measure.better),
         "epochs.csv": epochs_csv(store.cells),
+        "configurations.csv": configurations_csv(table),
         "table.md": to_markdown(table, choosing),
         "table.csv": to_table_csv(table),
         "table.tex": to_latex(table),

@@ -1,0 +1,113 @@
+"""The columns of `configurations.csv`, each declared once.
+
+Room: results. As `columns`, for one row per configuration: a place in the ranking with its scores
+and what they are compared with.
+"""
+
+from collections.abc import Callable
+
+from freelb_tune.results.tables.axes import shown
+from freelb_tune.results.tables.column import Column, Dtype, dtype_of
+from freelb_tune.results.tables.columns import ARM, CLEAN_ID, CONFIG_ID, SETTING, in_sections
+from freelb_tune.results.tables.configuration import Select, Spread
+from freelb_tune.results.tables.table import Ranked, Table
+
+__all__ = ["CONFIGURATIONS", "configuration_columns"]
+
+Pick = Callable[[Ranked], Spread | None]
+
+
+def _config(name: str, dtype: Dtype, meaning: str) -> Column[Ranked]:
+    """An attribute of `Configuration`."""
+    return Column(name, dtype, meaning, lambda r: getattr(r.entry.config, name))
+
+
+def _compared(name: str, dtype: Dtype, meaning: str) -> Column[Ranked]:
+    """An attribute of `Comparison`."""
+    return Column(
+        name, dtype, meaning, lambda r: r.entry.comparison and getattr(r.entry.comparison, name)
+    )
+
+
+_CONFIGURATION: tuple[Column[Ranked], ...] = (
+    Column(
+        "place",
+        "Int64",
+        "1 for the best; none for incomplete ones and clean arms",
+        lambda r: r.place,
+    ),
+    _config("config_id", "string", CONFIG_ID),
+    _config("clean_id", "string", CLEAN_ID),
+    _config("arm", "string", ARM),
+)
+_SEEDS = (
+    _config("planned", "Int64", "seeds of the plan"),
+    _config("finished", "Int64", "n, the seeds that were trained to the end"),
+)
+_COMPARED = (
+    _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
+    _compared("low", "float64", "lower end of the difference's 95 % interval"),
+    _compared("high", "float64", "upper end of the difference's 95 % interval"),
+    _compared("p_adjusted", "float64", "p value, adjusted over all configurations"),
+    _compared("better", "boolean", "whether it is better than its clean arm by more than chance"),
+)
+
+
+def _over_seeds(prefix: str, of: str, pick: Pick) -> tuple[Column[Ranked], Column[Ranked]]:
+    """Mean and deviation of one set of scores."""
+    return (
+        Column(f"{prefix}mean", "float64", f"mean over the finished seeds {of}", _of(pick, "mean")),
+        Column(f"{prefix}sd", "float64", f"sample standard deviation {of}", _of(pick, "sd")),
+    )
+
+
+def _of(pick: Pick, name: str) -> Callable[[Ranked], object]:
+    def value(ranked: Ranked) -> object:
+        spread = pick(ranked)
+        return spread and getattr(spread, name)
+
+    return value
+
+
+def _scores(select: Select) -> tuple[Column[Ranked], ...]:
+    """Scores of a configuration and of its clean arm, at the epoch that counts and at both."""
+
+    def clean(ranked: Ranked) -> Spread | None:
+        return ranked.entry.clean.spread(select) if ranked.entry.clean else None
+
+    return (
+        *_over_seeds("", "at the epoch that counts", lambda r: r.entry.config.spread(select)),
+        *_over_seeds("clean_", "of the clean arm at the epoch that counts", clean),
+        *_COMPARED,
+        *_over_seeds(
+            "best_epoch_",
+            "at each seed's best epoch",
+            lambda r: r.entry.config.spread("best_epoch"),
+        ),
+        *_over_seeds(
+            "last_epoch_",
+            "at each seed's last epoch",
+            lambda r: r.entry.config.spread("last_epoch"),
+        ),
+    )
+
+
+def _tried(name: str, table: Table | None = None) -> Column[Ranked]:
+    ranking = table.ranking if table else ()
+    dtype = dtype_of(each.entry.config.settings.get(name) for each in ranking)
+    return Column(name, dtype, SETTING, lambda r: shown(r.entry.config, name).value)
+
+
+CONFIGURATIONS = (*_CONFIGURATION, _tried("SECTION.SETTING"), *_SEEDS, *_scores("best_epoch"))
+"""Every column of `configurations.csv`, for the reader."""
+
+
+def configuration_columns(table: Table) -> tuple[Column[Ranked], ...]:
+    """The columns of `configurations.csv`, whose rows are the table's ranking."""
+    settings = in_sections(n for each in table.ranking for n in each.entry.config.settings)
+    return (
+        *_CONFIGURATION,
+        *(_tried(name, table) for name in settings),
+        *_SEEDS,
+        *_scores(table.layout.select),
+    )
