@@ -55,6 +55,14 @@ def tiny_encoder(kind, dropout=0.0, seed=0, **changes):
     return model.train()
 
 
+@pytest.fixture
+def no_ray():
+    """No Ray runs in this process when the test begins: it asks how Ray starts."""
+    import ray
+
+    ray.shutdown()
+
+
 @pytest.fixture(scope="session")
 def glue_folder():
     """The folder of real GLUE files, or a skip."""

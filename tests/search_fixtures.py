@@ -165,6 +165,15 @@ def make_plan(
     return space, plan
 
 
+def ensure_ray() -> None:
+    """Have one Ray for all tests of this process that do not ask how Ray starts."""
+    import ray
+
+    if not ray.is_initialized():
+        os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "120"  # as a search sets it for its own Ray
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+
+
 def main(
     folder: str, search: str, seconds: str, address: str | None = None, more: str = "{}"
 ) -> None:

@@ -262,6 +262,7 @@ def test_on_ray_a_killed_race_goes_on_with_its_decisions(tmp_path):
     known = {r.cell.id: len(r.epochs) for r in load_store(results).cells}
     space, plan = make_plan(tmp_path, search="{algorithm: race}", **grid)
     work = Work(Prepare(tmp_path / "orders"), train)
+    search_fixtures.ensure_ray()
     run_search(space, plan, results, SearchOptions(dashboard=False), work=work)
     assert decisions(results)[: len(before)] == before
     assert decisions(results)[-1]["over"]

@@ -27,6 +27,7 @@ def search(base: Path, *, retry_failed: bool = False, **plan: object) -> SearchS
     """Run the stand-in search over a plan in `base`."""
     space, cells = make_plan(base, **plan)  # type: ignore[arg-type]
     (base / "orders").mkdir(exist_ok=True)
+    search_fixtures.ensure_ray()
     return run_search(
         space,
         cells,
@@ -197,6 +198,7 @@ def test_where_nothing_is_left_ray_is_not_even_loaded(mixed):
         ("{cpu: 9999}", r"asks for 9999 CPU cores, and this machine has .*; ask for at most"),
     ],
 )
+@pytest.mark.usefixtures("no_ray")
 def test_what_this_machine_does_not_have_is_refused_before_ray_starts(tmp_path, resources, message):
     space, plan = make_plan(tmp_path, resources=resources)
     listener = Said()
@@ -224,6 +226,7 @@ class Said(Silent):
         ("ray://head:10001", r"--address ray://head:10001: expected HOST:PORT"),
     ],
 )
+@pytest.mark.usefixtures("no_ray")
 def test_an_address_where_no_ray_runs_is_an_error(tmp_path, address, message):
     space, plan = make_plan(tmp_path)
     options = SearchOptions(address=address)
@@ -236,15 +239,12 @@ def test_a_running_ray_is_joined_and_left_running(tmp_path):
     import ray
 
     (tmp_path / "orders").mkdir()
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        address = ray.get_runtime_context().gcs_address
-        command = [search_fixtures.__file__, str(tmp_path), "{algorithm: grid}", "0", address]
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert ray.cluster_resources()["CPU"] == 2
-    finally:
-        ray.shutdown()
+    search_fixtures.ensure_ray()
+    address = ray.get_runtime_context().gcs_address
+    command = [search_fixtures.__file__, str(tmp_path), "{algorithm: grid}", "0", address]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ray.cluster_resources()["CPU"] == 2
     assert states(tmp_path) == [CellState.DONE] * 4
     assert not list((tmp_path / "results").glob(".preflight*"))
 

@@ -16,6 +16,8 @@ from freelb_tune.search.ray_tune.share import may_have_accelerators
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
+pytestmark = pytest.mark.usefixtures("no_ray")
+
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
