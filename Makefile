@@ -15,7 +15,7 @@ quickstart: $(BIN)/freelb-tune  ## a FreeLB search without network, in about thr
 	$(BIN)/freelb-tune --space search_spaces/quickstart.yaml
 
 test: $(BIN)/freelb-tune  ## set up and pass the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(BIN)/freelb-tune
 	$(BIN)/ruff check .

@@ -240,7 +240,7 @@ def test_figures_are_matched_by_the_models_own_name(name, expected):
 
 
 def test_every_published_figure_says_what_it_is():
-    content = json.loads((files("freelb_tune.results") / "published.json").read_text("utf-8"))
+    content = json.loads((files("freelb_tune.results.glue") / "published.json").read_text("utf-8"))
     metrics = {task.name: {*REPORTED[task.name]} for task in GLUE}
     metrics["mnli"].add(UNSTATED)
     assert {each["source"] for each in content["figures"]} == set(content["sources"])
