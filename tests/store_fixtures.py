@@ -19,7 +19,7 @@ from freelb_tune.store import (
 SPACE = """\
 name: rte_grid
 task: rte
-search: {algorithm: grid, metric: accuracy, mode: max}
+search: {algorithm: grid, metric: accuracy}
 table:
   rows: [adv_lr, init_mag, max_norm]
   columns: per_device_train_batch_size
@@ -105,11 +105,16 @@ class Search:
         return self
 
     def write(
-        self, folder: Path, *, order: Iterable[str] | None = None, space: str = SPACE
+        self,
+        folder: Path,
+        *,
+        order: Iterable[str] | None = None,
+        space: str = SPACE,
+        task: str = "rte",
     ) -> Path:
         """Write it all; `order` is the order in which the cells are run, by id."""
-        with take_results(folder, space_yaml=space, name="rte_grid", task="rte") as journal:
-            plan(journal, self.cells)
+        with take_results(folder, space_yaml=space, name="rte_grid", task=task) as journal:
+            plan(journal, self.cells, task=task)
             for cell_id in self.outcomes if order is None else order:
                 self._run(folder, journal, cell_id)
             journal.append("closed", at=utc_now())

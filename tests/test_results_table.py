@@ -22,8 +22,8 @@ def paragen():
     return search
 
 
-def table_of(search, folder, *, space=SPACE, verdict=None):
-    return build_table(load_store(search.write(folder, space=space)), verdict)
+def table_of(search, folder, *, space=SPACE, verdict=None, task="rte"):
+    return build_table(load_store(search.write(folder, space=space, task=task)), verdict)
 
 
 def texts(table):
@@ -265,8 +265,8 @@ def test_equal_means_share_a_place(tmp_path):
 
 def test_where_less_is_better_less_is_better(tmp_path):
     search = one_row((([0.5], "done"), ([0.4, 0.6], "done")))
-    space = "search: {metric: dev_loss, mode: min}\ntable: {bold: at_least_baseline}"
-    table = table_of(search, tmp_path, space=space)
+    space = "search: {metric: rmse}\ntable: {bold: at_least_baseline}"
+    table = table_of(search, tmp_path, space=space, task="regression")
     assert texts(table) == [["*0.4000*"]]
     assert "is 0.5000." in baseline_sentence(table)
 

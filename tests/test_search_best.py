@@ -58,11 +58,13 @@ def test_the_leader_is_the_first_in_the_table(tmp_path, number):
         state = chance.choices(["done", "stopped", "failed", None], [12, 1, 1, 1])[0]
         epochs = chance.randint(1, 3)
         search.end(each, *(round(chance.random(), 1) for _ in range(epochs)), state=state)
-    mode, select = chance.choice(["max", "min"]), chance.choice(["best_epoch", "last_epoch"])
-    space = SPACE.replace("mode: max", f"mode: {mode}").replace("best_epoch", select)
-    store = load_store(search.write(tmp_path, space=space))
+    task, metric = chance.choice([("rte", "accuracy"), ("regression", "rmse")])
+    select = chance.choice(["best_epoch", "last_epoch"])
+    space = SPACE.replace("accuracy", metric).replace("best_epoch", select)
+    store = load_store(search.write(tmp_path, space=space, task=task))
 
-    board = board_of(cells, better="higher" if mode == "max" else "lower", select=select)
+    higher = metric == "accuracy"
+    board = board_of(cells, better="higher" if higher else "lower", select=select)
     for result in store.cells:
         scores = [record.score for record in result.epochs]
         end(board, result.cell, *scores, state=result.state)
@@ -77,7 +79,7 @@ def test_the_leader_is_the_first_in_the_table(tmp_path, number):
     assert leader.mean == spread.mean
     assert leader.seeds == spread.n
     values = [each.value(select) for each in first.entry.config.seeds]
-    assert board.selected(leader.row) == (max(values) if mode == "max" else min(values))
+    assert board.selected(leader.row) == (max(values) if higher else min(values))
 
 
 @pytest.mark.parametrize("finishing", list(itertools.permutations(CELLS))[::37])

@@ -14,7 +14,8 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from search_fixtures import Prepare, make_plan
 
 from freelb_tune.search import Silent
-from freelb_tune.search.algorithms.halving import Halving, plan_halving
+from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.algorithms.rungs import Rungs
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
@@ -81,8 +82,8 @@ def test_decisions_are_rays_own(mode, sign):
     ]
     said = []
     for name, epoch, value in sequence:
-        said.append(rungs.judge(epoch, value, is_complete=True))
-        rungs.enter(epoch, value, is_complete=True)
+        said.append(rungs.judge(name, epoch, value, is_complete=True))
+        rungs.enter(name, epoch, value, is_complete=True)
         assert said[-1] == vanilla(name, epoch, value)
     assert 20 < said.count("stop") < 90
 
@@ -94,17 +95,17 @@ def test_a_rung_stands_before_the_last_epoch_only():
 
 def test_a_lucky_survivor_takes_no_place_from_complete_configurations():
     rungs = Rungs(1, 3, 9, 1.0)
-    assert rungs.judge(1, 0.99, is_complete=False) == "continue"  # nobody has been there
-    rungs.enter(1, 0.99, is_complete=False)
-    assert rungs.judge(1, 0.9, is_complete=False) == "stop"  # among its like it is compared
-    assert rungs.judge(1, 0.5, is_complete=True) == "continue"  # 0.99 is of another class
-    rungs.enter(1, 0.5, is_complete=True)
-    assert rungs.judge(1, 0.99, is_complete=False) == "stop"
-    assert rungs.judge(1, 0.6, is_complete=True) == "continue"
+    assert rungs.judge("a", 1, 0.99, is_complete=False) == "continue"  # nobody has been there
+    rungs.enter("a", 1, 0.99, is_complete=False)
+    assert rungs.judge("a", 1, 0.9, is_complete=False) == "stop"  # among its like it is compared
+    assert rungs.judge("a", 1, 0.5, is_complete=True) == "continue"  # 0.99 is of another class
+    rungs.enter("a", 1, 0.5, is_complete=True)
+    assert rungs.judge("a", 1, 0.99, is_complete=False) == "stop"
+    assert rungs.judge("a", 1, 0.6, is_complete=True) == "continue"
 
 
 @contextmanager
-def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Halving, Ledger]]:
+def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Algorithm, Ledger]]:
     """A results folder as `run_search` opens it, and ASHA in it."""
     folder = base / "results"
     with take_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
@@ -121,8 +122,8 @@ def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Halving, Ledg
             row.epochs = ready[row.cell.id].epochs
         best = BestModel(folder, ())
         ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
-        halving = plan_halving(space.search, ledger, ready)
-        assert halving is not None
+        halving = open_algorithm(space, ledger)
+        halving.prepared(ready)
         yield halving, ledger
 
 

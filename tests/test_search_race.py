@@ -13,7 +13,7 @@ from test_search_run import start, trained, wait_until
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, render_table
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
-from freelb_tune.search.algorithms.race import check_race, open_race
+from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Ledger, Outputs
@@ -82,8 +82,8 @@ def drive(
             row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}
         best = BestModel(folder, ())
         ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
-        race = open_race(space, ledger)
-        while wanted := race.wanted() if race else board.waiting():
+        algorithm = open_algorithm(space, ledger)
+        while wanted := algorithm.wanted():
             for cell_id in order(wanted):
                 if len(ran) == kill_after:
                     return ran
@@ -241,8 +241,9 @@ def test_a_race_with_another_budget_is_decided_anew(tmp_path):
     ],
 )
 def test_a_race_that_cannot_be_is_refused_before_anything_begins(tmp_path, search, seeds, match):
+    space, plan = planned(tmp_path, search, seeds)
     with pytest.raises(FreeLBTuneError, match=match):
-        check_race(*planned(tmp_path, search, seeds))
+        space.search.check(plan.compared, len(space.seeds))
     with pytest.raises(FreeLBTuneError, match=match):
         run_search(*planned(tmp_path, search, seeds), tmp_path / "results")
     assert not (tmp_path / "results").exists()

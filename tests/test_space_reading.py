@@ -28,7 +28,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         "  method: freelb\n"
         "  max_norm: {grid: []}\n"
         "  adv_stps: 3\n"
-        "search: {samples: 0}\n"
+        "search: {algorithm: random, samples: 0}\n"
     )
     first, *rest = said(tmp_path, text).splitlines()
     assert first == "space.yaml: 4 problems"
@@ -116,13 +116,28 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("seeds: [1.5]", "got [1.5]"),
         ("seeds: 0", "got 0"),
         ("seeds: [08]", "08 has a leading zero, which YAML readers take for octal, text or 8"),
-        ("search: {algorithm: gird}", "expected 'grid', 'random', 'asha' or 'race', got the"),
+        (
+            "search: {algorithm: gird, budget: 3}",
+            "search.algorithm: unknown name 'gird'; did you mean 'grid'? known: ",
+        ),
+        ("search: {algorithm: [grid]}", "expected an algorithm's name, got ['grid']"),
+        ("search: 3", "search: expected a mapping, got 3"),
+        (
+            "search: {algorithm: grid, budget: 3}",
+            "search.budget: grid does not read it; take it out (it is read by race)",
+        ),
+        (
+            "search: {samples: 3}",
+            "grid does not read it; take it out (it is read by asha, race, random)",
+        ),
+        ("search: {algorithm: race, grace_epochs: 2}", "race does not read it; take it out (it is"),
+        ("search: {mode: max}", "a metric knows which way is better; take it out"),
         ("search: {algoritm: grid}", "did you mean 'algorithm'?"),
         (
             "search: {metric: f1}",
             "task 'rte' has no such metric: unknown name 'f1'; known: accuracy",
         ),
-        ("search: {samples: 0}", "expected at least 1, got 0"),
+        ("search: {algorithm: random, samples: 0}", "expected at least 1, got 0"),
         ("search: {algorithm: asha, epochs: 2, grace_epochs: 3}", "search.epochs (2) or less"),
         ("search: {epochs: 2}\ntrainer: {num_train_epochs: 2}", "says the same; take one out"),
         ("resources: {gpu: -1}", "expected at least 0.0, got -1"),

@@ -73,6 +73,8 @@ def test_the_schema_takes_every_shipped_space(validator, path):
         {"adversary": {"method": "frelb"}},
         {"seeds": []},
         {"search": {"algorithm": "gird"}},
+        {"search": {"algorithm": "grid", "budget": 3}},
+        {"search": {"samples": 3}},
         {"resources": {"gpus": 1}},
     ],
 )

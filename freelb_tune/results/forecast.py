@@ -30,13 +30,15 @@ def foresee(space: Space, plan: Plan, results: Path) -> list[str]:
         results: the folder of all searches' folders; those that cannot be read are passed over.
 
     Raises:
-        FreeLBTuneError: the data settings are wrong.
+        FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
     """
     stores = _stores(results)
     metric = _metric(space)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
-    return [power, *_race(space, plan), *_cost(space, plan, stores, sizes)]
+    space.search.check(plan.compared, len(space.seeds))
+    rule = space.search.rule(len(space.seeds))
+    return [power, *([rule] if rule else []), *_cost(space, plan, stores, sizes)]
 
 
 class _Sizes:
@@ -93,32 +95,12 @@ def _power(space: Space, plan: Plan, stores: Sequence[Store], metric: Metric, si
     return told.sentence
 
 
-def _race(space: Space, plan: Plan) -> list[str]:
-    """A race's stopping rule with its error rate; nothing for other searches."""
-    if space.search.algorithm != "race":
-        return []
-    from freelb_tune.results.statistics.racing import FIRST_SEEDS, race_decide
-
-    seeds, budget = len(space.seeds), space.search.budget
-    tried = {cell.config_id for cell in plan.cells if cell.arm == "adversarial"}
-    raced = tried or {cell.config_id for cell in plan.cells}
-    race_decide({name: [] for name in raced}, seeds, budget)  # refuses a race that cannot be
-    cut = ""
-    if budget is not None:
-        cut = f"; the last in rank go where the budget of {budget:,} cells does not reach for all"
-    return [
-        f"Race: every configuration gets {FIRST_SEEDS} seeds, and one more each round, up to "
-        f"{seeds}, while it is not worse than the leader by a test that drops the truly best one "
-        f"with at most 5 % chance over the whole race{cut}. The power above is for all {seeds}."
-    ]
-
-
 def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> list[str]:
     """Weight updates and passes, and device-hours where earlier cells say how fast they were."""
     cells = {cell.config_id: cell for cell in _first_of_configs(plan)}
     efforts = {name: effort_of(cell.settings, sizes.of(cell)[0]) for name, cell in cells.items()}
     known = [efforts[cell.config_id] for cell in plan.cells]
-    most = "" if space.search.algorithm in ("grid", "random") else "at most "
+    most = "" if space.search.runs_all else "at most "
     lines = []
     whole = [each for each in known if each is not None]
     if len(whole) == len(known):

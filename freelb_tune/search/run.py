@@ -11,7 +11,7 @@ from pathlib import Path
 
 from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.search.algorithms.race import check_race, open_race
+from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.interruption import Interruption
@@ -66,7 +66,7 @@ def run_search(
     """
     start = time.monotonic()
     folder, options = folder.resolve(), options or SearchOptions()
-    check_race(space, plan)
+    space.search.check(plan.compared, len(space.seeds))
     interruption, interrupted = Interruption(), False
     with (
         take_results(
@@ -78,9 +78,9 @@ def run_search(
         try:
             if options.retry_failed:
                 _take_up_failed(ledger, folder)
-            race = open_race(space, ledger)
-            if ledger.board.waiting():
-                run_trials(space, ledger, options, work, interruption, race)
+            algorithm = open_algorithm(space, ledger)
+            if not algorithm.is_over():
+                run_trials(space, ledger, options, work, interruption, algorithm)
         except KeyboardInterrupt:
             interrupted = True
     best = ledger.leader
@@ -161,9 +161,7 @@ def _take_up_failed(ledger: Ledger, folder: Path) -> None:
 
 
 def _better(space: Space) -> Better:
-    """Direction of the search's metric: the space's `mode`, or the metric's own."""
-    if space.search.mode is not None:
-        return "higher" if space.search.mode == "max" else "lower"
+    """Direction of the search's metric."""
     metrics = {metric.name: metric for metric in get_task(space.task).metrics}
     name = space.search.metric or next(iter(metrics))
     if name not in metrics:

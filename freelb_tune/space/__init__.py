@@ -1,20 +1,22 @@
 """What does the file mean, and which cells does it span? No torch, no Ray, no training."""
 
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
+from freelb_tune.space.algorithms import ALGORITHMS, AlgorithmSettings
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.space.json_schema import json_schema
 from freelb_tune.space.listing import list_plan
 from freelb_tune.space.planning import Plan, plan_cells
 from freelb_tune.space.reading import Space, load_space
-from freelb_tune.space.sections import ResourcesConfig, SearchConfig, TableConfig
+from freelb_tune.space.sections import ResourcesConfig, TableConfig
 
 __all__ = [
     "ADVERSARIES",
+    "ALGORITHMS",
     "AdversarySettings",
+    "AlgorithmSettings",
     "Cell",
     "Plan",
     "ResourcesConfig",
-    "SearchConfig",
     "Space",
     "TableConfig",
     "Value",

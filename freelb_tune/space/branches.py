@@ -8,12 +8,13 @@ from typing import Any
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES, DEFAULT_METHOD
+from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
 from freelb_tune.space.checks import Refusal, read_value, wrong_key
 from freelb_tune.space.domains import DOMAINS, Range, is_domain, parse_domain
 from freelb_tune.space.layers import Layer, Reference, Setting, Tie
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import referred
-from freelb_tune.space.sections import SEARCHED, DataFields, RunFields, SearchConfig
+from freelb_tune.space.sections import SEARCHED, DataFields, RunFields
 from freelb_tune.space.trainer_fields import DEFAULTS, EPOCHS
 from freelb_tune.space.values import Value
 
@@ -25,13 +26,13 @@ _TIED = "{adversary.init_mag: [0.1, 0.2], adversary.max_norm: [0.1, 0.2]}"
 
 
 def read_layers(
-    content: Mapping[str, Any], search: SearchConfig, problems: Problems
+    content: Mapping[str, Any], search: AlgorithmSettings, problems: Problems
 ) -> tuple[Layer, ...]:
     """Read `model`, `data`, `trainer`, `adversary`, `run`, `tie` and `branches`.
 
     Args:
         content: the file, its shorthands spelt out and its plain references resolved.
-        search: `epochs` and `algorithm` are read.
+        search: `epochs` is read, and whether it draws.
         problems: takes down what is wrong; the layers are of use only where nothing is.
     """
     base = _flat(content, "", problems)
@@ -51,11 +52,12 @@ def read_layers(
     layers = tuple(reader.read(search, everywhere) for reader in readers)
     for layer in layers:
         _check_references(layer, problems)
-        if search.algorithm == "grid":
+        if not isinstance(search, Drawing):
             for key in layer.drawn:
                 problems.add(
                     key,
-                    "a grid cannot draw; write {grid: [...]} here, or search: {algorithm: random}",
+                    f"a {search.algorithm} cannot draw; write {{grid: [...]}} here, or search: "
+                    "{algorithm: random}",
                 )
     return layers
 
@@ -130,7 +132,7 @@ class _LayerReader:
         self._problems = problems
         self.methods = self._methods()
 
-    def read(self, search: SearchConfig, everywhere: Collection[str]) -> Layer:
+    def read(self, search: AlgorithmSettings, everywhere: Collection[str]) -> Layer:
         """The layer.
 
         Args:
@@ -211,7 +213,7 @@ class _LayerReader:
             self._problems.add(place, str(refusal))
             return None
 
-    def _defaults(self, given: Collection[str], search: SearchConfig) -> dict[str, Value]:
+    def _defaults(self, given: Collection[str], search: AlgorithmSettings) -> dict[str, Value]:
         sections: dict[str, Mapping[str, Value]] = {
             "data": DataFields().model_dump(exclude_none=True),
             "trainer": DEFAULTS,

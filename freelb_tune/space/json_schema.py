@@ -9,9 +9,10 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from freelb_tune.space.adversary_settings import ADVERSARIES
+from freelb_tune.space.algorithms import ALGORITHMS, AlgorithmSettings, GridSettings
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.domains import DOMAINS
-from freelb_tune.space.sections import SEARCHED, ResourcesConfig, SearchConfig, TableConfig
+from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig
 from freelb_tune.space.trainer_fields import trainer_fields, trainer_type
 
 __all__ = ["json_schema"]
@@ -56,7 +57,7 @@ def json_schema() -> dict[str, Any]:
         "where": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         "clean_arm": {"type": "boolean"},
         "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {**whole, "minItems": 1}]},
-        "search": SearchConfig.model_json_schema(),
+        "search": {"anyOf": [_search(kind) for kind in ALGORITHMS.values()]},
         "resources": ResourcesConfig.model_json_schema(),
         "table": TableConfig.model_json_schema(),
     }
@@ -76,6 +77,12 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def _searched(kind: type[BaseModel]) -> dict[str, Any]:
     schema = kind.model_json_schema()
     return _object({name: _or_domain(item) for name, item in schema["properties"].items()})
+
+
+def _search(kind: type[AlgorithmSettings]) -> dict[str, Any]:
+    """One algorithm's settings; a file that names none means a grid."""
+    schema = kind.model_json_schema()
+    return schema if kind is GridSettings else {**schema, "required": ["algorithm"]}
 
 
 def _adversary() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Literal
 from freelb_tune import TRAINING_VERSION
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
+from freelb_tune.space.algorithms import Drawing
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.checks import Refusal, read_whole, section_of
 from freelb_tune.space.conditions import Conditions
@@ -55,6 +56,12 @@ class Plan:
     cells: tuple[Cell, ...]
     merged: int
     excluded: int
+
+    @property
+    def compared(self) -> int:
+        """How many configurations are compared: clean ones only where there are no others."""
+        tried = {cell.config_id for cell in self.cells if cell.arm == "adversarial"}
+        return len(tried or {cell.config_id for cell in self.cells})
 
 
 def plan_cells(
@@ -118,13 +125,14 @@ class _Planner:
     def plan(self) -> Plan:
         conditions, has_conditions = Conditions(self._space.where), bool(self._space.where)
         search = self._space.search
+        draws = (search.samples, search.draw_seed) if isinstance(search, Drawing) else (1, 0)
         spanned: set[str] = set()
         merged = excluded = 0
         for layer in self._space.layers:
             self._parts.clear()  # other settings have other places there
             own = [key for key in layer.keys if key.startswith("adversary.")]
             others = [key for key in layer.keys if not key.startswith("adversary.")]
-            for settings in layer.configurations(search.samples, search.draw_seed):
+            for settings in layer.configurations(*draws):
                 adversary = self._part("adversary", own, settings)
                 rest = self._part("rest", others, settings)
                 if has_conditions and not conditions.hold(rest.settings | adversary.settings):

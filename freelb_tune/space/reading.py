@@ -12,6 +12,7 @@ from typing import Any
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES
+from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
 from freelb_tune.space.branches import read_layers
 from freelb_tune.space.checks import read_section
 from freelb_tune.space.conditions import check_condition
@@ -20,7 +21,8 @@ from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
-from freelb_tune.space.sections import SEARCHED, ResourcesConfig, SearchConfig, TableConfig
+from freelb_tune.space.search_section import read_search
+from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig
 from freelb_tune.space.table_section import read_table
 
 __all__ = ["Space", "load_space"]
@@ -45,7 +47,7 @@ class Space:
         where: conditions that a configuration must meet.
         clean_arm: whether each setting is also run without perturbation.
         seeds: replicates of every configuration.
-        search: algorithm, metric, samples.
+        search: the algorithm's settings, with its name.
         resources: what each trial gets.
         table: how the table is laid out, by the settings' dotted names.
         content: the file as resolved, in plain values.
@@ -58,7 +60,7 @@ class Space:
     where: tuple[str, ...]
     clean_arm: bool
     seeds: tuple[int, ...]
-    search: SearchConfig
+    search: AlgorithmSettings
     resources: ResourcesConfig
     table: TableConfig
     content: dict[str, Any]
@@ -66,7 +68,8 @@ class Space:
     @property
     def size(self) -> int:
         """How many cells are spanned, before merging and `where`, without the clean arm."""
-        configurations = sum(layer.size(self.search.samples) for layer in self.layers)
+        samples = self.search.samples if isinstance(self.search, Drawing) else 1
+        configurations = sum(layer.size(samples) for layer in self.layers)
         return configurations * len(self.seeds)
 
     def to_yaml(self) -> str:
@@ -99,7 +102,7 @@ def load_space(
         problems.add(key, message)
     content = resolve(_spelt_out(document.content, path, data_dir), problems)
     reader = _Reader(content, problems)
-    search = reader.search()
+    search = read_search(content, problems)
     layers = reader.layers(search)
     space = Space(
         path=path,
@@ -179,7 +182,7 @@ class _Reader:
             self._problems.add("name", f"expected at most {LONGEST_NAME} bytes, got {name[:40]}...")
         return name
 
-    def task(self, search: SearchConfig, tasks: Mapping[str, Collection[str]] | None) -> str:
+    def task(self, search: AlgorithmSettings, tasks: Mapping[str, Collection[str]] | None) -> str:
         """The task's name, known and with the metric that is asked for."""
         task = self._content.get("task")
         if not isinstance(task, str):
@@ -193,7 +196,7 @@ class _Reader:
             self._problems.add("search.metric", f"task {task!r} has no such metric: {hint}")
         return task
 
-    def layers(self, search: SearchConfig) -> tuple[Layer, ...]:
+    def layers(self, search: AlgorithmSettings) -> tuple[Layer, ...]:
         """What is searched."""
         layers = read_layers(self._content, search, self._problems)
         for layer in layers:
@@ -216,21 +219,6 @@ class _Reader:
                     "name: config:bert for random weights",
                 )
         return layers
-
-    def search(self) -> SearchConfig:
-        """How the space is searched."""
-        search = read_section(self._content, "search", SearchConfig, self._problems)
-        trainer = self._content.get("trainer")
-        if search.epochs and isinstance(trainer, dict) and "num_train_epochs" in trainer:
-            self._problems.add(
-                "search.epochs", "trainer.num_train_epochs says the same; take one out"
-            )
-        if search.algorithm == "asha" and search.epochs and search.grace_epochs > search.epochs:
-            self._problems.add(
-                "search.grace_epochs",
-                f"expected search.epochs ({search.epochs}) or less, got {search.grace_epochs}",
-            )
-        return search
 
     def flag(self, key: str) -> bool:
         """A switch that is on unless the file says otherwise."""

@@ -1,7 +1,7 @@
 """The sections of a search-space file that are not searched, as frozen objects.
 
-Room: space. `search`, `resources` and `table`; and the fields of `data`, `model` and `run`, whose
-values may be searched.
+Room: space. `resources` and `table`; and the fields of `data`, `model` and `run`, whose values may
+be searched. (The section `search` is in `algorithms`.)
 """
 
 import codecs
@@ -15,7 +15,6 @@ __all__ = [
     "ModelFields",
     "ResourcesConfig",
     "RunFields",
-    "SearchConfig",
     "TableConfig",
 ]
 
@@ -35,35 +34,6 @@ def _encoding(name: str) -> str:
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class SearchConfig(_Section):
-    """Which cells are tried, and which are ended early.
-
-    Attributes:
-        algorithm: grid runs every combination; random draws `samples` times from the ranges; asha
-            does either and ends the worse configurations early, by the mean over their seeds; race
-            does either, gives every configuration two seeds and more only to those still in
-            contention.
-        metric: the task's metric to rank by; its first if None.
-        mode: whether more is better; the metric knows, this only overrides.
-        samples: draws of the searched ranges; each is crossed with the grids.
-        epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
-        grace_epochs: asha ends no configuration before this epoch.
-        reduction_factor: asha keeps one in this many at each rung.
-        budget: race runs at most this many cells, clean arms not counted; None for no limit.
-        draw_seed: decides the draws. Not a training seed.
-    """
-
-    algorithm: Literal["grid", "random", "asha", "race"] = "grid"
-    metric: str | None = None
-    mode: Literal["max", "min"] | None = None
-    samples: Count = 10
-    epochs: Count | None = None
-    grace_epochs: Count = 1
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
-    budget: Count | None = None
-    draw_seed: int = 0
 
 
 class ResourcesConfig(_Section):

@@ -27,11 +27,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.algorithms import RaceSettings
 
-__all__ = ["FIRST_SEEDS", "RaceDecision", "race_decide"]
+__all__ = ["RaceDecision", "race_decide"]
 
-FIRST_SEEDS = 2
-"""Seeds that every configuration gets: one shows no spread at all."""
+FIRST_SEEDS = RaceSettings.FIRST_SEEDS
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,7 @@ def race_decide(
 
 
 def _checked(scores: Mapping[str, Sequence[float | None]], seeds: int, budget: int | None) -> int:
-    if seeds < FIRST_SEEDS:
-        raise FreeLBTuneError(f"a race needs {FIRST_SEEDS} seeds or more, got {seeds}")
-    least = FIRST_SEEDS * len(scores)
-    if budget is not None and budget < least:
-        raise FreeLBTuneError(
-            f"a race of {counted(len(scores), 'configuration')} needs {least} cells, "
-            f"{FIRST_SEEDS} seeds each, and the budget is {budget}; raise it or search fewer "
-            "configurations"
-        )
+    RaceSettings(budget=budget).check(len(scores), seeds)
     for name, row in scores.items():
         if len(row) > seeds:
             raise FreeLBTuneError(f"{name} has {len(row)} scores and a race of {seeds} seeds")

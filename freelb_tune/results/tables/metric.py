@@ -53,8 +53,6 @@ def measure_of(store: Store) -> Measure:
     name = search.get("metric") or next(iter(metrics), "score")
     # a further evaluation set's metric is prefixed, as in mismatched.accuracy
     better: Better = metrics.get(name.rpartition(".")[2], "higher")
-    if search.get("mode") is not None:
-        better = "lower" if search["mode"] == "min" else "higher"
     return Measure(name, better, task.title if task else store.task)
 
 

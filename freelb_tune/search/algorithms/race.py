@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freelb_tune.results.statistics.racing import FIRST_SEEDS, RaceDecision, race_decide
+from freelb_tune.results.statistics.racing import RaceDecision, race_decide
+from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
-from freelb_tune.space import Cell, Plan, Space, digest
+from freelb_tune.space import Cell, Space, digest
+from freelb_tune.space.algorithms import RaceSettings
 from freelb_tune.store import CellState, read_journal
 
-__all__ = ["Race", "check_race", "open_race"]
+__all__ = ["Race"]
 
 
 @dataclass(frozen=True)
@@ -59,53 +61,24 @@ class Field:
         ]
 
 
-def check_race(space: Space, plan: Plan) -> None:
-    """Refuse a race that cannot be, before anything is begun.
+class Race(Algorithm):
+    """One race, from its beginning or from where a killed run left it."""
 
-    Raises:
-        FreeLBTuneError: fewer than two seeds, or a budget that does not cover two seeds each.
-    """
-    if space.search.algorithm == "race":
-        field = _field(space, plan.cells)
-        race_decide({name: [] for name in field.raced}, field.seeds, field.budget)
-
-
-def open_race(space: Space, ledger: Ledger) -> "Race | None":
-    """The race as far as the journal knows it; None where the search is none.
-
-    Cells that another race, or this one under another budget, had left out are to run again.
-    """
-    race = None
-    if space.search.algorithm == "race":
-        cells = [row.cell for row in ledger.board.rows.values()]
-        race = Race(_field(space, cells), ledger)
-    kept = race.left_out if race else set()
-    for cell_id, row in ledger.board.rows.items():
-        if row.state in (CellState.DROPPED, CellState.SPARED) and cell_id not in kept:
-            ledger.retried(cell_id)
-    if race is not None:
-        race.wanted()  # a killed run may have left a round complete and not decided
-    return race
-
-
-class Race:
-    """One race, from its beginning or from where a killed run left it.
-
-    Args:
-        field: who takes part.
-        ledger: writes decisions down; its board knows states and scores.
-    """
-
-    def __init__(self, field: Field, ledger: Ledger) -> None:
-        self.left_out: set[str] = set()
-        self._field, self._ledger = field, ledger
-        self._done = FIRST_SEEDS
+    def __init__(self, space: Space, ledger: Ledger) -> None:
+        super().__init__(space, ledger)
+        field = _field(space, [row.cell for row in ledger.board.rows.values()])
+        self._field = field
+        self._done = RaceSettings.FIRST_SEEDS
         self._failed: set[str] = set()
         self._in = list(field.raced)
         self._over = False
         for entry in read_journal(ledger.folder):
             if entry["event"] == "decided" and entry.get("race") == field.name:
                 self._take(entry)
+
+    def is_over(self) -> bool:
+        """Also where a killed run had left the last round complete and not decided."""
+        return not self.wanted()
 
     def wanted(self) -> list[str]:
         """The cells of this round that are not over; empty once nothing is to be run.
@@ -182,6 +155,7 @@ _BROKEN = (CellState.FAILED, CellState.DIVERGED, CellState.STOPPED)
 
 
 def _field(space: Space, cells: Sequence[Cell]) -> Field:
+    assert isinstance(space.search, RaceSettings)
     places = {seed: place for place, seed in enumerate(space.seeds)}
     rows: dict[str, list[str]] = {}
     arms: dict[str, Cell] = {}

@@ -1,6 +1,6 @@
 """ASHA's rungs: which epochs they are, who has been there, and who goes on.
 
-Room: search, without Ray. A rung compares configurations, each by one number; `halving` says which
+Room: search, without Ray. A rung compares configurations, each by one number; `stopping` says which
 number, and when.
 
 Reference:
@@ -8,11 +8,11 @@ Reference:
     arXiv:1810.05934. As Ray has it: nothing that stopped is promoted later.
 """
 
-from typing import Literal
+from collections.abc import Sequence
 
-__all__ = ["Decision", "Rungs"]
+from freelb_tune.search.algorithms.stopping import Decision
 
-Decision = Literal["continue", "stop"]
+__all__ = ["Rungs"]
 
 
 class Rungs:
@@ -33,7 +33,6 @@ class Rungs:
     def __init__(
         self, grace_epochs: int, reduction_factor: int, max_epochs: int, sign: float
     ) -> None:
-        self.max_epochs = max_epochs
         self._factor, self._sign = reduction_factor, sign
         self._complete: dict[int, list[float]] = {}
         self._incomplete: dict[int, list[float]] = {}
@@ -43,24 +42,27 @@ class Rungs:
             epoch *= reduction_factor
 
     @property
-    def epochs(self) -> list[int]:
+    def epochs(self) -> Sequence[int]:
         """After which epochs a rung stands, the first one first."""
         return list(self._complete)
 
-    def judge(self, epoch: int, value: float, *, is_complete: bool) -> Decision:
-        """Whether a configuration that arrives with this value would go on; changes nothing."""
+    def applies(self, config_id: str, epoch: int) -> bool:
+        """At every rung."""
+        return True
+
+    def judge(self, config_id: str, epoch: int, score: float, *, is_complete: bool) -> Decision:
+        """Whether a configuration that arrives with this score would go on; changes nothing."""
         before = self._complete[epoch]
         if not is_complete:
             if before:
                 return "stop"
             before = self._incomplete[epoch]
-        return "continue" if not before or self._sign * value >= self._cutoff(before) else "stop"
+        return "continue" if not before or self._sign * score >= self._cutoff(before) else "stop"
 
-    def enter(self, epoch: int, value: float, *, is_complete: bool) -> None:
-        """Count a configuration from now on, whatever was decided; off the rungs do nothing."""
-        if epoch in self._complete:
-            values = self._complete if is_complete else self._incomplete
-            values[epoch].append(self._sign * value)
+    def enter(self, config_id: str, epoch: int, score: float, *, is_complete: bool) -> None:
+        """Count a configuration from now on, whatever was decided."""
+        values = self._complete if is_complete else self._incomplete
+        values[epoch].append(self._sign * score)
 
     def _cutoff(self, values: list[float]) -> float:
         """The least that is among the best 1 in `reduction_factor`, to the last bit Ray's own."""

@@ -1,16 +1,17 @@
 """One call of Ray Tune: the cells to run go in, the ledger hears of everything.
 
-Room: search. Grid and random search run the cells in plan order as they are; ASHA and a race say
-themselves which cells may run.
+Room: search. The search's algorithm says which of the cells may run, and what follows an epoch.
 """
 
+import os
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from ray.tune.execution import class_cache
 
-from freelb_tune.search.ray_tune.searcher import CellSearcher, Source
+from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.ray_tune.scheduler import CellScheduler
+from freelb_tune.search.ray_tune.searcher import CellSearcher
 from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.search.ray_tune.trial import Job, run_trial
 from freelb_tune.search.ray_tune.watch import Watch
@@ -18,15 +19,19 @@ from freelb_tune.space import ResourcesConfig
 
 __all__ = ["fit"]
 
+_AHEAD = "200"
+"""Trials that Ray may have waiting: what it takes itself where it spans a grid."""
+
 
 def fit(
     job: Job,
     share: Share,
     resources: ResourcesConfig,
-    scheduler: Any,
+    algorithm: Algorithm,
     watch: Watch,
     scratch: Path,
-    source: Source | None = None,
+    *,
+    ahead: bool,
 ) -> None:
     """Run a job's cells as trials of Ray Tune, in its order, until each is over.
 
@@ -35,10 +40,11 @@ def fit(
         share: what each trial gets.
         resources: how often a trial whose worker dies starts again, and how many trials run at
             once at most (None: as many as fit, also on machines that join later).
-        scheduler: stops trials early; None stops none.
+        algorithm: says which of the cells may run, and what follows an epoch.
         watch: writes everything down.
         scratch: folder for Ray's files.
-        source: says which of the cells may run; None runs all.
+        ahead: let Ray have cells before there is room for them, as no result changes which run: so
+            workers are kept for the next trial, and a cluster may grow.
 
     Raises:
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
@@ -51,11 +57,10 @@ def fit(
     )
     tuner = tune.Tuner(
         trainable,
-        param_space={} if source else {"cell": tune.grid_search(list(job.cells))},
         tune_config=tune.TuneConfig(
-            search_alg=CellSearcher(source, watch) if source else None,
-            num_samples=-1 if source else 1,  # -1: until the source says that all is over
-            scheduler=scheduler,
+            search_alg=CellSearcher(algorithm, watch),
+            num_samples=-1,  # until the algorithm says that all is over
+            scheduler=CellScheduler(algorithm, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
             trial_name_creator=lambda trial: str(trial.config["cell"]),
@@ -69,6 +74,7 @@ def fit(
             failure_config=tune.FailureConfig(max_failures=resources.max_failures),
         ),
     )
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = _AHEAD if ahead else "auto"
     try:
         tuner.fit()
     except Exception:
@@ -76,4 +82,5 @@ def fit(
             raise watch.error from None  # Ray wraps it, or goes on to the next step
         raise
     finally:
+        del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
         watch.kill_actors()

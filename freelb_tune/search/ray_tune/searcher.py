@@ -3,23 +3,14 @@
 Room: search.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from ray.tune.search import Searcher
 
+from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.ray_tune.watch import Watch
 
-__all__ = ["CellSearcher", "Source"]
-
-
-class Source(Protocol):
-    """Knows which cells may run now: `Race` and `Halving`."""
-
-    def wanted(self) -> list[str]:
-        """The cells that may run and are not over, those that run among them, best first.
-
-        Empty once nothing is to be run any more.
-        """
+__all__ = ["CellSearcher"]
 
 
 class CellSearcher(Searcher):
@@ -28,19 +19,19 @@ class CellSearcher(Searcher):
     A cell whose trial has ended may be suggested again, for another trial to go on with it.
 
     Args:
-        source: reads the board, which `Watch` keeps, and nothing of Ray's results.
+        algorithm: reads the board, which `Watch` keeps, and nothing of Ray's results.
         watch: raises at the end of the step what a decision could not do, such as a full disk.
     """
 
-    def __init__(self, source: Source, watch: Watch) -> None:
+    def __init__(self, algorithm: Algorithm, watch: Watch) -> None:
         super().__init__()
-        self._source, self._watch = source, watch
+        self._algorithm, self._watch = algorithm, watch
         self._given: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """The next cell; None while others have to end first; FINISHED when all is over."""
         try:
-            wanted = self._source.wanted()
+            wanted = self._algorithm.wanted()
         except Exception as err:  # raised again by `Watch`
             self._watch.error = self._watch.error or err
             return Searcher.FINISHED

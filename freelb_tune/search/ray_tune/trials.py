@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from freelb_tune.adversary import loaded_plugins
-from freelb_tune.search.algorithms.halving import Halving, plan_halving
-from freelb_tune.search.algorithms.race import Race
+from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
@@ -24,9 +22,6 @@ from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
 from freelb_tune.space import Space
 from freelb_tune.store import CellState, write_environment
-
-if TYPE_CHECKING:
-    from freelb_tune.search.ray_tune.watch import Watch
 
 __all__ = ["run_trials"]
 
@@ -39,7 +34,7 @@ def run_trials(
     options: SearchOptions,
     work: Work | None,
     interruption: Interruption,
-    race: Race | None = None,
+    algorithm: Algorithm,
 ) -> None:
     """Run every cell that is not over.
 
@@ -49,7 +44,7 @@ def run_trials(
         options: where and how.
         work: how cells are prepared and trained; None for the training room.
         interruption: whether the user asks to end.
-        race: what decides which cells run; None runs all.
+        algorithm: decides which cells run, and how far.
 
     Raises:
         KeyboardInterrupt: the user asked to end.
@@ -66,24 +61,22 @@ def run_trials(
         from freelb_tune.search.ray_tune.watch import Watch
 
         ready = _prepare(space, ledger, options, work)  # while Ray's workers start
-        halving = plan_halving(space.search, ledger, ready)
+        algorithm.prepared(ready)
         waiting = ledger.board.waiting()
         if not waiting:
             return
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
-        watch = Watch(ledger, halving, lambda: interruption.asked)
-        scheduler, source = _scheduler(halving, watch), race or halving
-        resources = space.resources
-        if source is not None and options.address is None:  # else Ray starts one trial at a time
+        watch = Watch(ledger, algorithm, lambda: interruption.asked)
+        resources, ahead = space.resources, space.search.runs_all
+        if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
         for _ in range(_ROUNDS):
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, resources, scheduler, watch, scratch, source)
-            if race is not None:
-                race.wanted()  # decides the last round
+                fit(job, share, resources, algorithm, watch, scratch, ahead=ahead)
+            algorithm.wanted()  # what the last trials decide
             waiting = ledger.board.waiting()
             if not waiting:
                 return
@@ -94,10 +87,10 @@ def run_trials(
 def _prepare(
     space: Space, ledger: Ledger, options: SearchOptions, work: Work
 ) -> Mapping[str, Ready]:
-    """Prepare the cells that are left; under ASHA all, as its budget is the largest of the plan."""
+    """Prepare the cells that are left; where some end early all, as the largest budget counts."""
     rows = ledger.board.rows
     asked: list[Row] = [
-        row for row in rows.values() if not row.state.is_over or space.search.algorithm == "asha"
+        row for row in rows.values() if not row.state.is_over or space.search.STOPS_EARLY
     ]
     ready = work.prepare([row.cell for row in asked], _cache(options, ledger.folder), ledger.say)
     for row in asked:
@@ -114,15 +107,6 @@ def _cache(options: SearchOptions, folder: Path) -> Path:
         return folder.parent / ".freelb-tune-cache"
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home).resolve() / "freelb-tune"
-
-
-def _scheduler(halving: Halving | None, watch: "Watch") -> object | None:
-    """Ray's scheduler; None runs all trials as they come."""
-    if halving is None:
-        return None
-    from freelb_tune.search.ray_tune.asha import HalvingScheduler
-
-    return HalvingScheduler(halving, watch)
 
 
 @contextmanager

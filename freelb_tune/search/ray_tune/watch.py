@@ -13,7 +13,7 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError
 
-from freelb_tune.search.algorithms.halving import Halving
+from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.ray_tune.trial import OUTCOME
 from freelb_tune.store import CellState
@@ -29,16 +29,16 @@ class Watch(tune.Callback):
 
     Args:
         ledger: takes it all down.
-        halving: says what becomes of a cell whose trial it ended; None where nothing does that.
+        algorithm: says what becomes of a cell whose trial it ended.
         should_stop: whether the user asked to end; looked at after each step.
     """
 
     def __init__(
-        self, ledger: Ledger, halving: Halving | None, should_stop: Callable[[], bool]
+        self, ledger: Ledger, algorithm: Algorithm, should_stop: Callable[[], bool]
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
-        self._halving = halving
+        self._algorithm = algorithm
         self._should_stop = should_stop
         self._actors: dict[str, Any] = {}
         self._breaks: Counter[str] = Counter()
@@ -98,10 +98,7 @@ class Watch(tune.Callback):
     def _complete(self, trial: Any) -> None:
         """A trial told its outcome, or the scheduler ended it."""
         cell_id, last = trial.config["cell"], trial.last_result
-        if OUTCOME in last:
-            state = CellState(last[OUTCOME])
-        else:
-            state = self._halving.end_of(cell_id) if self._halving else CellState.STOPPED
+        state = CellState(last[OUTCOME]) if OUTCOME in last else self._algorithm.end_of(cell_id)
         if state is CellState.WAITING:
             self._ledger.waits(cell_id)
         elif state in (CellState.FAILED, CellState.DIVERGED):

@@ -1,8 +1,8 @@
-"""ASHA in Ray Tune's words: a scheduler that asks `Halving` after each epoch.
+"""What follows an epoch, in Ray Tune's words: a scheduler that asks the search's algorithm.
 
-Room: search. Ray's own scheduler compares trials, not configurations, and forgets its rungs when a
-search is restored (measured on Ray 2.60). Nor does a trial pause: Ray counts a paused trial among
-those that run, so with `max_concurrent: 1` its siblings would never start (measured, too).
+Room: search. Ray's own schedulers compare trials, not configurations, and forget what they know
+when a search is restored (measured on Ray 2.60). Nor does a trial pause: Ray counts a paused trial
+among those that run, so with `max_concurrent: 1` its siblings would never start (measured, too).
 """
 
 from collections.abc import Mapping
@@ -10,30 +10,30 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from freelb_tune.search.algorithms.halving import Halving
+from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.ray_tune.watch import Watch
 
-__all__ = ["HalvingScheduler"]
+__all__ = ["CellScheduler"]
 
 
-class HalvingScheduler(FIFOScheduler):
+class CellScheduler(FIFOScheduler):
     """Ends a trial where its cell is stopped, and where its cell is to wait.
 
     Args:
-        halving: decides; what it says is on disk when it takes effect.
+        algorithm: decides; what it says is on disk when it takes effect.
         watch: raises at the end of the step what a decision could not do, such as a full disk.
     """
 
-    def __init__(self, halving: Halving, watch: Watch) -> None:
+    def __init__(self, algorithm: Algorithm, watch: Watch) -> None:
         super().__init__()
-        self._halving, self._watch = halving, watch
+        self._algorithm, self._watch = algorithm, watch
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Decide on an epoch; the outcome at a trial's end is no epoch."""
         if "epoch" not in result:
             return str(TrialScheduler.CONTINUE)
         try:
-            said = self._halving.reached(trial.config["cell"], result["epoch"], result["score"])
+            said = self._algorithm.reached(trial.config["cell"], result["epoch"], result["score"])
         except Exception as err:  # raised again by `Watch`
             self._watch.error = self._watch.error or err
             return str(TrialScheduler.CONTINUE)

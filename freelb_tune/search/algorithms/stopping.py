@@ -1,64 +1,63 @@
-"""ASHA over seeds: when a configuration is decided on, by what, and which of its cells run now.
+"""Ending configurations early, over seeds: who is decided on when, and which cells run now.
 
-Room: search, without Ray. The unit that a rung judges is the configuration, by the mean over its
-seeds. It is decided on once, when the last seed that can still arrive has arrived; then all its
-seeds go on or stop. A seed that is there first waits: its trial ends, and another one goes on from
-its last epoch. So a seed that waits holds no worker, and one slot is enough for any search.
+Room: search, without Ray. The unit that is judged is the configuration, by the mean over its seeds.
+It is decided on once, when the last seed that can still arrive has arrived; then all its seeds go
+on or stop. A seed that is there first waits: its trial ends, and another one goes on from its last
+epoch. So a seed that waits holds no worker, and one slot is enough for any search.
 
 Clean arms are not judged: each goes on as long as one of the configurations that are compared with
-it, as without it there is no verdict on them. It takes no place at a rung from any of them.
+it, as without it there is no verdict on them. It takes no place from any of them.
 
 Every decision is in the journal before it takes effect, and read back from there, so neither the
 order in which the seeds of a configuration arrive nor a killed driver or worker changes one.
+
+What is judged after which epochs, and how, is an algorithm's `Rule`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Literal
+from typing import Literal, Protocol
 
-from freelb_tune.search.algorithms.rungs import Decision, Rungs
+from freelb_tune.search.algorithms.algorithm import Algorithm, Said
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.space import SearchConfig
+from freelb_tune.space import Space
 from freelb_tune.store import CellState, read_journal
 
-__all__ = ["Halving", "plan_halving"]
+__all__ = ["Decision", "Rule", "Stopping"]
 
+Decision = Literal["continue", "stop"]
 _BROKEN = (CellState.FAILED, CellState.DIVERGED)
 
 
-def plan_halving(
-    search: SearchConfig, ledger: Ledger, ready: Mapping[str, Ready]
-) -> "Halving | None":
-    """ASHA as far as the journal knows it; None where the search is none.
+class Rule(Protocol):
+    """Judges configurations by what was entered before; reads no files and keeps no time."""
 
-    Args:
-        search: the space's.
-        ledger: takes down what is decided and what ends.
-        ready: of every cell of the plan, so that a search that goes on finds the same budget.
-    """
-    if search.algorithm != "asha":
-        return None
-    max_epochs = search.epochs or max((each.epochs for each in ready.values()), default=1)
-    sign = ledger.board.sign
-    return Halving(Rungs(search.grace_epochs, search.reduction_factor, max_epochs, sign), ledger)
+    @property
+    def epochs(self) -> Sequence[int]:
+        """After which epochs some configuration is judged, the first one first."""
+
+    def applies(self, config_id: str, epoch: int) -> bool:
+        """Whether this configuration is judged after this epoch, one of `epochs`."""
+
+    def judge(self, config_id: str, epoch: int, score: float, *, is_complete: bool) -> Decision:
+        """Whether a configuration that arrives with this score would go on; changes nothing."""
+
+    def enter(self, config_id: str, epoch: int, score: float, *, is_complete: bool) -> None:
+        """Count a configuration from now on, whatever was decided."""
 
 
-class Halving:
-    """One search by ASHA, from its beginning or from where a killed run left it.
+class Stopping(Algorithm):
+    """Decides on configurations by a rule, from the beginning or from where a killed run was.
 
     What a killed run had decided takes effect now, and what it had not decided but could have is
     decided, in plan order. Configurations that are trained to the end with no decision, under an
     earlier grid search, count as ones that went on.
-
-    Args:
-        rungs: empty.
-        ledger: writes decisions down; its board knows states, scores and budgets.
     """
 
-    def __init__(self, rungs: Rungs, ledger: Ledger) -> None:
-        self._rungs, self._ledger = rungs, ledger
+    def __init__(self, space: Space, ledger: Ledger) -> None:
+        super().__init__(space, ledger)
         self._seeds: dict[str, list[Row]] = {}
         for row in ledger.board.rows.values():
             self._seeds.setdefault(row.cell.config_id, []).append(row)
@@ -67,20 +66,34 @@ class Halving:
             if row.cell.arm == "adversarial" and row.cell.clean_id in self._seeds:
                 self._compared.setdefault(row.cell.clean_id, set()).add(row.cell.config_id)
         self._decided: dict[tuple[str, int], Decision] = {}
-        for entry in read_journal(ledger.folder):
+        self._rule: Rule
+        self._max_epochs: int
+
+    def make_rule(self, max_epochs: int) -> Rule:
+        """The algorithm's own rule, which has seen nothing yet.
+
+        Args:
+            max_epochs: the full budget; nothing is judged there.
+        """
+        raise NotImplementedError
+
+    def prepared(self, ready: Mapping[str, Ready]) -> None:
+        """Make the rule, by the largest budget of the plan, and take up what was decided."""
+        longest = max((each.epochs for each in ready.values()), default=1)
+        self._max_epochs = self._space.search.epochs or longest
+        self._rule = self.make_rule(self._max_epochs)
+        for entry in read_journal(self._ledger.folder):
             if entry["event"] == "decided" and entry.get("config_id") in self._seeds:
-                if entry["config_id"] not in self._compared:
-                    is_complete = not entry["missing"]
-                    rungs.enter(entry["epoch"], entry["score"], is_complete=is_complete)
-                self._decided[entry["config_id"], entry["epoch"]] = entry["decision"]
-        for row in ledger.board.rows.values():
+                config_id, epoch = entry["config_id"], entry["epoch"]
+                if config_id not in self._compared:
+                    self._enter(config_id, epoch, entry["score"], is_complete=not entry["missing"])
+                self._decided[config_id, epoch] = entry["decision"]
+        for row in self._ledger.board.rows.values():
             if not row.state.is_over and self.end_of(row.cell.id) is not CellState.WAITING:
-                ledger.finished(row.cell.id, self.end_of(row.cell.id))
+                self._ledger.finished(row.cell.id, self.end_of(row.cell.id))
         self._settle_all()
 
-    def reached(
-        self, cell_id: str, epoch: int, score: float
-    ) -> Literal["continue", "stop", "wait"]:
+    def reached(self, cell_id: str, epoch: int, score: float) -> Said:
         """A cell has finished an epoch, or tells again of one that it finished before.
 
         Returns:
@@ -91,9 +104,9 @@ class Halving:
         if epoch == row.epochs:
             self._settle(row.cell.config_id)
             return "continue"  # its training ends by itself
-        if epoch >= self._rungs.max_epochs:
+        if epoch >= self._max_epochs:
             return "stop"
-        if epoch not in self._rungs.epochs:
+        if epoch not in self._epochs(row.cell.config_id):
             return "continue"
         self._settle(row.cell.config_id, running=cell_id)
         return self._decided.get((row.cell.config_id, epoch), "wait")
@@ -105,7 +118,7 @@ class Halving:
             Done if it had its full budget, stopped if that was decided, and else waiting.
         """
         row = self._ledger.board[cell_id]
-        if row.epochs_done >= self._rungs.max_epochs:
+        if row.epochs_done >= self._max_epochs:
             return CellState.DONE
         said = (self._decided.get((row.cell.config_id, epoch)) for epoch in row.scores)
         return CellState.STOPPED if "stop" in said else CellState.WAITING
@@ -113,19 +126,30 @@ class Halving:
     def wanted(self) -> list[str]:
         """The cells that may run now, those that do among them, in plan order: seeds innermost.
 
-        Empty once every cell is over, and not before: seeds that wait at a rung are decided on as
+        Empty once every cell is over, and not before: seeds that wait are decided on as
         soon as no other can arrive, so a configuration that is not over has one that may run.
         """
         self._settle_all()
         board = self._ledger.board
         return [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
 
+    def _epochs(self, config_id: str) -> list[int]:
+        """After which epochs a configuration is decided on; a clean arm wherever any may be."""
+        if config_id in self._compared:
+            return list(self._rule.epochs)
+        return [epoch for epoch in self._rule.epochs if self._rule.applies(config_id, epoch)]
+
+    def _enter(self, config_id: str, epoch: int, score: float, *, is_complete: bool) -> None:
+        """Let the rule count a score; one of an epoch that an earlier rule judged says nothing."""
+        if epoch in self._epochs(config_id):
+            self._rule.enter(config_id, epoch, score, is_complete=is_complete)
+
     def _waits(self, row: Row) -> bool:
-        """Whether a cell stands at a rung that its configuration is not decided on."""
-        rungs = [epoch for epoch in self._rungs.epochs if epoch in row.scores]
+        """Whether a cell stands at an epoch after which its configuration is to be decided on."""
+        name = row.cell.config_id
         return any(
-            epoch != row.epochs and (row.cell.config_id, epoch) not in self._decided
-            for epoch in rungs
+            epoch in row.scores and epoch != row.epochs and (name, epoch) not in self._decided
+            for epoch in self._epochs(name)
         )
 
     def _settle_all(self) -> None:
@@ -141,7 +165,7 @@ class Halving:
             running: its cell whose trial is about to hear of the decision, and ends by that.
         """
         rows = self._seeds[config_id]
-        for epoch in self._rungs.epochs:
+        for epoch in self._epochs(config_id):
             if self._decided.get((config_id, epoch)) == "stop":
                 return
             if (config_id, epoch) in self._decided:
@@ -163,7 +187,7 @@ class Halving:
         decision: Decision | None = "continue"  # there is nothing to stop if all seeds are over
         if _unfinished(there, epoch):
             if is_judged:
-                decision = self._rungs.judge(epoch, score, is_complete=not missing)
+                decision = self._rule.judge(config_id, epoch, score, is_complete=not missing)
             else:
                 decision = self._go_along(config_id, epoch)
         if decision is None:
@@ -179,7 +203,7 @@ class Halving:
             }
         )
         if is_judged:
-            self._rungs.enter(epoch, score, is_complete=not missing)
+            self._enter(config_id, epoch, score, is_complete=not missing)
         self._decided[config_id, epoch] = decision
         return True
 
@@ -191,11 +215,14 @@ class Halving:
         return None if None in said else "stop"
 
     def _said(self, config_id: str, epoch: int) -> Decision | None:
-        """What was decided on a configuration by this rung; None where that is to come."""
+        """What follows this epoch for a configuration; None where that is to be decided."""
         if (config_id, epoch) in self._decided:
             return self._decided[config_id, epoch]
-        is_over = all(row.state.is_over for row in self._seeds[config_id])
-        return "stop" if is_over else None
+        rows = self._seeds[config_id]
+        if self._rule.applies(config_id, epoch):
+            return "stop" if all(row.state.is_over for row in rows) else None
+        is_out = all(row.state.is_over and row.state is not CellState.DONE for row in rows)
+        return "stop" if is_out else "continue"
 
 
 def _unfinished(rows: Iterable[Row], epoch: int) -> list[Row]:

@@ -1,0 +1,168 @@
+"""How a space may be searched: one settings class per algorithm, checked at the door.
+
+Room: space. Settings, and what others may ask of an algorithm instead of its name. What it does is
+one file in `search/algorithms/`.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from freelb_tune.errors import FreeLBTuneError, counted
+
+__all__ = [
+    "ALGORITHMS",
+    "ASHASettings",
+    "AlgorithmSettings",
+    "Drawing",
+    "GridSettings",
+    "RaceSettings",
+    "RandomSettings",
+]
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class AlgorithmSettings(BaseModel):
+    """Base of every algorithm's settings: frozen, and a setting that it does not read is an error.
+
+    Attributes:
+        algorithm: the algorithm's name.
+        metric: the task's metric to rank by; its first if None. The metric knows its direction.
+        epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
+        STOPS_EARLY: whether it ends cells before their last epoch.
+        LEAVES_OUT: whether there are cells that it never runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    STOPS_EARLY: ClassVar[bool] = False
+    LEAVES_OUT: ClassVar[bool] = False
+
+    algorithm: str
+    metric: str | None = None
+    epochs: Count | None = None
+
+    @property
+    def runs_all(self) -> bool:
+        """Whether every cell runs to its last epoch, whatever the others score."""
+        return not (self.STOPS_EARLY or self.LEAVES_OUT)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What does not go together, each as the setting to name and what to say of it."""
+        yield from ()
+
+    def check(self, configurations: int, seeds: int) -> None:
+        """Refuse a plan that cannot be searched so, before anything is begun.
+
+        Args:
+            configurations: how many are compared: the adversarial ones, or the clean ones where
+                there are no others.
+            seeds: of each.
+
+        Raises:
+            FreeLBTuneError: the plan is refused.
+        """
+
+    def rule(self, seeds: int) -> str:
+        """What `plan` says of how it ends configurations; empty where there is nothing to say."""
+        return ""
+
+
+class GridSettings(AlgorithmSettings):
+    """Every combination, to its last epoch."""
+
+    algorithm: Literal["grid"] = "grid"
+
+
+class Drawing(AlgorithmSettings):
+    """Base of the algorithms that draw the searched ranges.
+
+    Attributes:
+        samples: draws of the searched ranges; each is crossed with the grids.
+        draw_seed: decides the draws. Not a training seed.
+    """
+
+    samples: Count = 10
+    draw_seed: int = 0
+
+
+class RandomSettings(Drawing):
+    """Draws from the ranges, each to its last epoch."""
+
+    algorithm: Literal["random"] = "random"
+
+
+class ASHASettings(Drawing):
+    """Ends the worse configurations early, by the mean over their seeds.
+
+    Attributes:
+        grace_epochs: no configuration is ended before this epoch.
+        reduction_factor: one in this many goes on at each rung.
+    """
+
+    STOPS_EARLY: ClassVar[bool] = True
+
+    algorithm: Literal["asha"] = "asha"
+    grace_epochs: Count = 1
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """A first rung after the last epoch."""
+        if self.epochs and self.grace_epochs > self.epochs:
+            yield (
+                "grace_epochs",
+                f"expected search.epochs ({self.epochs}) or less, got {self.grace_epochs}",
+            )
+
+
+class RaceSettings(Drawing):
+    """Two seeds for every configuration, and more only for those still in contention.
+
+    Attributes:
+        budget: most cells that are run, clean arms not counted; None for no limit.
+        FIRST_SEEDS: seeds that every configuration gets: one shows no spread at all.
+    """
+
+    LEAVES_OUT: ClassVar[bool] = True
+    FIRST_SEEDS: ClassVar[int] = 2
+
+    algorithm: Literal["race"] = "race"
+    budget: Count | None = None
+
+    def check(self, configurations: int, seeds: int) -> None:
+        """Two seeds or more, and a budget that covers two of each configuration."""
+        if seeds < self.FIRST_SEEDS:
+            raise FreeLBTuneError(f"a race needs {self.FIRST_SEEDS} seeds or more, got {seeds}")
+        least = self.FIRST_SEEDS * configurations
+        if self.budget is not None and self.budget < least:
+            raise FreeLBTuneError(
+                f"a race of {counted(configurations, 'configuration')} needs {least} cells, "
+                f"{self.FIRST_SEEDS} seeds each, and the budget is {self.budget}; raise it or "
+                "search fewer configurations"
+            )
+
+    def rule(self, seeds: int) -> str:
+        """Who gets how many seeds, and with which error rate."""
+        cut = ""
+        if self.budget is not None:
+            cut = (
+                f"; the last in rank go where the budget of {self.budget:,} cells does not reach "
+                "for all"
+            )
+        return (
+            f"Race: every configuration gets {self.FIRST_SEEDS} seeds, and one more each round, "
+            f"up to {seeds}, while it is not worse than the leader by a test that drops the truly "
+            f"best one with at most 5 % chance over the whole race{cut}. The power above is for "
+            f"all {seeds}."
+        )
+
+
+ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
+    "grid": GridSettings,
+    "random": RandomSettings,
+    "asha": ASHASettings,
+    "race": RaceSettings,
+}
+"""Every algorithm's settings by name: what `search.algorithm` may say. Plugins add theirs."""
