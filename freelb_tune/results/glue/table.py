@@ -208,11 +208,10 @@ def _choose(
 ) -> Chosen | None:
     """The best complete configuration by its mean; without a complete one, the best of the rest."""
     select, sign = table.layout.select, table.measure.sign
-    spreads = [(config, config.spread(select)) for config in configs]
-    known = [(config, spread) for config, spread in spreads if spread]
+    known = [config for config in configs if config.spread(select)]
     if not known:
         return None
-    best, _ = min(known, key=lambda pair: (not pair[0].is_complete, -sign * pair[1].mean))
+    best = min(known, key=lambda config: config.standing(select, sign).order)
     begun = sum(any(each.epochs for each in config.seeds) for config in configs)
     return Chosen(best, begun, tuple(best.spread(select, name) for name in metrics))
 

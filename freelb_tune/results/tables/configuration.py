@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Literal
 
+from freelb_tune.results.tables.ranking import Standing, counts, is_complete, standing
 from freelb_tune.space.cell import Cell, Value
 from freelb_tune.store import Better, CellResult, CellState
 
@@ -89,7 +90,7 @@ class Configuration:
     @property
     def planned(self) -> int:
         """Seeds of the plan, without those that a race was over before."""
-        return len(self.seeds) - self.count(CellState.SPARED)
+        return sum(counts(each.state) for each in self.seeds)
 
     @property
     def finished(self) -> int:
@@ -99,7 +100,11 @@ class Configuration:
     @property
     def is_complete(self) -> bool:
         """Whether every planned seed was trained to the end: only then it can be compared."""
-        return self.finished == self.planned
+        return is_complete(each.state for each in self.seeds)
+
+    def standing(self, select: Select, sign: float) -> Standing:
+        """What settles its place, by the epoch of each seed that counts."""
+        return standing(((each.state, each.value(select)) for each in self.seeds), sign)
 
     @property
     def stopped(self) -> tuple[SeedResult, ...]:

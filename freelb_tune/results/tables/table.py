@@ -13,11 +13,10 @@ from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
 from freelb_tune.results.tables.configuration import Configuration, configurations
 from freelb_tune.results.tables.cost import Costs, costs_of
 from freelb_tune.results.tables.metric import Measure, measure_of
+from freelb_tune.results.tables.ranking import SAME, Standing, places
 from freelb_tune.store import CellState, Store
 
 __all__ = ["Entry", "Ranked", "Row", "Table", "build_table"]
-
-_SAME = 1e-12  # means of the same scores may differ in their last bit
 
 
 @dataclass(frozen=True)
@@ -211,8 +210,7 @@ def _entries(
 
 def _goodness(config: Configuration, layout: Layout, measure: Measure) -> float:
     """The mean, more is better; minus infinity where no seed has finished."""
-    spread = config.spread(layout.select)
-    return measure.sign * spread.mean if spread else -math.inf
+    return config.standing(layout.select, measure.sign).goodness
 
 
 def _is_at_least(
@@ -223,7 +221,7 @@ def _is_at_least(
         return False
     if [each.seed for each in config.seeds] != [each.seed for each in arm.seeds]:
         return False
-    return _goodness(config, layout, measure) >= _goodness(arm, layout, measure) - _SAME
+    return _goodness(config, layout, measure) >= _goodness(arm, layout, measure) - SAME
 
 
 def _best_of_columns(
@@ -234,7 +232,7 @@ def _best_of_columns(
     for value in _distinct(_column(config, layout) for config in tried):
         column = [c for c in tried if c.is_complete and _column(c, layout).text == value.text]
         top = max((_goodness(c, layout, measure) for c in column), default=math.inf)
-        best |= {c.config_id for c in column if _goodness(c, layout, measure) >= top - _SAME}
+        best |= {c.config_id for c in column if _goodness(c, layout, measure) >= top - SAME}
     return frozenset(best)
 
 
@@ -264,21 +262,17 @@ def _ranking(
     """Complete ones by mean, equal ones in plan order; then the incomplete, then baselines."""
     names = (*layout.rows, *((layout.columns,) if layout.columns else ()))
 
-    def order(entry: Entry) -> tuple[bool, bool, float]:
-        config = entry.config
-        goodness = _goodness(config, layout, measure)
-        return not config.is_complete, goodness == -math.inf, -goodness
+    def standing(entry: Entry) -> Standing:
+        return entry.config.standing(layout.select, measure.sign)
 
-    ranked, place, before = [], 0, math.inf
-    for count, entry in enumerate(sorted(entries, key=order), start=1):
-        goodness = _goodness(entry.config, layout, measure)
-        if goodness < before - _SAME:
-            place, before = count, goodness
+    ordered = sorted(entries, key=lambda entry: standing(entry).order)
+    found = places([standing(entry) for entry in ordered])
+    ranked = []
+    for place, entry in zip(
+        [*found, *(None for _ in baselines)], [*ordered, *baselines], strict=True
+    ):
         settings = tuple(shown(entry.config, name) for name in names)
-        ranked.append(Ranked(place if entry.config.is_complete else None, settings, entry))
-    for entry in baselines:
-        settings = tuple(shown(entry.config, name) for name in names)
-        ranked.append(Ranked(None, settings, entry))
+        ranked.append(Ranked(place, settings, entry))
     return tuple(ranked)
 
 

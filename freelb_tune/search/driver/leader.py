@@ -1,13 +1,13 @@
 """Which cell's model is the selected one, and whose weights may still be.
 
-Room: search, without Ray. The table ranks configurations by their means over seeds, and the first
-of it is selected: a single cell that scores higher, of a configuration that does not, is luck.
+Room: search, without Ray. Configurations are ranked as the table ranks them, and the first is
+selected: a single cell that scores higher, of a configuration that does not, is luck.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
+from freelb_tune.results.tables.ranking import Standing, counts, standing
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.store import CellState
 
@@ -47,11 +47,11 @@ def find_leader(board: Board, has_weights: Callable[[str], bool]) -> Leader | No
         None before any cell is done.
     """
     ranked, clean = _arms(board)
-    counted = [_counted(rows) for rows in ranked or clean]
-    complete = [rows for rows in counted if rows and len(_done(rows)) == len(rows)]
-    if complete:
-        first = max(complete, key=lambda rows: board.sign * _mean(board, rows))
-        return Leader(_best(board, first), _mean(board, first), len(first))
+    placed = [(_standing(board, rows), rows) for rows in ranked or clean]
+    first, rows = min(placed, key=lambda pair: pair[0].order, default=(None, []))
+    if first is not None and first.is_complete:
+        done = _done(rows)
+        return Leader(_best(board, done), board.sign * first.goodness, len(done))
     for arms in (ranked, clean):
         done = [row for rows in arms for row in _done(rows)]
         pool = [row for row in done if has_weights(row.cell.id)] or done
@@ -68,9 +68,9 @@ def may_lead(board: Board) -> set[str]:
     """
     ranked, clean = _arms(board)
     kept = set()
-    for rows in map(_counted, ranked or clean):
+    for rows in ranked or clean:
         done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
-        if done and coming and len(done) + len(coming) == len(rows):
+        if done and coming and len(done) + len(coming) == sum(counts(row.state) for row in rows):
             kept.add(_best(board, done).cell.id)
     return kept
 
@@ -86,17 +86,13 @@ def _arms(board: Board) -> tuple[list[list[Row]], list[list[Row]]]:
     return arms
 
 
-def _counted(rows: Sequence[Row]) -> list[Row]:
-    """The cells that make a configuration complete: those that a race was over before do not."""
-    return [row for row in rows if row.state is not CellState.SPARED]
-
-
 def _done(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.state is CellState.DONE and row.scores]
 
 
-def _mean(board: Board, rows: Sequence[Row]) -> float:
-    return fmean(board.selected(row) for row in rows)
+def _standing(board: Board, rows: Sequence[Row]) -> Standing:
+    done = {row.cell.id: board.selected(row) for row in _done(rows)}
+    return standing(((row.state, done.get(row.cell.id)) for row in rows), board.sign)
 
 
 def _best(board: Board, rows: Sequence[Row]) -> Row:
