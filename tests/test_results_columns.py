@@ -10,7 +10,7 @@ import pytest
 from store_fixtures import Search, cell, epoch, grid
 
 from freelb_tune.results import build_table
-from freelb_tune.results.analysis import judge
+from freelb_tune.results.analysis import analyse
 from freelb_tune.results.tables.columns import EPOCHS, TRIALS
 from freelb_tune.results.tables.columns_text import columns_markdown
 from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
@@ -65,7 +65,7 @@ def test_a_frame_is_the_same_before_the_first_epoch_halfway_and_at_the_end(tmp_p
 
 def test_files_and_frames_hold_the_same_values(tmp_path):
     store = load_store(a_third(20).write(tmp_path))
-    table = build_table(store, judge(store))
+    table = analyse(store)
     for frame, text in (
         (trials_frame(store.cells, "higher"), trials_csv(store.cells, "higher")),
         (epochs_frame(store.cells), epochs_csv(store.cells)),
@@ -96,7 +96,7 @@ def test_trials_have_their_seconds_and_the_most_memory_of_any_epoch(tmp_path):
 
 def test_configurations_are_tidy_and_in_the_order_of_the_ranking(tmp_path):
     store = load_store(a_third(20).write(tmp_path))
-    table = build_table(store, judge(store))
+    table = analyse(store)
     rows = list(csv.DictReader(io.StringIO(configurations_csv(table))))
     assert [row["config_id"] for row in rows] == [r.entry.config.config_id for r in table.ranking]
     first, clean = rows[0], rows[-1]

@@ -1,9 +1,15 @@
 import numpy as np
 from store_fixtures import SPACE, Search, cell
 
-from freelb_tune.results import render_table
+from freelb_tune.results import build_table, render_table
 from freelb_tune.results.analysis import arms_of, judge
 from freelb_tune.store import load_store
+
+
+def arms(folder):
+    store = load_store(folder)
+    return arms_of(store, build_table(store))
+
 
 LABELS = np.arange(100) % 2
 
@@ -33,7 +39,7 @@ def four_cells(folder):
 
 def test_arms_hold_the_finished_runs_at_the_selected_epoch(tmp_path):
     search = four_cells(tmp_path)
-    clean, tried = arms_of(load_store(tmp_path))
+    clean, tried = arms(tmp_path)
     assert clean.is_clean
     assert clean.name == "normal training, bsz 16"
     assert tried.name == "adv_lr 0.1, bsz 16"
@@ -46,7 +52,7 @@ def test_arms_hold_the_finished_runs_at_the_selected_epoch(tmp_path):
 def test_the_last_epoch_is_judged_where_it_is_shown(tmp_path):
     four_cells(tmp_path)
     (tmp_path / "space.yaml").write_text(SPACE.replace("best_epoch", "last_epoch"))
-    assert {run.score for arm in arms_of(load_store(tmp_path)) for run in arm.runs} == {0.6}
+    assert {run.score for arm in arms(tmp_path) for run in arm.runs} == {0.6}
 
 
 def test_only_finished_runs_are_judged_and_missing_predictions_are_none(tmp_path):
@@ -54,14 +60,15 @@ def test_only_finished_runs_are_judged_and_missing_predictions_are_none(tmp_path
     for each, state in zip(search.cells, ("done", "stopped", "failed", "diverged"), strict=True):
         search.end(each, 0.5, state=state)
     search.write(tmp_path)
-    (arm,) = arms_of(load_store(tmp_path))
+    (arm,) = arms(tmp_path)
     assert (arm.planned, arm.failed, arm.is_complete) == (4, 2, False)
     assert [(run.seed, run.logits, run.labels) for run in arm.runs] == [(0, None, None)]
 
 
 def test_the_verdict_of_a_search_stands_under_its_table(tmp_path):
     four_cells(tmp_path)
-    told = judge(load_store(tmp_path))
+    store = load_store(tmp_path)
+    told = judge(store, build_table(store))
     assert [each.config_id for each in told.comparisons] == [cell(1, adv_lr=0.1).config_id]
     assert round(told.comparisons[0].difference, 6) == 0.02
     assert told.sentence in render_table(tmp_path, judge)

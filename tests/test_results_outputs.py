@@ -182,7 +182,7 @@ def test_cells_of_earlier_plans_are_counted_and_not_shown(tmp_path):
 
 def test_the_judge_reads_the_store_and_its_sentence_is_printed(tmp_path):
     Search([cell(1)]).end(cell(1), 0.5).write(tmp_path)
-    text = render_table(tmp_path, lambda store: Verdict(f"{len(store.cells)} cell, no verdict."))
+    text = render_table(tmp_path, lambda store, _: Verdict(f"{len(store.cells)} cell, no verdict."))
     assert "\n1 cell, no verdict.\n" in text
 
 

@@ -11,25 +11,38 @@ from freelb_tune.results.statistics.verdict import verdict
 from freelb_tune.results.tables.axes import short_name, shown
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.table import Table, build_table
+from freelb_tune.results.tables.table import Table, build_table, with_verdict
 from freelb_tune.store import CellResult, CellState, Store
 
-__all__ = ["arms_of", "judge"]
+__all__ = ["analyse", "arms_of", "judge"]
 
 
-def judge(store: Store) -> Verdict:
+def analyse(store: Store) -> Table:
+    """The table of a search with its verdict.
+
+    Raises:
+        FreeLBTuneError: as `judge`.
+    """
+    table = build_table(store)
+    return with_verdict(table, judge(store, table))
+
+
+def judge(store: Store, table: Table) -> Verdict:
     """What a search has shown, at the epochs that its table selects.
+
+    Args:
+        store: what is known.
+        table: the table of it, which need have no verdict.
 
     Raises:
         FreeLBTuneError: a file of predictions is damaged, or dev sets differ under one name.
     """
-    table = build_table(store)
-    return verdict(arms_of(store), table.measure.name.rpartition(".")[2], table.measure.better)
+    metric = table.measure.name.rpartition(".")[2]
+    return verdict(arms_of(store, table), metric, table.measure.better)
 
 
-def arms_of(store: Store) -> list[Arm]:
+def arms_of(store: Store, table: Table) -> list[Arm]:
     """Every configuration of the latest plan with its finished runs, clean arms first."""
-    table = build_table(store)
     cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
-from freelb_tune.results.tables.table import Table, build_table
+from freelb_tune.results.tables.table import Table, build_table, with_verdict
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.results.tables.tuning_text import to_cost_json, to_selection_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge", "render_table", "write_outputs"]
 
-Judge = Callable[[Store], Verdict | None]
+Judge = Callable[[Store, Table], Verdict | None]
 
 
 def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = False) -> None:
@@ -33,7 +33,7 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = F
 
     Args:
         folder: the results folder.
-        judge: the statistics, which read the store and give a verdict; None for tables without.
+        judge: the statistics, which say what a store and its table show; None for no verdict.
         figures: write `report.html` too, which takes a judge and seconds.
 
     Raises:
@@ -72,9 +72,10 @@ def render_table(folder: Path, judge: Judge | None = None) -> str:
 
 def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":
     """The table, and beside a verdict what choosing does."""
+    table = build_table(store)
     if judge is None:
-        return build_table(store), None
+        return table, None
     from freelb_tune.results.tables.tuning import choosing_of
 
-    table = build_table(store, judge(store))
-    return table, choosing_of(store, table)
+    told = judge(store, table)
+    return with_verdict(table, told) if told else table, choosing_of(store, table)

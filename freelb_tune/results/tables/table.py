@@ -6,7 +6,7 @@ Room: results. A store in, one frozen object out, from which every format is mad
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freelb_tune.results.statistics.comparison import Comparison, Verdict
 from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
@@ -16,7 +16,7 @@ from freelb_tune.results.tables.metric import Measure, measure_of
 from freelb_tune.results.tables.ranking import SAME, Standing, places
 from freelb_tune.store import CellState, Store
 
-__all__ = ["Entry", "Ranked", "Row", "Table", "build_table"]
+__all__ = ["Entry", "Ranked", "Row", "Table", "build_table", "with_verdict"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
 
     Args:
         store: what is known; a search under way or with failures has a table too.
-        verdict: what the statistics say of it.
+        verdict: what the statistics say of it, where that is known already.
     """
     measure = measure_of(store)
     configs = configurations(store.cells, measure.better)
@@ -138,11 +138,11 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
     tried = [config for config in configs if config.arm != "clean"] or list(clean)
     layout = layout_of(store.space, tried)
     column_values = _distinct(_column(config, layout) for config in tried)
-    entries = _entries(tried, clean, layout, measure, verdict)
+    entries = _entries(tried, clean, layout, measure)
     baselines = [
         Entry(config, None, None, is_bold=False) for config in clean if config not in tried
     ]
-    return Table(
+    table = Table(
         name=store.name,
         measure=measure,
         layout=layout,
@@ -154,10 +154,30 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         seeds=store.seeds or tuple(sorted({each.cell.seed for each in store.cells})),
         others=len(store.others),
         fixed=_fixed(configs),
-        verdict=verdict,
+        verdict=None,
         further=_further(store, measure),
         costs=costs_of(store) if layout.cost else None,
     )
+    return with_verdict(table, verdict) if verdict else table
+
+
+def with_verdict(table: Table, verdict: Verdict) -> Table:
+    """The same table with what the statistics say: comparisons, and bold where that is asked."""
+    compared = {each.config_id: each for each in verdict.comparisons}
+
+    def told(entry: Entry) -> Entry:
+        config_id = entry.config.config_id
+        is_bold = entry.is_bold or (
+            table.layout.bold == "significant" and config_id in verdict.better
+        )
+        return replace(entry, comparison=compared.get(config_id), is_bold=is_bold)
+
+    rows = tuple(
+        replace(row, entries=tuple(entry and told(entry) for entry in row.entries))
+        for row in table.rows
+    )
+    ranking = tuple(replace(each, entry=told(each.entry)) for each in table.ranking)
+    return replace(table, rows=rows, ranking=ranking, verdict=verdict)
 
 
 def _further(store: Store, measure: Measure) -> tuple[str, ...]:
@@ -186,11 +206,9 @@ def _entries(
     clean: Sequence[Configuration],
     layout: Layout,
     measure: Measure,
-    verdict: Verdict | None,
 ) -> list[Entry]:
-    """Join each configuration with its clean arm and its comparison, and settle what is bold."""
+    """Join each configuration with its clean arm, and settle what is bold without a verdict."""
     arms = {config.config_id: config for config in clean}
-    compared = {each.config_id: each for each in verdict.comparisons} if verdict else {}
     best = _best_of_columns(tried, layout, measure)
     entries = []
     for config in tried:
@@ -200,11 +218,9 @@ def _entries(
                 is_bold = _is_at_least(config, arm, layout, measure)
             case "best":
                 is_bold = config.config_id in best
-            case "significant":
-                is_bold = verdict is not None and config.config_id in verdict.better
-            case "none":
+            case "significant" | "none":
                 is_bold = False
-        entries.append(Entry(config, arm, compared.get(config.config_id), is_bold))
+        entries.append(Entry(config, arm, None, is_bold))
     return entries
 
 
