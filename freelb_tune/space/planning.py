@@ -76,7 +76,7 @@ def plan_cells(
     Args:
         space: what to span.
         data_fingerprint: called once per distinct task and `data` settings.
-        model_fingerprint: called once per distinct `model` settings.
+        model_fingerprint: called once per distinct task, `data` and `model` settings.
         limit: most cells, counted without building them; None for no limit.
 
     Raises:
@@ -176,7 +176,9 @@ class _Planner:
         return _Part(settings, digest(content), data, weights)
 
     def _print(self, section: str, settings: Mapping[str, Value]) -> str:
-        own = {k: v for k, v in settings.items() if k.startswith(f"{section}.") or k == "task"}
+        # the data's labels decide what becomes of a model's own head
+        sections = ("data.",) if section == "data" else ("data.", "model.")
+        own = {k: v for k, v in settings.items() if k.startswith(sections) or k == "task"}
         key = f"{section} {sorted(own.items())!r}"
         if key not in self._prints:
             self._prints[key] = self._fingerprints[section](settings)

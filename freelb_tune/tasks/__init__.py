@@ -4,9 +4,10 @@ Settings in, examples and scores out. Knows no model, no adversary and no Ray; `
 scikit-learn and scipy load on use.
 """
 
-from freelb_tune.tasks.examples import Examples, check_data, load_examples, load_test
+from freelb_tune.tasks.examples import Examples, check_data, label_names, load_examples, load_test
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
+from freelb_tune.tasks.labels import fold_label
 from freelb_tune.tasks.metrics import Metric
 from freelb_tune.tasks.sizes import Sizes, data_sizes
 from freelb_tune.tasks.task import GLUE, TASKS, Task, compute_metrics, get_task, task_metrics
@@ -24,7 +25,9 @@ __all__ = [
     "compute_metrics",
     "data_fingerprint",
     "data_sizes",
+    "fold_label",
     "get_task",
+    "label_names",
     "load_examples",
     "load_test",
     "submission_lines",

@@ -22,7 +22,7 @@ from freelb_tune.tasks.toy import toy_pairs
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Examples", "check_data", "load_examples", "load_test", "sample"]
+__all__ = ["Examples", "check_data", "label_names", "load_examples", "load_test", "sample"]
 
 _TEXT = ("text_a", "text_b")
 
@@ -74,6 +74,23 @@ def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
     if data.source == "files" and data.test is not None:
         notes += _collect_file(data, data.test, None).notes
     return tuple(dict.fromkeys(notes))
+
+
+def label_names(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """A cell's classes in order, where they can be told without asking the Hub.
+
+    Returns:
+        None for a dataset of the Hub whose labels only its rows tell; none at all for regression.
+
+    Raises:
+        FreeLBTuneError: own files whose labels cannot be read.
+    """
+    data = data_settings(settings)
+    if data.task.kind == "regression":
+        return ()
+    if data.task.labels is None and data.source == "files":
+        return _file_labels(data)
+    return data.task.labels
 
 
 def load_examples(settings: Mapping[str, Any]) -> Examples:

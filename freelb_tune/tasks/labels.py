@@ -14,7 +14,15 @@ from typing import Any, Literal
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.tasks.table import Problems, Table
 
-__all__ = ["Alike", "infer_labels", "is_missing", "label_number", "label_text", "real_number"]
+__all__ = [
+    "Alike",
+    "fold_label",
+    "infer_labels",
+    "is_missing",
+    "label_number",
+    "label_text",
+    "real_number",
+]
 
 Alike = Literal["merge", "keep"]
 
@@ -89,13 +97,13 @@ def label_number(
     if numbers:
         places |= {str(place): place for place in range(len(labels))}
         known += f", or 0 to {len(labels) - 1}"
-    folded = {_fold(label): label for label in reversed(labels)}
+    folded = {fold_label(label): label for label in reversed(labels)}
 
     def number(value: Any) -> float:
         text = label_text(value)
         if text in places:
             return places[text]
-        near = folded.get(_fold(text))
+        near = folded.get(fold_label(text))
         if near is not None and alike == "merge":
             return places[near]
         hint = ""
@@ -167,7 +175,7 @@ def _one_each(seen: Mapping[str, _Seen], table: Table, alike: Alike | None) -> l
     """One name for each class."""
     groups: dict[str, list[str]] = {}
     for text in seen:
-        groups.setdefault(_fold(text), []).append(text)
+        groups.setdefault(fold_label(text), []).append(text)
     several = [group for group in groups.values() if len(group) > 1]
     if alike == "merge":
         return [max(group, key=lambda text: (seen[text].count, text)) for group in groups.values()]
@@ -212,7 +220,8 @@ _FOLDS: dict[str, Callable[[str], str]] = {
 """In order, what two spellings of one class may differ by, and how each is taken away."""
 
 
-def _fold(text: str, without: str = "") -> str:
+def fold_label(text: str, without: str = "") -> str:
+    """What two spellings of one class have in common."""
     for name, fold in _FOLDS.items():
         text = text if name == without else fold(text)
     return text
@@ -221,7 +230,7 @@ def _fold(text: str, without: str = "") -> str:
 def _difference(spellings: Iterable[str]) -> str:
     """By which of the folds these differ: those that it takes to make one of them."""
     told = list(spellings)
-    needed = [name for name in _FOLDS if len({_fold(text, without=name) for text in told}) > 1]
+    needed = [name for name in _FOLDS if len({fold_label(text, without=name) for text in told}) > 1]
     if needed:
         return " and ".join(needed)
     return next(name for name, fold in _FOLDS.items() if len({fold(text) for text in told}) == 1)

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.model_config import UNBUILT, short
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.tokens import Tokens
@@ -29,7 +30,8 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
     """The classifier a cell starts from; the same bits for the same seed, cached or not.
 
     Every weight that the checkpoint lacks (the head) is drawn from the seed after the others are
-    read; a head of another size than the task's is replaced.
+    read; a head of other classes than the task's is drawn anew, and one of the same classes in
+    another order has its rows put into the task's.
 
     Raises:
         FreeLBTuneError: transformers knows no sequence classifier of this type.
@@ -96,14 +98,46 @@ def _read(
         )
     except UNBUILT as err:
         raise FreeLBTuneError(f"model: {folder} could not be loaded: {short(err)}") from err
-    absent = len(info["missing_keys"])
-    if absent > len(model.state_dict()) / 2:
+    lacking = len(info["missing_keys"])
+    if lacking > len(model.state_dict()) / 2:
         raise FreeLBTuneError(
-            f"model: {folder} lacks {absent} of {len(model.state_dict())} weights, so most of the "
+            f"model: {folder} lacks {lacking} of {len(model.state_dict())} weights, so most of the "
             "model would be random: its weights are another model's than its config.json"
         )
     other = {item[0] if isinstance(item, tuple) else item for item in info["mismatched_keys"]}
-    return model, tuple(sorted({*info["missing_keys"], *other}))
+    absent = {*info["missing_keys"], *other}
+    return model, tuple(sorted(absent | _settle_head(model, folder, labels or (), absent)))
+
+
+def _settle_head(
+    model: PreTrainedModel, folder: Path, labels: tuple[str, ...], absent: set[str]
+) -> set[str]:
+    """Put the rows of the files' own head into the order of the labels.
+
+    Returns:
+        The weights to draw anew, as their classes are not these.
+    """
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    head = find_head(config, labels, str(folder))
+    if head is None or head.is_as_loaded:
+        return set()
+    rows = _class_rows(model) - absent
+    if head.order is None:
+        return rows
+    own = model.state_dict()
+    for name in rows:
+        own[name].copy_(own[name][list(head.order)])
+    return set()
+
+
+def _class_rows(model: PreTrainedModel) -> set[str]:
+    """The weights with one row for each class: those that one class more would make longer."""
+    config = copy.deepcopy(model.config)
+    config.num_labels += 1
+    with torch.device("meta"):
+        wider = type(model)(config).state_dict()
+    own = model.state_dict()
+    return {name for name, weight in own.items() if weight.shape != wider[name].shape}
 
 
 def _draw(model: PreTrainedModel, names: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.training.inputs.arguments import check_arguments
+from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.model_config import check_config, check_words
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
 from freelb_tune.training.inputs.tokens import Tokens, make_tokens
@@ -58,9 +59,17 @@ def prepare(
             say(f"reading {cell.task} and tokenising it for {source.name}")
             made[key] = source, make_tokens(cell, source, cache)
             check_words(source, made[key][1].vocabulary)
+            _tell_head(source, made[key][1], say)
         source, tokens = made[key]
         ready[cell.id] = Prepared(tokens, source, cell.trainer.epochs(tokens.sizes["train"]))
     return ready
+
+
+def _tell_head(source: ModelSource, tokens: Tokens, say: Callable[[str], None]) -> None:
+    if source.folder is not None and "architectures" in (config := read_config(source)):
+        head = find_head(config, tokens.labels or (), source.name)
+        if head is not None:
+            say(head.told)
 
 
 def _check_length(cell: Cell, source: ModelSource) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Value, digest
+from freelb_tune.tasks import label_names
+from freelb_tune.training.inputs.head import find_head, has_head
 
 __all__ = ["ModelSource", "find_model", "model_fingerprint"]
 
@@ -76,9 +78,27 @@ def find_model(settings: Mapping[str, Value], *, fetch: bool = False) -> ModelSo
 
 
 def model_fingerprint(settings: Mapping[str, Value], *, fetch: bool = False) -> str:
-    """What stands for a cell's model in its id; see `find_model` for the arguments and errors."""
+    """What stands for a cell's model in its id; see `find_model` for the arguments and errors.
+
+    The files, and whether rows of a head of theirs go by the names of the data's classes.
+    """
     source = find_model(settings, fetch=fetch)
-    return f"hub:{settings['model.name']}@unresolved" if source is None else source.fingerprint
+    if source is None:
+        return f"hub:{settings['model.name']}@unresolved"
+    return source.fingerprint + ("" if _head_is_as_loaded(source, settings) else "+named-head")
+
+
+def _head_is_as_loaded(source: ModelSource, settings: Mapping[str, Value]) -> bool:
+    """Whether a cell starts from the very head that loading by size alone gives.
+
+    Assumed of a head whose data's labels only the Hub's rows tell: no.
+    """
+    config = read_config(source)
+    if source.folder is None or not has_head(config):
+        return True
+    labels = label_names(settings)
+    head = None if labels is None else find_head(config, labels, source.name)
+    return labels == () or (head is not None and head.is_as_loaded)
 
 
 def _folder(name: str) -> Path | None:
