@@ -7,7 +7,7 @@ import pytest
 from store_fixtures import epoch
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.forecast import foresee
+from freelb_tune.results.forecast import forecast
 from freelb_tune.results.workload import effort_of
 from freelb_tune.space import load_space, plan_cells
 from freelb_tune.store import EpochLog, cell_folder, take_results
@@ -60,7 +60,7 @@ def finished(results, space, plan, *, name="tried", score=lambda cell: 0.7, coun
 
 
 def test_power_work_and_cost_are_said_before_anything_ran(tmp_path):
-    power, work, cost = foresee(*planned(tmp_path), tmp_path / "results")
+    power, work, cost = forecast(*planned(tmp_path), tmp_path / "results").sentences
     assert "277 dev examples, 2 configurations, 3 seeds" in power
     assert "assumed for a dev set of this size" in power
     # 78 updates an epoch, 2 epochs, 3 seeds: clean 1 pass, two adversarial arms 3 passes each
@@ -71,20 +71,20 @@ def test_power_work_and_cost_are_said_before_anything_ran(tmp_path):
 def test_the_cost_is_as_earlier_cells_of_any_search_were(tmp_path):
     space, plan = planned(tmp_path)
     finished(tmp_path / "results", space, plan, name="earlier", count=4)
-    _, _, cost = foresee(space, plan, tmp_path / "results")
+    _, _, cost = forecast(space, plan, tmp_path / "results").sentences
     # 3,276 passes x 32 x 0.01 s + 9 cells x 2 x 5 s = 1,138 s; known: 3 clean cells and one more
     assert cost == (
         "Estimated cost: 0.32 device-hours, 0.22 of them still to come (as fast as 4 finished "
         "cells of this model and task)."
     )
     smaller = planned(tmp_path, SPACE.replace("rte\n", "rte\nresources: {gpu: 0.5}\n", 1))
-    assert "0.16 device-hours" in foresee(*smaller, tmp_path / "results")[2]
+    assert "0.16 device-hours" in forecast(*smaller, tmp_path / "results").sentences[2]
 
 
 def test_the_spread_is_the_one_that_finished_cells_have(tmp_path):
     space, plan = planned(tmp_path)
     finished(tmp_path / "results", space, plan, score=lambda cell: 0.7 + 0.01 * cell.seed)
-    power = foresee(space, plan, tmp_path / "results")[0]
+    power = forecast(space, plan, tmp_path / "results").sentences[0]
     assert "spread over seeds 1.0 points: as measured in finished cells" in power
 
 
@@ -92,7 +92,7 @@ def test_the_spread_is_the_one_that_finished_cells_have(tmp_path):
 def test_a_few_seeds_are_no_measurement_of_a_spread(tmp_path, count):
     space, plan = planned(tmp_path)
     finished(tmp_path / "results", space, plan, score=lambda c: 0.7 + 0.01 * c.seed, count=count)
-    measured = "as measured" in foresee(space, plan, tmp_path / "results")[0]
+    measured = "as measured" in forecast(space, plan, tmp_path / "results").sentences[0]
     assert measured == (count == 6)  # 2 x 2 degrees of freedom: as much as the prior
 
 
@@ -100,7 +100,7 @@ def test_cells_of_another_model_say_nothing(tmp_path):
     space, plan = planned(tmp_path)
     finished(tmp_path / "results", space, plan)
     other = planned(tmp_path, SPACE.replace("roberta-base", "bert-base-uncased"))
-    power, _, cost = foresee(*other, tmp_path / "results")
+    power, _, cost = forecast(*other, tmp_path / "results").sentences
     assert "assumed" in power
     assert "not known" in cost
 
@@ -110,7 +110,7 @@ def test_a_damaged_folder_of_another_search_is_passed_over(tmp_path):
     finished(tmp_path / "results", space, plan, name="earlier")
     (tmp_path / "results" / "broken").mkdir()
     (tmp_path / "results" / "broken" / "journal.jsonl").write_text("garbage\n{}\n")
-    assert "device-hours" in foresee(space, plan, tmp_path / "results")[2]
+    assert "device-hours" in forecast(space, plan, tmp_path / "results").sentences[2]
 
 
 @pytest.mark.parametrize(
@@ -122,22 +122,24 @@ def test_a_damaged_folder_of_another_search_is_passed_over(tmp_path):
     ],
 )
 def test_what_has_no_power_says_why(tmp_path, line, said):
-    assert said in foresee(*planned(tmp_path, SPACE + line + "\n"), tmp_path)[0]
+    assert said in forecast(*planned(tmp_path, SPACE + line + "\n"), tmp_path).sentences[0]
 
 
 def test_only_normal_training_has_nothing_to_compare(tmp_path):
     text = SPACE.replace("{adv_steps: 3, adv_lr: {grid: [0.1, 0.2]}}", "{method: none}")
-    assert "every cell is normal training" in foresee(*planned(tmp_path, text), tmp_path)[0]
+    assert (
+        "every cell is normal training" in forecast(*planned(tmp_path, text), tmp_path).sentences[0]
+    )
 
 
 def test_asha_may_take_less(tmp_path):
     text = SPACE + "search: {algorithm: asha}\n"
-    assert foresee(*planned(tmp_path, text), tmp_path)[1].startswith("Work: at most ")
+    assert forecast(*planned(tmp_path, text), tmp_path).sentences[1].startswith("Work: at most ")
 
 
 def test_a_race_states_its_stopping_rule_and_its_error_rate(tmp_path):
     text = SPACE + "search: {algorithm: race, budget: 5}\n"
-    _, race, work, _ = foresee(*planned(tmp_path, text), tmp_path)
+    _, race, work, _ = forecast(*planned(tmp_path, text), tmp_path).sentences
     assert "Race: every configuration gets 2 seeds" in race
     assert "at most 5 % chance over the whole race" in race
     assert "where the budget of 5 cells does not reach for all" in race
@@ -147,16 +149,16 @@ def test_a_race_states_its_stopping_rule_and_its_error_rate(tmp_path):
 def test_a_race_that_cannot_be_is_refused_in_the_plan(tmp_path):
     text = SPACE + "search: {algorithm: race, budget: 3}\n"
     with pytest.raises(FreeLBTuneError, match="a race of 2 configurations needs 4 cells"):
-        foresee(*planned(tmp_path, text), tmp_path)
+        forecast(*planned(tmp_path, text), tmp_path)
 
 
 def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):
     values = [at / 1000 for at in range(1, 3334)]
     space, plan = planned(tmp_path, SPACE.replace("[0.1, 0.2]", str(values)))
     assert len(plan.cells) > 10_000
-    foresee(space, plan, tmp_path)  # scipy loads
+    forecast(space, plan, tmp_path)  # scipy loads
     start = time.process_time()
-    foresee(space, plan, tmp_path)
+    forecast(space, plan, tmp_path)
     assert time.process_time() - start < 0.7
 
 

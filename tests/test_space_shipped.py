@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from space_fixtures import SHIPPED, column, planned
 
-from freelb_tune.results.forecast import foresee
+from freelb_tune.results.forecast import forecast
 from freelb_tune.space import load_space
 from freelb_tune.tasks import task_metrics
 
@@ -47,7 +47,9 @@ def test_the_cost_in_a_shipped_spaces_head_is_what_plan_counts(path, tmp_path):
     found = re.search(r"^# Cost( .*\n(?:#  .*\n)*)", path.read_text("utf-8"), re.MULTILINE)
     cost = " ".join(found[1].replace("#", " ").split())
     space = load_space(path, tasks=task_metrics())
-    (work,) = (line for line in foresee(space, planned(space), tmp_path) if line[:5] == "Work:")
+    (work,) = (
+        line for line in forecast(space, planned(space), tmp_path).sentences if line[:5] == "Work:"
+    )
     (passes,) = re.findall(r"([\d,]+) forward and backward passes", work)
     assert f" {passes} passes" in cost
 

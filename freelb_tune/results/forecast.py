@@ -1,27 +1,98 @@
 """What `plan` says before the money is spent: what the search could show, and what it costs.
 
-Room: results. A space, its plan and the results so far in; sentences out. Without numpy until a
-power is asked for, and never pandas, torch or Ray.
+Room: results. A space, its plan and the results so far in; numbers and their sentences out.
+Without numpy until a power is asked for, and never pandas, torch or Ray.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.prior import PRIOR_WEIGHT
-from freelb_tune.results.workload import Effort, effort_of, pace_of
+from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.space.cell import Value
 from freelb_tune.store import CellResult, CellState, Store, load_store
 from freelb_tune.tasks import Metric, data_sizes, get_task
 
-__all__ = ["foresee"]
+if TYPE_CHECKING:
+    from freelb_tune.results.statistics.power import Power
+
+__all__ = ["Cost", "Forecast", "forecast"]
 
 _SAME_MODEL = ("task", "model.name", "model.revision", "model.config", "data.max_length")
 _SAME_DATA = ("data.max_train_examples", "data.max_eval_examples")
 
 
-def foresee(space: Space, plan: Plan, results: Path) -> list[str]:
+@dataclass(frozen=True)
+class Cost:
+    """What a search takes, if no cell ends early.
+
+    Attributes:
+        updates: weight updates of all cells; None where the size of the data is not known.
+        passes: forward and backward passes of mini-batches; None where a method does not tell.
+        device_hours: of all cells; None without a finished cell of this model and task.
+        device_hours_left: of those that are not done yet.
+        cells: finished cells that say how fast it goes.
+        is_most: whether the search may end cells early.
+        why_not: why there are no hours, in words; empty where there are.
+    """
+
+    updates: int | None
+    passes: int | None
+    device_hours: float | None
+    device_hours_left: float | None
+    cells: int
+    is_most: bool
+    why_not: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The lines that `plan` prints."""
+        most = "at most " if self.is_most else ""
+        lines = []
+        if self.updates is not None:
+            text = f"Work: {most}{self.updates:,} weight updates"
+            if self.passes is not None:
+                text += f", {self.passes:,} forward and backward passes"
+            lines.append(f"{text}.")
+        whole, left = self.device_hours, self.device_hours_left
+        if whole is None or left is None:
+            return (*lines, f"Estimated cost: not known: {self.why_not}.")
+        rest = "" if left == whole else f", {left:.2g} of them still to come"
+        return (
+            *lines,
+            f"Estimated cost: {most}{whole:.2g} device-hours{rest} (as fast as "
+            f"{self.cells:,} finished cell{'s' * (self.cells != 1)} of this model and task).",
+        )
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan says beside its cells.
+
+    Attributes:
+        power: what differences would be seen; None where that cannot be said.
+        why_not: why not, in a sentence; empty where it can.
+        rule: by what rule the algorithm ends cells early, with its error rate; empty without one.
+        cost: what it takes.
+    """
+
+    power: "Power | None"
+    why_not: str
+    rule: str
+    cost: Cost
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The lines that `plan` prints."""
+        power = self.why_not if self.power is None else self.power.sentence
+        return (power, *([self.rule] if self.rule else []), *self.cost.sentences)
+
+
+def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
     """Say what a search could show and what it takes, from its plan and from earlier cells.
 
     Args:
@@ -37,8 +108,12 @@ def foresee(space: Space, plan: Plan, results: Path) -> list[str]:
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
     space.search.check(plan.compared, len(space.seeds))
-    rule = space.search.rule(len(space.seeds))
-    return [power, *([rule] if rule else []), *_cost(space, plan, stores, sizes)]
+    return Forecast(
+        power=None if isinstance(power, str) else power,
+        why_not=power if isinstance(power, str) else "",
+        rule=space.search.rule(len(space.seeds)),
+        cost=_cost(space, plan, stores, sizes),
+    )
 
 
 class _Sizes:
@@ -71,8 +146,10 @@ def _metric(space: Space) -> Metric:
     return metrics[name]
 
 
-def _power(space: Space, plan: Plan, stores: Sequence[Store], metric: Metric, sizes: _Sizes) -> str:
-    """The sentence on what differences would be seen."""
+def _power(
+    space: Space, plan: Plan, stores: Sequence[Store], metric: Metric, sizes: _Sizes
+) -> "Power | str":
+    """What differences would be seen, or why that cannot be said."""
     tried = {cell.config_id for cell in plan.cells if cell.arm == "adversarial"}
     compared = {c.config_id for c in plan.cells if c.arm == "adversarial" and c.clean_id}
     if not compared:
@@ -91,25 +168,27 @@ def _power(space: Space, plan: Plan, stores: Sequence[Store], metric: Metric, si
     count = next(iter(examples)) or 0
     if count < 2:
         return f"Power: none, with {count} dev example."
-    told = power(count, len(compared), len(space.seeds), metric=metric.name, seed_sd=spread)
-    return told.sentence
+    return power(count, len(compared), len(space.seeds), metric=metric.name, seed_sd=spread)
 
 
-def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> list[str]:
+def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> Cost:
     """Weight updates and passes, and device-hours where earlier cells say how fast they were."""
     cells = {cell.config_id: cell for cell in _first_of_configs(plan)}
     efforts = {name: effort_of(cell.settings, sizes.of(cell)[0]) for name, cell in cells.items()}
-    known = [efforts[cell.config_id] for cell in plan.cells]
-    most = "" if space.search.runs_all else "at most "
-    lines = []
-    whole = [each for each in known if each is not None]
-    if len(whole) == len(known):
-        text = f"Work: {most}{sum(each.updates for each in whole):,} weight updates"
-        passes = [each.passes for each in whole if each.passes is not None]
-        if len(passes) == len(whole):
-            text += f", {sum(passes):,} forward and backward passes"
-        lines.append(f"{text}.")
-    return [*lines, _hours(space, plan, stores, efforts, most)]
+    known = [effort for cell in plan.cells if (effort := efforts[cell.config_id]) is not None]
+    whole = len(known) == len(plan.cells)
+    passes = [each.passes for each in known if each.passes is not None]
+    pace = pace_of(_alike(plan, stores, (*_SAME_MODEL, "data.max_eval_examples")))
+    hours = _hours(space, plan, stores, efforts, pace)
+    return Cost(
+        updates=sum(each.updates for each in known) if whole else None,
+        passes=sum(passes) if len(passes) == len(plan.cells) else None,
+        device_hours=None if isinstance(hours, str) else hours[0],
+        device_hours_left=None if isinstance(hours, str) else hours[1],
+        cells=0 if pace is None else pace.cells,
+        is_most=not space.search.runs_all,
+        why_not=hours if isinstance(hours, str) else "",
+    )
 
 
 def _hours(
@@ -117,12 +196,11 @@ def _hours(
     plan: Plan,
     stores: Sequence[Store],
     efforts: Mapping[str, Effort | None],
-    most: str,
-) -> str:
-    alike = _alike(plan, stores, (*_SAME_MODEL, "data.max_eval_examples"))
-    pace = pace_of(alike)
+    pace: Pace | None,
+) -> tuple[float, float] | str:
+    """Device-hours of all cells and of those that are left, or why they are not known."""
     if pace is None:
-        return "Estimated cost: not known: no finished cell of this model and task to go by."
+        return "no finished cell of this model and task to go by"
     over = {r.cell.id for s in stores for r in (*s.cells, *s.others) if r.state is CellState.DONE}
     share = space.resources.gpu or 1.0
     whole = left = 0.0
@@ -130,14 +208,10 @@ def _hours(
         effort = efforts[cell.config_id]
         seconds = None if effort is None else pace.seconds(effort)
         if seconds is None:
-            return "Estimated cost: not known: the passes of some cells cannot be told beforehand."
+            return "the passes of some cells cannot be told beforehand"
         whole += seconds * share / 3600
         left += 0.0 if cell.id in over else seconds * share / 3600
-    rest = "" if left == whole else f", {left:.2g} of them still to come"
-    return (
-        f"Estimated cost: {most}{whole:.2g} device-hours{rest} (as fast as "
-        f"{pace.cells:,} finished cell{'s' * (pace.cells != 1)} of this model and task)."
-    )
+    return whole, left
 
 
 def _first_of_configs(plan: Plan) -> list[Cell]:

@@ -1,14 +1,14 @@
-"""A YAML file as plain values with their lines, and the command line's overrides on top.
+"""A YAML file or a mapping as plain values with their places, and overrides on top.
 
 Room: space. YAML 1.2 (`1e-5` is a number, `no` is text), loaded without running anything.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -19,7 +19,10 @@ from ruamel.yaml.scalarint import ScalarInt
 
 from freelb_tune.errors import FreeLBTuneError
 
-__all__ = ["Document", "read_document", "to_yaml"]
+__all__ = ["GIVEN", "Document", "document_of", "read_document", "to_yaml"]
+
+GIVEN = "the space given"
+"""What messages call a mapping, which has no file's name."""
 
 _DEEPEST = 30
 _MOST = 300_000
@@ -27,16 +30,18 @@ _MOST = 300_000
 
 @dataclass
 class Document:
-    """What a file and its overrides say.
+    """What a file, or a mapping, and its overrides say.
 
     Attributes:
-        path: the file.
+        source: the file, as messages name it.
+        name: what the search is called where it does not say.
         content: plain mappings, lists and values.
         places: the line of each dotted key, or the override that set it.
         traps: what YAML readers disagree on, or what no setting can be, as (key, message).
     """
 
-    path: Path
+    source: str
+    name: str
     content: dict[str, Any] = field(default_factory=dict)
     places: dict[str, int | str] = field(default_factory=dict)
     traps: list[tuple[str, str]] = field(default_factory=list)
@@ -50,16 +55,36 @@ def read_document(path: Path, overrides: Sequence[str]) -> Document:
             `key=value`.
     """
     tree = _parse(_read(path), str(path))
-    if not isinstance(tree, CommentedMap):
-        raise FreeLBTuneError(
-            f"{path}: a search space is a mapping that begins with task: and model:, "
-            f"got {'nothing' if tree is None else _kind(tree)}"
-        )
-    document = Document(path)
-    document.content = _Plain(str(path), document.traps).of(tree, "")  # bounds what comes next
+    document = _document(Document(str(path), path.stem), tree)  # bounds what comes next
     _note_lines(tree, "", document.places)
     for override in overrides:
         _lay_over(document, override)
+    return document
+
+
+def document_of(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
+    """What a mapping says that has a file's keys, with overrides laid over it.
+
+    Tuples are lists here, paths are text, and numpy's numbers and arrays are Python's. A search
+    without a name is called as its task is.
+
+    Raises:
+        FreeLBTuneError: it is no mapping, or an override is not `key=value`.
+    """
+    name = content.get("task") if isinstance(content, Mapping) else None
+    document = _document(Document(GIVEN, str(name or "search")), content)
+    for override in overrides:
+        _lay_over(document, override)
+    return document
+
+
+def _document(document: Document, tree: Any) -> Document:
+    if not isinstance(tree, Mapping):
+        raise FreeLBTuneError(
+            f"{document.source}: a search space is a mapping that begins with task: and model:, "
+            f"got {'nothing' if tree is None else _kind(tree)}"
+        )
+    document.content = _Plain(document.source, document.traps).of(tree, "")
     return document
 
 
@@ -130,7 +155,7 @@ def _note_lines(tree: Any, prefix: str, places: dict[str, int | str]) -> None:
 
 
 class _Plain:
-    """Makes ruamel's values Python's own, and notes what should have been written otherwise."""
+    """Makes values plain ones of Python, and notes what should have been written otherwise."""
 
     def __init__(self, where: str, traps: list[tuple[str, str]]) -> None:
         self._where, self._traps, self._count = where, traps, 0
@@ -144,6 +169,7 @@ class _Plain:
                 "what it stands in?"
             )
         inner = f"{key}." if key else ""
+        value = _builtin(value)
         tag = getattr(value, "tag", None)
         if isinstance(value, CommentedMap | CommentedSeq) and tag is not None and tag.value:
             self._trap(key, f"tags such as {tag.value} are not read; take it out")
@@ -177,6 +203,20 @@ class _Plain:
 
     def _trap(self, key: str, message: str) -> None:
         self._traps.append((key, message))
+
+
+def _builtin(value: Any) -> Any:
+    """What stands for a value that only Python can bring: a list, a mapping, a number or text."""
+    if isinstance(value, dict | list | str) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple | range):
+        return list(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    listed = getattr(value, "tolist", None)  # numpy's arrays and numbers, pandas' columns
+    return listed() if callable(listed) else value
 
 
 def _leading_zeros(value: ScalarInt) -> str:

@@ -85,13 +85,14 @@ def plan_cells(
     """
     if limit is not None and space.size > limit:
         raise FreeLBTuneError(
-            f"{space.path}: this space spans {space.size:,} cells, more than {limit:,}; "
-            "shorten a grid, draw samples with search: {algorithm: random}, or add --yes"
+            f"{space.source}: this space spans {space.size:,} cells, more than {limit:,}; "
+            "shorten a grid, draw samples with search: {algorithm: random}, or add --yes (in "
+            "Python: most_cells=None)"
         )
     try:
         return _Planner(space, data_fingerprint, model_fingerprint).plan()
     except Refusal as refusal:
-        raise FreeLBTuneError(f"{space.path}: {refusal}") from refusal
+        raise FreeLBTuneError(f"{space.source}: {refusal}") from refusal
 
 
 def _name(*digests: str) -> str:
@@ -143,7 +144,7 @@ class _Planner:
                 spanned.add(config_id)
         if not spanned:
             raise FreeLBTuneError(
-                f"{self._space.path}: where leaves none of "
+                f"{self._space.source}: where leaves none of "
                 f"{counted(excluded, 'configuration')}; relax it"
             )
         return Plan(tuple(c for cells in self._cells.values() for c in cells), merged, excluded)

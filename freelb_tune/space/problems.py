@@ -4,7 +4,6 @@ Room: space.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 
@@ -27,14 +26,14 @@ def shown(value: object) -> str:
 class Problems:
     """Collects problems by the dotted key that they stand at."""
 
-    def __init__(self, path: Path, places: Mapping[str, int | str]) -> None:
+    def __init__(self, source: str, places: Mapping[str, int | str]) -> None:
         """Collect for one file.
 
         Args:
-            path: the file, as messages name it.
+            source: the file, as messages name it.
             places: the line of each dotted key, or the override that set it.
         """
-        self._path, self._places = path, places
+        self._source, self._places = source, places
         self._found: dict[tuple[str, str], None] = {}
 
     def add(self, key: str, message: str) -> None:
@@ -59,7 +58,7 @@ class Problems:
             told.append(
                 f"  {f'line {place}, ' if isinstance(place, int) else place}{key}: {message}"
             )
-        raise FreeLBTuneError("\n".join([f"{self._path}: {count}", *told]))
+        raise FreeLBTuneError("\n".join([f"{self._source}: {count}", *told]))
 
     def _place(self, key: str) -> int | str:
         """Where a key stands: its line or override, or those of what is in it or around it."""

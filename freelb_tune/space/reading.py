@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES
@@ -16,7 +16,7 @@ from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
 from freelb_tune.space.branches import read_layers
 from freelb_tune.space.checks import read_section
 from freelb_tune.space.conditions import check_condition
-from freelb_tune.space.document import read_document, to_yaml
+from freelb_tune.space.document import Document, read_document, to_yaml
 from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.problems import Problems, shown
@@ -40,7 +40,7 @@ class Space:
     """A search space, checked.
 
     Attributes:
-        path: the file.
+        source: the file, as messages name it.
         name: of the search; its results go to a folder of this name.
         task: the task's name.
         layers: what is searched, one layer per branch; one where there are no branches.
@@ -53,7 +53,7 @@ class Space:
         content: the file as resolved, in plain values.
     """
 
-    path: Path
+    source: str
     name: str
     task: str
     layers: tuple[Layer, ...]
@@ -64,6 +64,39 @@ class Space:
     resources: ResourcesConfig
     table: TableConfig
     content: dict[str, Any]
+
+    @classmethod
+    def read(
+        cls,
+        document: Document,
+        data_dir: Path | None = None,
+        *,
+        tasks: Mapping[str, Collection[str]] | None = None,
+    ) -> Self:
+        """Check what a document says; `load_space` has the arguments and errors."""
+        problems = Problems(document.source, document.places)
+        for key, message in document.traps:
+            problems.add(key, message)
+        content = resolve(_spelt_out(document, data_dir), problems)
+        reader = _Reader(content, problems)
+        search = read_search(content, problems)
+        layers = reader.layers(search)
+        space = cls(
+            source=document.source,
+            name=reader.name(),
+            task=reader.task(search, tasks),
+            layers=layers,
+            where=reader.where(layers),
+            clean_arm=reader.flag("clean_arm"),
+            seeds=reader.seeds(),
+            search=search,
+            resources=read_section(content, "resources", ResourcesConfig, problems),
+            table=read_table(content, layers, problems),
+            content=content,
+        )
+        problems.raise_if_any()
+        content["table"] = space.table.model_dump()
+        return space
 
     @property
     def size(self) -> int:
@@ -96,35 +129,12 @@ def load_space(
         FreeLBTuneError: the file is not there or not right; the message lists every problem with
             its line, what was found and what to write instead.
     """
-    document = read_document(path, overrides)
-    problems = Problems(path, document.places)
-    for key, message in document.traps:
-        problems.add(key, message)
-    content = resolve(_spelt_out(document.content, path, data_dir), problems)
-    reader = _Reader(content, problems)
-    search = read_search(content, problems)
-    layers = reader.layers(search)
-    space = Space(
-        path=path,
-        name=reader.name(),
-        task=reader.task(search, tasks),
-        layers=layers,
-        where=reader.where(layers),
-        clean_arm=reader.flag("clean_arm"),
-        seeds=reader.seeds(),
-        search=search,
-        resources=read_section(content, "resources", ResourcesConfig, problems),
-        table=read_table(content, layers, problems),
-        content=content,
-    )
-    problems.raise_if_any()
-    content["table"] = space.table.model_dump()
-    return space
+    return Space.read(read_document(path, overrides), data_dir, tasks=tasks)
 
 
-def _spelt_out(given: Mapping[str, Any], path: Path, data_dir: Path | None) -> dict[str, Any]:
+def _spelt_out(document: Document, data_dir: Path | None) -> dict[str, Any]:
     """The shorthands in their long form, paths made absolute, `--data` laid over `data`."""
-    content = {"name": re.sub(r"[^\w.+-]+", "_", path.stem), **given}
+    content = {"name": re.sub(r"[^\w.+-]+", "_", document.name), **document.content}
     model = content.get("model")
     if isinstance(model, str) or is_domain(model):
         content["model"] = {"name": model}
