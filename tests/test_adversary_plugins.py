@@ -1,8 +1,11 @@
 """A user's own adversary: found by name or entry point, never by a file of settings."""
 
+import hashlib
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -25,6 +28,7 @@ from freelb_tune.space.adversary_settings import (
     PLUGINS,
     AdversarySettings,
     FreeLBSettings,
+    Perturbing,
 )
 from freelb_tune.store import CellState
 
@@ -155,6 +159,31 @@ def test_a_file_that_registers_what_another_one_defines_counts_by_both(plugin, t
     first = loaded("def make(settings): ...\n")
     assert loaded("def make(settings): ...\n") == first
     assert loaded("def make(settings): return None\n") != first
+
+
+def test_a_plugin_of_0_1_0_loads_as_it_is_with_a_word_on_what_to_write(plugin):
+    source = PLUGIN.replace("adversary_settings import", "adversary import")
+    path = plugin("lull", source)
+    sys.modules.pop("freelb_tune.space.adversary", None)
+    with pytest.warns(
+        DeprecationWarning, match=r"goes in 0\.3\.0: write `from freelb_tune import FreeLBSettings`"
+    ):
+        load_plugins([str(path)])
+    assert issubclass(ADVERSARIES["lull"], Perturbing)
+    assert PLUGINS["lull"] == f"code:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+
+def test_what_0_1_0s_readme_and_docstrings_import_is_there():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "freelb_tune")
+        from freelb_tune.adversary import Adversary, Outcome, Passes, absolute  # noqa: F401
+        from freelb_tune.adversary.plugins import register  # noqa: F401
+        from freelb_tune.training import AdversarialTrainer  # noqa: F401
+        from freelb_tune.training.contract import CHECKS, check  # noqa: F401
+    sys.modules.pop("freelb_tune.space.adversary", None)
+    with pytest.warns(DeprecationWarning, match=r"goes in 0\.3\.0"):
+        old = import_module("freelb_tune.space.adversary")
+    assert (old.ADVERSARIES, old.FreeLBSettings) == (ADVERSARIES, FreeLBSettings)
 
 
 def test_an_installed_package_is_found_by_its_entry_point(plugin, monkeypatch):
