@@ -306,11 +306,12 @@ def test_real_rte_with_a_real_pretrained_encoder_makes_its_table(glue_folder, tm
     assert set(epochs["step"]) == {2}
 
 
+# as 0.1.0 taught to write one: it runs unedited, as an edit would give its cells new ids
 PLUGIN = """
 from typing import Literal
 
 from freelb_tune.adversary import Outcome, register
-from freelb_tune.space.adversary_settings import Perturbing
+from freelb_tune.space.adversary import Perturbing
 
 
 class SignSettings(Perturbing):

@@ -5,7 +5,6 @@ Room: cli.
 
 from pathlib import Path
 
-from freelb_tune.cli.opening import open_space
 from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
 
 __all__ = ["plan"]
@@ -20,20 +19,10 @@ def plan(
     yes: Yes = False,
 ) -> None:
     """List every cell of a space, what it could show, and what it costs. Runs nothing."""
-    from freelb_tune.space import list_plan
+    from freelb_tune.api.plans import MOST_CELLS, plan
+    from freelb_tune.api.spaces import load_space
 
-    opened = open_space(space, overrides, results, data, plugin, yes=yes, fetch=False)
-    print(list_plan(opened.space, opened.plan, _known(opened.folder)), flush=True)
-    from freelb_tune.results.forecast import foresee  # scipy, which the list need not wait for
-
-    print(*foresee(opened.space, opened.plan, results), sep="\n")
-
-
-def _known(folder: Path) -> dict[str, str]:
-    """The state of every cell that a results folder knows, by id."""
-    from freelb_tune.store import load_store
-
-    if not (folder / "journal.jsonl").is_file():
-        return {}
-    store = load_store(folder)
-    return {r.cell.id: str(r.state) for r in (*store.cells, *store.others)}
+    asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
+    planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
+    print(planned.listing, flush=True)
+    print(*planned.forecast.sentences, sep="\n")  # scipy, which the list need not wait for

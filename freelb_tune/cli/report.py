@@ -7,22 +7,17 @@ import sys
 from pathlib import Path
 
 from freelb_tune.cli.options import Folder
-from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["report", "show_tables"]
 
 
 def report(folder: Folder) -> None:
     """Rebuild every table of a search from its journal alone, and its figures: report.html."""
-    from freelb_tune.results import write_outputs
-    from freelb_tune.results.analysis import judge
+    from freelb_tune.api.results import open_results
 
-    journal = folder / "journal.jsonl"
-    if journal.is_file() and not journal.stat().st_size:
-        raise FreeLBTuneError(f"{folder}: its search ended before it had planned a cell; run it")
-    write_outputs(folder, judge, figures=True)
+    page = open_results(folder).report()
     show_tables(folder)
-    print(f"figures: {folder}/report.html", file=sys.stderr)
+    print(f"figures: {page}", file=sys.stderr)
 
 
 def show_tables(folder: Path) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freelb_tune.cli.opening import load_adversaries
 from freelb_tune.cli.options import Folder, Plugins
 from freelb_tune.errors import FreeLBTuneError
 
@@ -27,9 +26,10 @@ def rerun(
     plugin: Plugins = None,
 ) -> None:
     """Train one cell again here, without Ray, and compare its numbers with the stored ones."""
+    from freelb_tune.api.spaces import load_adversaries
     from freelb_tune.training import prepare, run_cell
 
-    load_adversaries(plugin)
+    load_adversaries(plugin or ())
     found = _find(folder, cell)
     known = {record.epoch: record for record in found.epochs}
     differ = False

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.opening import open_space
 from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
 from freelb_tune.cli.plan import plan
 from freelb_tune.cli.report import show_tables
@@ -44,28 +43,32 @@ def search(
     """Run a search, or continue it: known cells are kept, unfinished ones go on."""
     if dry_run:
         return plan(space, overrides, results, data, plugin, yes)
-    from freelb_tune.search import SearchOptions, make_display, run_search
-    from freelb_tune.store import check_results, set_aside
+    from freelb_tune.api.plans import MOST_CELLS
+    from freelb_tune.api.searching import search as run
+    from freelb_tune.api.spaces import load_space
 
-    opened = open_space(space, overrides, results, data, plugin, yes=yes, fetch=True)
-    folder = opened.folder
+    asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
+    folder = results / asked.name
     if fresh and folder.exists():
         _ask(f"Set {folder} aside and start anew?", yes)
-        print(f"what was stored is now in {set_aside(folder)}", file=sys.stderr)
-    check_results(folder, name=opened.space.name, task=opened.space.task)
-    options = SearchOptions(
-        address=address,
-        dashboard=dashboard,
-        retry_failed=retry_failed,
-        command=("freelb-tune", *sys.argv[1:]),
-        cache=results.resolve() / ".cache",
-    )
-    summary = run_search(opened.space, opened.plan, folder, options, make_display())
-    show_tables(folder)
-    if summary.interrupted:
+    try:
+        counts = run(
+            asked,
+            results,
+            fresh=fresh,
+            retry_failed=retry_failed,
+            address=address,
+            dashboard=dashboard,
+            most_cells=None if yes else MOST_CELLS,
+            command=("freelb-tune", *sys.argv[1:]),
+        ).counts
+    except KeyboardInterrupt:
+        if (folder / "table.md").exists():
+            show_tables(folder)
         print("interrupted: the same command again continues from here", file=sys.stderr)
-        raise typer.Exit(130)
-    if any(n for state, n in summary.counts.items() if state in ("failed", "diverged")):
+        raise typer.Exit(130) from None
+    show_tables(folder)
+    if counts["failed"] or counts["diverged"]:
         print("some cells failed: see trials.csv; --retry-failed runs them again", file=sys.stderr)
         raise typer.Exit(1)
     return None

@@ -5,7 +5,6 @@ Room: training. A results folder with `best/` in, logits out.
 Letters used below: N examples, C classes.
 """
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,21 +15,20 @@ import numpy as np
 import torch
 import transformers
 from torch.utils.data import Dataset
-from transformers import AutoModelForSequenceClassification
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import NoneSettings
 from freelb_tune.space.cell import Cell
-from freelb_tune.store import CellState, load_store
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.tokens import PadCollator, load_tokenizer
+from freelb_tune.training.selected import best_cell, load_best_model
 from freelb_tune.training.trainer import AdversarialTrainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Predictions", "best_cell", "predict_test"]
+__all__ = ["Predictions", "predict_test"]
 
 _HOLDS = ("data.max_length",)
 """What of a cell's data settings still counts when the rows come from another folder."""
@@ -92,7 +90,7 @@ def predict_test(
     cell = best_cell(folder)
     task = get_task(cell.task)
     tests = load_test(_data_settings(cell, data_dir))
-    model = _load_model(folder / "best", trust_remote_code)
+    model = load_best_model(folder / "best", trust_remote_code=trust_remote_code)
     labels = _labels(model, task, folder / "best")
     tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
     with tempfile.TemporaryDirectory() as scratch:
@@ -106,40 +104,6 @@ def predict_test(
     return Predictions(task, cell.id, labels, logits, index)
 
 
-def best_cell(folder: Path) -> Cell:
-    """The cell in `results/NAME/best`.
-
-    Raises:
-        FreeLBTuneError: `folder` is no results folder, or there is no model in its `best/`.
-    """
-    store = load_store(folder)
-    best = folder / "best"
-    if not (best / "cell.json").is_file():
-        done = sum(each.state is CellState.DONE for each in store.cells)
-        raise FreeLBTuneError(
-            f"{best}: there is no model, as {done} of {len(store.cells)} cells are done; run the "
-            "search to its end, or restore the folder if it was deleted"
-        )
-    try:
-        cell = Cell.from_json(json.loads((best / "cell.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as err:
-        raise FreeLBTuneError(f"{best / 'cell.json'}: cannot be read: {err}") from err
-    missing = [
-        name
-        for name, is_there in (
-            ("config.json", (best / "config.json").is_file()),
-            ("*.safetensors", any(best.glob("*.safetensors"))),
-        )
-        if not is_there
-    ]
-    if missing:
-        raise FreeLBTuneError(
-            f"{best}: no {' and no '.join(missing)}, so there is no model to predict with; "
-            "README.md there says why, and a search of this one configuration makes it again"
-        )
-    return cell
-
-
 def _data_settings(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
     """The cell's settings, with `--data` in place of its source."""
     if data_dir is None:
@@ -150,27 +114,6 @@ def _data_settings(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
         if not name.startswith("data.") or name in _HOLDS
     }
     return {**kept, "data.source": "glue", "data.path": str(data_dir)}
-
-
-def _load_model(best: Path, trust: bool) -> Any:
-    try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            best,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=trust,
-            output_loading_info=True,
-        )
-    except (ValueError, OSError, RuntimeError) as err:
-        raise FreeLBTuneError(f"{best}: the model cannot be loaded: {err}") from err
-    absent = sorted(str(name) for name in info["missing_keys"])
-    if absent:
-        raise FreeLBTuneError(
-            f"{best}: the weights lack {', '.join(absent[:3])}{' ...' * (len(absent) > 3)}; random "
-            "ones in their place would make the predictions worthless: restore the folder"
-        )
-    return model
 
 
 def _labels(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:

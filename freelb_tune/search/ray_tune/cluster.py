@@ -122,10 +122,13 @@ def running_ray(
                 early = {"RAY_preload_python_modules": preload} if preload else {}
                 with _environment({**trial_environment, **early}):  # a new Ray's inherit it
                     url = _init(address, with_dashboard, scratch, trial_environment)
-            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the ledger says it all
+            tune_log = logging.getLogger("ray.tune")
+            before = tune_log.level
+            tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
             try:
                 yield Running(scratch, f"http://{url}" if url else None)
             finally:
+                tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
                 if is_ours:
                     ray.shutdown()
     finally:

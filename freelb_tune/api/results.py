@@ -1,0 +1,161 @@
+"""A search's results as a Python user has them.
+
+Room: api. Frames load pandas, the verdict loads scipy, the model loads torch: each on use.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.results.outputs import write_outputs
+from freelb_tune.results.tables.html import html_grid
+from freelb_tune.results.tables.metric import measure_of
+from freelb_tune.results.tables.sentences import baseline_sentence, title
+from freelb_tune.store import Store, load_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from freelb_tune.api.best import Best
+    from freelb_tune.results.statistics.comparison import Verdict
+    from freelb_tune.results.tables.table import Table
+
+__all__ = ["Results", "open_results"]
+
+
+class Results:
+    """What a search has shown, as it stood when the folder was opened.
+
+    Of a search that is still running, open the folder again for later news.
+
+    Attributes:
+        folder: `results/NAME`.
+        name: the search's name.
+        task: its task.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.folder, self.name, self.task = store.folder, store.name, store.task
+        self._store = store
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many cells of the latest plan are in each state: `{"done": 5, "failed": 1}`."""
+        return Counter(str(each.state) for each in self._store.cells)
+
+    @cached_property
+    def trials(self) -> "pd.DataFrame":
+        """One row per cell in plan order: its state, best and last epoch, metrics and settings."""
+        from freelb_tune.api.frames import trials_frame
+
+        return trials_frame(self._store, measure_of(self._store).better)
+
+    @cached_property
+    def epochs(self) -> "pd.DataFrame":
+        """One row per cell and epoch in plan order: metrics, losses, norms, passes, seconds."""
+        from freelb_tune.api.frames import epochs_frame
+
+        return epochs_frame(self._store)
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        """The rows and columns of `table.md`: means over seeds, deviations, n, clean means."""
+        from freelb_tune.api.frames import table_frame
+
+        return table_frame(self._table)
+
+    @cached_property
+    def ranking(self) -> "pd.DataFrame":
+        """One row per configuration, the best first, the clean arms last.
+
+        Means and deviations over seeds at the best and the last epoch, and the difference from
+        the clean arm with its 95 % interval and adjusted p.
+        """
+        from freelb_tune.api.frames import ranking_frame
+
+        return ranking_frame(self._table)
+
+    @property
+    def verdict(self) -> "Verdict":
+        """What it has shown: `sentence`, `comparisons`, `better`, `footnotes`.
+
+        Raises:
+            FreeLBTuneError: a file of predictions is damaged.
+        """
+        assert self._table.verdict is not None  # it was asked for
+        return self._table.verdict
+
+    @property
+    def best(self) -> "Best":
+        """The selected model.
+
+        Raises:
+            FreeLBTuneError: there is none yet.
+        """
+        from freelb_tune.api.best import Best
+        from freelb_tune.training.selected import best_cell
+
+        return Best(self.folder / "best", best_cell(self.folder))
+
+    def report(self) -> Path:
+        """Write every table and the page of figures again, from what is stored.
+
+        Returns:
+            The page, `report.html`.
+
+        Raises:
+            FreeLBTuneError: nothing was planned yet, a file is damaged, or none can be written.
+        """
+        from freelb_tune.results.analysis import judge
+
+        if not self._store.cells:
+            raise FreeLBTuneError(
+                f"{self.folder}: its search ended before it had planned a cell; run it"
+            )
+        write_outputs(self.folder, judge, figures=True)
+        return self.folder / "report.html"
+
+    @cached_property
+    def _table(self) -> "Table":
+        from freelb_tune.results.analysis import judge
+        from freelb_tune.results.tables.table import build_table
+
+        return build_table(self._store, judge(self._store))
+
+    @property
+    def _states(self) -> str:
+        """`6 cells: 5 done, 1 failed`."""
+        states = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        return f"{counted(len(self._store.cells), 'cell')}: {states or 'none planned'}"
+
+    def __repr__(self) -> str:
+        return f"<Results in {self.folder}: {self._states}>\n{self.verdict.sentence}"
+
+    def _repr_html_(self) -> str:
+        from freelb_tune.results.tables.grid import print_table
+
+        return "\n".join(
+            [
+                f"<h4>{escape(title(self._table))}</h4>",
+                f"<p>{escape(baseline_sentence(self._table))}</p>",
+                html_grid(print_table(self._table)),
+                f"<p><b>{escape(self.verdict.sentence)}</b></p>",
+                f"<p>{escape(self._states)}, in {escape(str(self.folder))}</p>",
+            ]
+        )
+
+
+def open_results(folder: str | Path) -> Results:
+    """Open a search's results, finished or running.
+
+    Args:
+        folder: `results/NAME`.
+
+    Raises:
+        FreeLBTuneError: it is no results folder, or a file in it is damaged.
+    """
+    return Results(load_store(Path(folder)))

@@ -1,0 +1,73 @@
+"""Running a search from Python, or going on with it.
+
+Room: api. Ray loads when something is left to run, and torch in its workers.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freelb_tune.api.plans import MOST_CELLS, span
+from freelb_tune.api.results import Results, open_results
+
+if TYPE_CHECKING:
+    from freelb_tune.search.driver.listener import Listener
+    from freelb_tune.space import Space
+
+__all__ = ["search"]
+
+
+def search(
+    space: "Space",
+    results: str | Path = "results",
+    *,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    address: str | None = None,
+    dashboard: bool = True,
+    most_cells: int | None = MOST_CELLS,
+    progress: "bool | Listener" = True,
+    command: Sequence[str] = (),
+) -> Results:
+    """Run a search, or continue it: known cells are kept, unfinished ones go on.
+
+    Trials run in a Ray of its own that ends with the search, or in the Ray that this process has
+    already started.
+
+    Args:
+        space: of `load_space` or `Space.of`.
+        results: the folder that searches' folders stand in; this one's is `results/NAME`.
+        fresh: move what is stored out of the way, and begin again.
+        retry_failed: run failed and diverged cells again.
+        address: a Ray cluster to join, `auto` or HOST:PORT; None runs here.
+        dashboard: start Ray's dashboard on 127.0.0.1.
+        most_cells: refuse a larger search; None runs any.
+        progress: show how it goes, in a notebook as in a terminal.
+        command: what asked for this, as `best/README.md` and the journal tell it.
+
+    Raises:
+        FreeLBTuneError: the space has no cells, the folder is another's or in use, the data or
+            model cannot be had, or a trial asks for more than there is.
+        KeyboardInterrupt: Ctrl-C, or SIGTERM. Everything known is kept: the same call continues.
+    """
+    from freelb_tune.search import Silent, make_display, run_search
+    from freelb_tune.search.driver.work import SearchOptions
+    from freelb_tune.store import check_results, set_aside
+
+    listener = progress if not isinstance(progress, bool) else None
+    listener = listener or (make_display() if progress else Silent())
+    plan = span(space, most_cells=most_cells, say=listener.said)
+    folder = Path(results) / space.name
+    if fresh and (aside := set_aside(folder)):
+        listener.said(f"what was stored is now in {aside}")
+    check_results(folder, name=space.name, task=space.task)
+    options = SearchOptions(
+        address=address,
+        dashboard=dashboard,
+        retry_failed=retry_failed,
+        command=tuple(command),
+        cache=Path(results).resolve() / ".cache",
+    )
+    if run_search(space, plan, folder, options, listener).interrupted:
+        raise KeyboardInterrupt("the search was interrupted; the same call continues it")
+    return open_results(folder)

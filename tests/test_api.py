@@ -1,0 +1,245 @@
+"""The Python door: what `import freelb_tune as ft` gives, and that it is what a file gives."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from api_fixtures import TOY
+from store_fixtures import Search, cell
+
+import freelb_tune as ft
+from freelb_tune.space.document import to_yaml
+
+RTE = {"task": "rte", "model": "some/encoder"}
+
+
+def python(code, *words):
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_door_has_these_names_and_no_others():
+    assert sorted(ft.__all__) == [
+        "AdversarialTrainer",
+        "AdversarySettings",
+        "Best",
+        "FGMSettings",
+        "FreeATSettings",
+        "FreeLBSettings",
+        "FreeLBTuneError",
+        "NoiseSettings",
+        "NoneSettings",
+        "PGDSettings",
+        "Perturbing",
+        "Plan",
+        "R3FSettings",
+        "RepeatSettings",
+        "Results",
+        "SMARTSettings",
+        "Space",
+        "TRAINING_VERSION",
+        "VATSettings",
+        "__version__",
+        "load_space",
+        "open_results",
+        "plan",
+        "search",
+    ]
+    for name in ft.__all__:
+        assert getattr(ft, name).__doc__, name
+        assert name in dir(ft)
+    with pytest.raises(AttributeError, match="has no attribute 'serach'"):
+        _ = ft.serach
+
+
+def test_importing_it_is_quick_and_loads_nothing_heavy():
+    seconds, heavy = python(
+        "import time; a = time.process_time(); import freelb_tune; b = time.process_time();"
+        "import sys; print(b - a, {'torch', 'ray', 'pandas', 'pydantic'} & set(sys.modules))"
+    ).split(" ", 1)
+    assert float(seconds) < 0.1
+    assert heavy == "set()"
+
+
+def test_reading_and_planning_from_python_loads_neither_torch_nor_ray_nor_pandas(tmp_path):
+    code = (
+        "import sys, freelb_tune as ft; ft.plan(ft.Space.of({'task': 'rte', 'model': 'a/b'}));"
+        "print(sorted({'torch', 'ray', 'pandas', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    assert python(code) == "[]"
+
+
+def test_search_is_the_function_whoever_imports_the_room_of_that_name():
+    code = (
+        "import freelb_tune.search; from freelb_tune.search import run_search;"
+        "import freelb_tune as ft; from freelb_tune import search;"
+        "print(callable(ft.search), search is ft.search, callable(run_search))"
+    )
+    assert python(code) == "True True True"
+
+
+def test_a_mapping_means_what_a_file_of_it_means(tmp_path):
+    content = {
+        **RTE,
+        "name": "both",
+        "trainer": {"learning_rate": {"loguniform": [1e-5, 1e-4]}},
+        "adversary": {"adv_lr": {"grid": [0.05, 0.1]}, "max_norm": "${adversary.init_mag}"},
+        "seeds": 2,
+        "search": {"algorithm": "random", "samples": 3},
+    }
+    (tmp_path / "both.yaml").write_text(to_yaml(content), "utf-8")
+    override = ["adversary.init_mag=0.2"]
+    of_file = ft.load_space(tmp_path / "both.yaml", overrides=override)
+    given = ft.Space.of(content, overrides=override)
+    assert given.to_yaml() == of_file.to_yaml()
+    one, other = ft.plan(given, tmp_path).cells, ft.plan(of_file, tmp_path).cells
+    pd.testing.assert_frame_equal(one, other)
+    assert set(one["adversary.max_norm"].dropna()) == {0.2}
+
+
+def test_what_only_python_can_bring_is_made_plain():
+    space = ft.Space.of(
+        {
+            **RTE,
+            "adversary": {
+                "adv_lr": {"grid": np.array([0.05, 0.1])},
+                "init_mag": np.float64(0.25),
+                "adv_steps": np.int64(2),
+            },
+            "seeds": range(3),
+            "data": {"source": "glue", "path": Path("there")},
+        }
+    )
+    plain = {"grid": [0.05, 0.1]}
+    assert space.content["adversary"] == {"adv_lr": plain, "init_mag": 0.25, "adv_steps": 2}
+    assert (space.seeds, space.name) == ((0, 1, 2), "rte")
+    assert space.content["data"]["path"] == "there"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"tranier": {}}, "unknown name 'tranier'; did you mean 'trainer'"),
+        ({"adversary": {"adv_stps": 3}}, "adversary.adv_stps: unknown name 'adv_stps'; did you"),
+        ({"adversary.adv_lr": 0.1}, "unknown name 'adversary.adv_lr'"),
+        ({"adversary": {"adv_lr": {"grid": []}}}, "grid needs one value or more, got \\[\\]"),
+        ({"trainer": {"learning_rate": "fast"}}, "expected a number, got the text 'fast'"),
+        ({"trainer": {"learning_rate": float("nan")}}, "expected a finite number, got nan"),
+        ({"task": "rtee"}, "task: unknown name 'rtee'; did you mean 'rte'"),
+        ({"search": {"metric": "f1"}}, "task 'rte' has no such metric"),
+        ({"model": object()}, "a object is no setting's value"),
+    ],
+)
+def test_a_mapping_is_refused_in_a_files_words(more, said):
+    with pytest.raises(ft.FreeLBTuneError, match=f"^the space given: 1 problem\n  .*{said}"):
+        ft.Space.of({**RTE, **more})
+
+
+def test_what_is_no_mapping_is_refused():
+    with pytest.raises(ft.FreeLBTuneError, match="is a mapping that begins .* got a list"):
+        ft.Space.of([RTE])
+
+
+def test_a_plan_has_its_numbers_and_shows_itself(tmp_path):
+    space = ft.Space.of({**RTE, "adversary": {"adv_lr": {"grid": [0.05, 0.1]}}, "seeds": 2})
+    plan = ft.plan(space, tmp_path)
+    assert len(plan) == len(plan.cells) == 6
+    assert list(plan.cells.columns[:6]) == [
+        *("cell_id", "config_id", "clean_id", "arm", "seed", "state"),
+    ]
+    assert (plan.power.plan.n_dev, plan.power.plan.seeds) == (277, 2)
+    # 156 updates an epoch, 3 epochs, 2 seeds: a clean arm of 1 pass and two arms of 3
+    assert (plan.cost.updates, plan.cost.passes) == (156 * 3 * 6, 156 * 3 * 2 * 7)
+    assert plan.cost.device_hours is None
+    assert "Work: 2,808 weight updates" in repr(plan)
+    assert "Work: 2,808 weight updates" in plan._repr_html_()
+    with pytest.raises(ft.FreeLBTuneError, match=r"more than 3; .*most_cells=None"):
+        ft.plan(space, tmp_path, most_cells=3)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Results of a search that is under way: one cell done, one failed, one started."""
+    clean, first, second = cell(1), cell(1, adv_lr=0.1), cell(1, adv_lr=0.2)
+    search = Search([clean, first, second]).end(clean, 0.6, 0.7).end(first, 0.75, 0.72)
+    search.end(second, 0.5, state=None)
+    return search.write(tmp_path_factory.mktemp("results") / "rte_grid")
+
+
+def test_results_of_a_running_search_are_frames_with_right_types(stored):
+    results = ft.open_results(stored)
+    assert dict(results.counts) == {"done": 2, "waiting": 1}
+    trials = results.trials.set_index("cell_id")
+    assert trials.loc[cell(1, adv_lr=0.1).id, ["best_epoch", "best_accuracy"]].tolist() == [1, 0.75]
+    assert trials["best_accuracy"].dtype == "float64"
+    assert len(results.epochs) == 5
+    assert results.ranking.loc[0, ["place", "arm", "adv_lr"]].tolist() == [1, "adversarial", 0.1]
+    assert results.ranking["best_epoch_mean"].iloc[0] == pytest.approx(0.75)
+    assert results.table["Best accuracy (bsz=16)"].iloc[0] == pytest.approx(0.75)
+    assert results.verdict.sentence in repr(results)
+    assert "3 cells: 2 done, 1 waiting" in results._repr_html_()
+    assert results.report().read_text("utf-8").startswith("<!doctype html>")
+    with pytest.raises(ft.FreeLBTuneError, match=r"no model, as 2 of 3 cells are done"):
+        _ = results.best
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(ft.FreeLBTuneError, match=r"no journal\.jsonl here, so this is no results"):
+        ft.open_results(tmp_path)
+    (tmp_path / "journal.jsonl").touch()
+    with pytest.raises(ft.FreeLBTuneError, match="ended before it had planned a cell"):
+        ft.open_results(tmp_path).report()
+
+
+def test_a_folder_that_another_process_holds_is_refused_and_left_as_it_is(tmp_path):
+    folder = tmp_path / "toy"
+    code = (
+        "import sys; from pathlib import Path; from freelb_tune.store import Journal\n"
+        "with Journal(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        with pytest.raises(ft.FreeLBTuneError, match=f"is writing here .pid {other.pid} on "):
+            ft.search(ft.Space.of(TOY), tmp_path, progress=False)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+        other.stdin.close()
+
+
+@pytest.mark.slow
+def test_a_search_runs_in_an_event_loop_under_the_users_ray_and_goes_on_in_the_same_process(
+    tmp_path, capfd
+):
+    import ray
+
+    async def notebook():  # whose cells run inside a loop
+        first = ft.search(ft.Space.of(TOY), tmp_path, progress=False)
+        again = ft.search(ft.Space.of(TOY, ["seeds=2"]), tmp_path)
+        return first, again
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    level = logging.getLogger("ray.tune").level
+    try:
+        first, again = asyncio.run(notebook())
+        assert ray.is_initialized()  # it is the user's, and stays
+        assert logging.getLogger("ray.tune").level == level
+    finally:
+        ray.shutdown()
+    assert (dict(first.counts), dict(again.counts)) == ({"done": 2}, {"done": 4})
+    pd.testing.assert_frame_equal(
+        first.trials, again.trials[again.trials["seed"] == 1].reset_index(drop=True)
+    )
+    out, err = capfd.readouterr()
+    assert (out, "4 cells: 4 done; best" in err) == ("", True)
+    model, tokenizer = again.best.model(), again.best.tokenizer()
+    assert model.config.num_labels == 2
+    assert tokenizer("every dog")["input_ids"]
+    (said,) = again.best.pipeline()([{"text": "every dog barks", "text_pair": "a dog barks"}])
+    assert said["label"] in ("entailment", "not_entailment")
+    assert 0.5 <= said["score"] <= 1
