@@ -12,7 +12,7 @@ $(BIN)/freelb-tune: pyproject.toml
 	touch $@
 
 quickstart: $(BIN)/freelb-tune  ## a FreeLB search without network, in about three minutes
-	$(BIN)/freelb-tune --space search_spaces/quickstart.yaml
+	$(BIN)/freelb-tune --space quickstart
 
 test: $(BIN)/freelb-tune  ## set up and pass the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile

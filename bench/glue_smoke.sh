@@ -9,7 +9,7 @@ set -euo pipefail
 glue=$1 samples=$2 results=$3
 
 run() {  # task, folder, further settings of `data`
-    freelb-tune --space search_spaces/rte_minilm.yaml --results "$results" --no-dashboard \
+    freelb-tune --space rte_minilm --results "$results" --no-dashboard \
         "name=smoke_$1" "task=$1" "data={source: glue, path: $2, max_train_examples: 160, max_eval_examples: 160, max_length: 64$3}" \
         trainer.num_train_epochs=1 'seeds=[1]' adversary.adv_lr=0.05 >"$results/$1.log" 2>&1
     echo "$1: done"

@@ -2,7 +2,7 @@
 
     import freelb_tune as ft
 
-    space = ft.load_space("search_spaces/quickstart.yaml")
+    space = ft.load_space("quickstart")
     ft.plan(space)                          # cells, power and cost; nothing runs
     results = ft.search(space)              # runs, or goes on; results go to results/NAME
     results.ranking                         # a pandas DataFrame

@@ -158,6 +158,14 @@ def test_a_missing_file_is_told(tmp_path):
     assert "there is no such file" in done.stderr
 
 
+def test_a_name_that_neither_a_file_nor_a_shipped_space_has_is_told(tmp_path):
+    done = run_cli("plan", "--space", "quickstrat", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "quickstrat: there is no such file, and no such space comes with" in done.stderr
+    assert "did you mean 'quickstart'?" in done.stderr
+    assert run_cli("spaces", "quickstrat").returncode == 2
+
+
 def test_a_huge_grid_asks_for_yes(space_file):
     values = str([i / 1000 for i in range(1, 400)])
     path = space_file(f"adversary: {{adv_lr: {{grid: {values}}}, init_mag: {{grid: {values}}}}}")

@@ -38,7 +38,7 @@ def test_every_shipped_space_loads_and_can_run(path):
 def test_every_shipped_space_answers_what_it_asks_and_how_it_is_run(path):
     text = path.read_text("utf-8")
     assert text.startswith("# ")
-    assert f"--space {path.relative_to(ROOT)}" in text
+    assert f"--space {path.relative_to(ROOT / 'search_spaces').with_suffix('')}" in text
     assert re.search(r"^# Needs ", text, re.MULTILINE)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.adversary import load_entry_points, load_plugins
+from freelb_tune.api.shipped import find_space
 from freelb_tune.errors import counted
 from freelb_tune.space import reading
 from freelb_tune.space.document import document_of, read_document
@@ -58,7 +59,7 @@ def load_space(
     """Read a search-space file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of one that comes with the package, `quickstart`.
         overrides: `key=value` settings that replace the file's, `["trainer.learning_rate=3e-5"]`.
         data: a GLUE folder (`FOLDER/RTE/train.tsv`) in place of the file's `data`.
         plugins: modules, or `.py` files, that register an adversary when they are imported. What
@@ -69,7 +70,7 @@ def load_space(
             problem with its line, what was found and what to write instead.
     """
     load_adversaries(plugins)
-    document = read_document(Path(path), overrides)
+    document = read_document(find_space(Path(path)), overrides)
     return Space.read(document, None if data is None else Path(data), tasks=task_metrics())
 
 

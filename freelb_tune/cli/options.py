@@ -19,7 +19,10 @@ __all__ = [
     "Yes",
 ]
 
-SpaceFile = Annotated[Path, typer.Option("--space", help="The search-space file (YAML).")]
+SpaceFile = Annotated[
+    Path,
+    typer.Option("--space", help="The search-space file (YAML), or a name that `spaces` lists."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's."),

@@ -19,6 +19,7 @@ from freelb_tune.cli.report import report
 from freelb_tune.cli.rerun import rerun
 from freelb_tune.cli.schema import schema
 from freelb_tune.cli.search import search
+from freelb_tune.cli.spaces import spaces
 from freelb_tune.cli.terminal import show_what_it_can
 from freelb_tune.errors import FreeLBTuneError
 
@@ -52,10 +53,11 @@ app = typer.Typer(
   freelb-tune --space FILE [key=value ...]   run a search; the same command again continues it
   freelb-tune plan --space FILE              list what would run, and run none of it
   freelb-tune report results/NAME            rebuild every table from what is stored
+  freelb-tune spaces                         list the spaces that come with the package
 
 \b
-Try  freelb-tune --space search_spaces/quickstart.yaml  (three minutes, no network), or
-     freelb-tune --space search_spaces/rte_minilm.yaml --data GLUE_FOLDER  for real data.
+Try  freelb-tune --space quickstart  (three minutes, no network), or
+     freelb-tune --space rte_minilm --data GLUE_FOLDER  for real data.
 Overrides such as  adversary.adv_lr=0.03 'seeds=[1,2,3]'  replace what the file says.
 """,
 )
@@ -72,6 +74,7 @@ def _root(
 
 app.command(DEFAULT)(search)
 app.command("plan")(plan)
+app.command("spaces")(spaces)
 app.command("report")(report)
 app.command("rerun")(rerun)
 app.command("glue")(glue)

@@ -1,4 +1,4 @@
-"""The terminal: a live table of trials, or plain lines where nobody is looking.
+"""What is shown while a search runs: a live table of trials, or plain lines where nobody looks.
 
 Room: search, without Ray. Reads the board and nothing else.
 """
@@ -33,8 +33,12 @@ _STYLES = {
 
 
 def make_display(console: Console | None = None) -> Listener:
-    """A live table on a terminal, plain lines elsewhere; both on stderr by default."""
+    """A live table on a terminal or in a notebook, plain lines elsewhere; on stderr by default."""
     console = console or Console(stderr=True)
+    if console.is_jupyter:
+        from freelb_tune.search.driver.notebook import NotebookDisplay
+
+        return NotebookDisplay()
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
@@ -98,9 +102,7 @@ class LiveDisplay:
 
     def opened(self, board: Board) -> None:
         self._board = board
-        # No refresh thread: the table is drawn by the thread that changes the board.
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._live.start()
+        self._open()
         self._draw(now=True)
 
     def said(self, text: str) -> None:
@@ -120,17 +122,28 @@ class LiveDisplay:
         self._draw()
 
     def closed(self) -> None:
+        board, self._board = self._board, None
+        self._close()
+        if board is not None:
+            self.said(_counts(board))
+
+    def _open(self) -> None:
+        # No refresh thread: the table is drawn by the thread that changes the board.
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def _show(self, table: RenderableType) -> None:
+        assert self._live is not None  # opened
+        self._live.update(table, refresh=True)
+
+    def _close(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        if self._board is not None:
-            self.said(_counts(self._board))
 
     def _draw(self, *, now: bool = False) -> None:
-        if self._live is None or self._board is None:
-            return
-        if now or time.monotonic() - self._last >= _LIVE_SECONDS:
-            self._live.update(self._render(self._board), refresh=True)
+        if self._board is not None and (now or time.monotonic() - self._last >= _LIVE_SECONDS):
+            self._show(self._render(self._board))
             self._last = time.monotonic()
 
     def _render(self, board: Board) -> RenderableType:
