@@ -178,7 +178,11 @@ def test_results_of_a_running_search_are_frames_with_right_types(stored):
     assert trials.loc[cell(1, adv_lr=0.1).id, ["best_epoch", "best_accuracy"]].tolist() == [1, 0.75]
     assert trials["best_accuracy"].dtype == "float64"
     assert len(results.epochs) == 5
-    assert results.ranking.loc[0, ["place", "arm", "adv_lr"]].tolist() == [1, "adversarial", 0.1]
+    assert results.ranking.loc[0, ["place", "arm", "adversary.adv_lr"]].tolist() == [
+        1,
+        "adversarial",
+        0.1,
+    ]
     assert results.ranking["best_epoch_mean"].iloc[0] == pytest.approx(0.75)
     assert results.table["Best accuracy (bsz=16)"].iloc[0] == pytest.approx(0.75)
     assert results.verdict.sentence in repr(results)
@@ -188,12 +192,15 @@ def test_results_of_a_running_search_are_frames_with_right_types(stored):
         _ = results.best
 
 
-def test_a_folder_without_results_is_refused(tmp_path):
+def test_a_folder_without_results_or_of_a_newer_version_is_refused(tmp_path):
     with pytest.raises(ft.FreeLBTuneError, match=r"no journal\.jsonl here, so this is no results"):
         ft.open_results(tmp_path)
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(ft.FreeLBTuneError, match="ended before it had planned a cell"):
         ft.open_results(tmp_path).report()
+    (tmp_path / "journal.jsonl").write_text('{"event":"opened","format":99}\n')
+    with pytest.raises(ft.FreeLBTuneError, match="format 99"):
+        ft.open_results(tmp_path)
 
 
 def test_a_folder_that_another_process_holds_is_refused_and_left_as_it_is(tmp_path):

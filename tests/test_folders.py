@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from freelb_tune.cli.opening import open_space
+import freelb_tune as ft
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
-from freelb_tune.search import run_search
 from freelb_tune.store import FORMAT, CellState, load_store, read_journal
 
 FOLDERS = Path(__file__).parent / "folders"
@@ -74,13 +73,10 @@ def test_an_old_folders_tables_are_made_again_with_the_same_numbers(old):
 
 def test_an_old_search_goes_on_with_no_cell_run_again(old):
     was, folder = old
-    opened = open_space(
-        folder / "space.yaml", None, folder.parent, None, None, yes=False, fetch=False
-    )
     before = len(read_journal(folder))
     epochs = {path: path.read_bytes() for path in folder.rglob("epochs.jsonl")}
-    summary = run_search(opened.space, opened.plan, opened.folder)
-    assert (summary.ran, summary.counts) == (0, {CellState.DONE: 6})
+    results = ft.search(ft.load_space(folder / "space.yaml"), folder.parent, progress=False)
+    assert dict(results.counts) == {"done": 6}
     events = [entry["event"] for entry in read_journal(folder)[before:]]
     assert events == ["opened", "closed"]  # no cell is planned anew: the ids are the same
     assert {path: path.read_bytes() for path in folder.rglob("epochs.jsonl")} == epochs

@@ -49,35 +49,47 @@ class Results:
 
     @cached_property
     def trials(self) -> "pd.DataFrame":
-        """One row per cell in plan order: its state, best and last epoch, metrics and settings."""
-        from freelb_tune.api.frames import trials_frame
+        """One row per cell in plan order: its state, best and last epoch, metrics and settings.
 
-        return trials_frame(self._store, measure_of(self._store).better)
+        docs/columns.md says what each column means, and its unit.
+        """
+        from freelb_tune.results.tables.frames import trials_frame
+
+        return trials_frame(self._store.cells, measure_of(self._store).better)
 
     @cached_property
     def epochs(self) -> "pd.DataFrame":
-        """One row per cell and epoch in plan order: metrics, losses, norms, passes, seconds."""
-        from freelb_tune.api.frames import epochs_frame
+        """One row per cell and epoch in plan order: metrics, losses, norms, passes, seconds.
 
-        return epochs_frame(self._store)
+        docs/columns.md says what each column means, and its unit.
+        """
+        from freelb_tune.results.tables.frames import epochs_frame
+
+        return epochs_frame(self._store.cells)
 
     @cached_property
     def table(self) -> "pd.DataFrame":
-        """The rows and columns of `table.md`: means over seeds, deviations, n, clean means."""
+        """The rows and columns of `table.md`, a row for each of its rows.
+
+        The settings that make a row by their short names; then for each column of results its mean
+        over the finished seeds at the epoch that counts, as a fraction, under the printed heading,
+        and beside it the sample deviation (`sd`), the number of seeds (`n`), the mean of its clean
+        arm (`clean`) and whether it is printed in bold (`bold`).
+        """
         from freelb_tune.api.frames import table_frame
 
         return table_frame(self._table)
 
     @cached_property
     def ranking(self) -> "pd.DataFrame":
-        """One row per configuration, the best first, the clean arms last.
+        """One row per configuration: complete ones by their mean, then the others, then clean arms.
 
-        Means and deviations over seeds at the best and the last epoch, and the difference from
-        the clean arm with its 95 % interval and adjusted p.
+        Means and deviations over seeds, and the difference from the clean arm with its interval.
+        docs/columns.md says what each column means, and its unit.
         """
-        from freelb_tune.api.frames import ranking_frame
+        from freelb_tune.results.tables.frames import configurations_frame
 
-        return ranking_frame(self._table)
+        return configurations_frame(self._table)
 
     @property
     def verdict(self) -> "Verdict":
