@@ -133,10 +133,9 @@ class Results:
 
     @cached_property
     def _table(self) -> "Table":
-        from freelb_tune.results.analysis import judge
-        from freelb_tune.results.tables.table import build_table
+        from freelb_tune.results.analysis import analyse
 
-        return build_table(self._store, judge(self._store))
+        return analyse(self._store)
 
     @property
     def _states(self) -> str:
