@@ -16,7 +16,10 @@ __all__ = [
     "ASHASettings",
     "AlgorithmSettings",
     "Drawing",
+    "EarlyStopping",
     "GridSettings",
+    "HyperbandSettings",
+    "MedianSettings",
     "RaceSettings",
     "RandomSettings",
 ]
@@ -94,27 +97,60 @@ class RandomSettings(Drawing):
     algorithm: Literal["random"] = "random"
 
 
-class ASHASettings(Drawing):
-    """Ends the worse configurations early, by the mean over their seeds.
+class EarlyStopping(Drawing):
+    """Base of the algorithms that end configurations early, by the mean over their seeds.
 
     Attributes:
         grace_epochs: no configuration is ended before this epoch.
-        reduction_factor: one in this many goes on at each rung.
     """
 
     STOPS_EARLY: ClassVar[bool] = True
 
-    algorithm: Literal["asha"] = "asha"
     grace_epochs: Count = 1
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """A first rung after the last epoch."""
+        """A first decision after the last epoch."""
         if self.epochs and self.grace_epochs > self.epochs:
             yield (
                 "grace_epochs",
                 f"expected search.epochs ({self.epochs}) or less, got {self.grace_epochs}",
             )
+
+
+class ASHASettings(EarlyStopping):
+    """Rungs of epochs, each time `reduction_factor` as many; at each the best go on.
+
+    Attributes:
+        reduction_factor: one in this many goes on at each rung.
+    """
+
+    algorithm: Literal["asha"] = "asha"
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+
+
+class HyperbandSettings(EarlyStopping):
+    """ASHA in several brackets, of which each begins one rung later, and the last ends nothing.
+
+    Attributes:
+        reduction_factor: one in this many goes on at each rung.
+    """
+
+    algorithm: Literal["hyperband"] = "hyperband"
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+
+
+class MedianSettings(EarlyStopping):
+    """A configuration ends where it is worse than the median of those that got there before it.
+
+    Attributes:
+        every_epochs: epochs from one comparison to the next. The seeds of a configuration wait for
+            each other at each.
+        least_others: nothing ends before so many others have been there.
+    """
+
+    algorithm: Literal["median"] = "median"
+    every_epochs: Count = 1
+    least_others: Count = 3
 
 
 class RaceSettings(Drawing):
@@ -163,6 +199,8 @@ ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
     "grid": GridSettings,
     "random": RandomSettings,
     "asha": ASHASettings,
+    "hyperband": HyperbandSettings,
+    "median": MedianSettings,
     "race": RaceSettings,
 }
 """Every algorithm's settings by name: what `search.algorithm` may say. Plugins add theirs."""

@@ -6,10 +6,10 @@ Room: store. The driver is its one writer. The events and what they carry:
               order), seeds, space (digest)
     planned   cell (as `Cell.to_json`)
     started   cell_id, at
-    decided   of ASHA: config_id, epoch, score (the mean over seeds), seeds (which ones), missing
-              (seeds that never got there), decision ("continue" or "stop"); or of a race: race
-              (digest), round (seeds compared), contenders, failed, over, dropped and spared
-              (why each cell will never run, by id)
+    decided   where configurations end early: config_id, epoch, score (the mean over seeds), seeds
+              (which ones), missing (seeds that never got there), decision ("continue" or "stop");
+              or of a race: race (digest), round (seeds compared), contenders, failed, over, dropped
+              and spared (why each cell will never run, by id)
     failed    cell_id, state ("failed" or "diverged"), message
     retried   cell_id
     finished  cell_id, state ("done" or "stopped")

@@ -6,6 +6,8 @@ Room: search, without Ray. A plugin's `register` is this one.
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.asha import ASHA
+from freelb_tune.search.algorithms.hyperband import Hyperband
+from freelb_tune.search.algorithms.median import Median
 from freelb_tune.search.algorithms.race import Race
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings, Space
@@ -17,6 +19,8 @@ BEHAVIOURS: dict[str, type[Algorithm]] = {
     "grid": Algorithm,
     "random": Algorithm,
     "asha": ASHA,
+    "hyperband": Hyperband,
+    "median": Median,
     "race": Race,
 }
 """What each algorithm does; `space.ALGORITHMS` has their settings."""

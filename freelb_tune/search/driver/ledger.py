@@ -103,7 +103,7 @@ class Ledger:
             self._tell(cell_id)
 
     def decided(self, entry: Mapping[str, Any]) -> None:
-        """ASHA decided on a configuration; this is on disk when it takes effect."""
+        """A configuration was decided on; this is on disk when it takes effect."""
         self._journal.append("decided", **entry)
 
     def waits(self, cell_id: str) -> None:

@@ -1,0 +1,126 @@
+"""A search without Ray: cells are run in process as Ray would, killed anywhere, and looked at."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import search_fixtures
+from search_fixtures import Prepare
+
+from freelb_tune.search import Silent
+from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.registry import open_algorithm
+from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.listener import Guard
+from freelb_tune.space import Cell, Plan, Space
+from freelb_tune.store import (
+    CellState,
+    EpochLog,
+    cell_folder,
+    load_store,
+    read_journal,
+    take_results,
+)
+
+Score = Callable[[Cell, int], float]
+
+
+@contextmanager
+def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Algorithm, Ledger]]:
+    """A results folder as `run_search` opens it, and its algorithm."""
+    folder = base / "results"
+    with take_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
+        journal.append(
+            "opened", at="", pid=1, version="0", command="", space="0", name="standin", task="rte",
+            cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
+        )  # fmt: skip
+        journal.append_all(("planned", {"cell": cell.to_json()}) for cell in plan.cells)
+        board = Board(plan.cells, "higher", {cell.id: cell.id for cell in plan.cells})
+        ready = Prepare(base)(plan.cells, base, str)
+        for result in load_store(folder).cells:
+            row = board[result.cell.id]
+            row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}
+            row.epochs = ready[row.cell.id].epochs
+        best = BestModel(folder, ())
+        ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
+        algorithm = open_algorithm(space, ledger)
+        algorithm.prepared(ready)
+        yield algorithm, ledger
+
+
+def drive(
+    base: Path,
+    space: Space,
+    plan: Plan,
+    score: Score,
+    *,
+    slots: int = 1,
+    chance: random.Random | None = None,
+    kill_after: int | None = None,
+    fails: tuple[tuple[str, int], ...] = (),
+) -> list[tuple[str, int]]:
+    """Run a search's cells as Ray would, without Ray; returns the epochs trained, in order.
+
+    Args:
+        base: its results go to `base/results`.
+        space: as planned.
+        plan: its cells.
+        score: of a cell after an epoch.
+        slots: trials at a time.
+        chance: which of them finishes an epoch next; None for the oldest trial.
+        kill_after: epochs until the driver dies, with the last one on disk and not heard of.
+        fails: cells, and the epoch that each fails in.
+    """
+    trained: list[tuple[str, int]] = []
+    with opened(base, space, plan) as (algorithm, ledger):
+        running: list[tuple[str, Iterator[int]]] = []
+        while wanted := algorithm.wanted():
+            free = [name for name in wanted if name not in [each for each, _ in running]]
+            for name in free[: slots - len(running)]:
+                ledger.started(name)
+                running.append((name, iter(range(1, search_fixtures.EPOCHS + 1))))
+            assert running, "a deadlock: cells are left, and none of them may run"
+            trial = chance.choice(running) if chance else running[0]
+            name, row = trial[0], ledger.board[trial[0]]
+            epoch = next(trial[1], None)
+            if epoch is None or (name, epoch) in fails:
+                running.remove(trial)
+                if epoch is None:
+                    ledger.finished(name, CellState.DONE)
+                else:
+                    ledger.failed(name, CellState.FAILED, "ValueError: no")
+                continue
+            value = row.scores.get(epoch, score(row.cell, epoch))
+            if epoch not in row.scores:
+                log = EpochLog(cell_folder(base / "results", name) / "epochs.jsonl")
+                log.append(search_fixtures.record_of(row.cell, epoch, value))
+                trained.append((name, epoch))
+                if len(trained) == kill_after:
+                    return trained
+            if algorithm.reached(name, epoch, value) == "continue":
+                continue
+            running.remove(trial)
+            end = algorithm.end_of(name)
+            (ledger.waits(name) if end is CellState.WAITING else ledger.finished(name, end))
+    return trained
+
+
+def decisions(base: Path) -> list[dict[str, Any]]:
+    return [entry for entry in read_journal(base / "results") if entry["event"] == "decided"]
+
+
+def ends(base: Path) -> dict[tuple[str, int], tuple[CellState, int]]:
+    """State and epochs of each cell, by configuration and seed."""
+    cells = load_store(base / "results").cells
+    return {(r.cell.config_id, r.cell.seed): (r.state, len(r.epochs)) for r in cells}
+
+
+def starts(base: Path) -> Counter[str]:
+    """How often each cell was started."""
+    entries = read_journal(base / "results")
+    return Counter(entry["cell_id"] for entry in entries if entry["event"] == "started")
