@@ -21,8 +21,8 @@ def planned(space, limit=100_000):
     """A space's plan with fingerprints that stand for the files named in the settings."""
     return plan_cells(
         space,
-        data_fingerprint=lambda settings: f"data:{settings.get('data.path')}",
-        model_fingerprint=lambda settings: f"weights:{settings.get('model.name')}",
+        data_fingerprint=lambda inputs: f"data:{inputs.data.path}",
+        model_fingerprint=lambda inputs: f"weights:{inputs.model.name}",
         limit=limit,
     )
 

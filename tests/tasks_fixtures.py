@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from freelb_tune import tasks
+from freelb_tune.space import Inputs
+from freelb_tune.space.checks import read_whole, section_of
+from freelb_tune.space.sections import DataFields, ModelFields
+
 MNLI_HEADER = "index\tpromptID\tpairID\tgenre\tp1\tp2\tp3\tp4\tsentence1\tsentence2\tlabel1"
 
 LAYOUT_FILES = {
@@ -69,3 +74,29 @@ def files(task: str, folder: Path, train: str, dev: str, **data: object) -> dict
     """Settings of a task read from own files."""
     own = {"data.source": "files", "data.train": str(folder / train), "data.dev": str(folder / dev)}
     return {"task": task, **own, **{f"data.{name}": value for name, value in data.items()}}
+
+
+def inputs(settings: dict[str, object]) -> Inputs:
+    """What settings by dotted name say of task and data."""
+    data = read_whole("data", DataFields, section_of(settings, "data"))
+    return Inputs(settings["task"], data, ModelFields(name="none"))
+
+
+def check_data(settings):
+    return tasks.check_data(settings["task"], inputs(settings).data)
+
+
+def load_examples(settings):
+    return tasks.load_examples(settings["task"], inputs(settings).data)
+
+
+def load_test(settings):
+    return tasks.load_test(settings["task"], inputs(settings).data)
+
+
+def data_sizes(settings):
+    return tasks.data_sizes(settings["task"], inputs(settings).data)
+
+
+def data_fingerprint(settings):
+    return tasks.data_fingerprint(inputs(settings))

@@ -2,16 +2,19 @@
 
 import math
 import time
+from dataclasses import replace
+from typing import Literal
 
 import pytest
-from store_fixtures import epoch
+from store_fixtures import cell, epoch
+from tasks_fixtures import data_sizes
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.forecast import forecast
 from freelb_tune.results.workload import effort_of
-from freelb_tune.space import load_space, plan_cells
+from freelb_tune.space import ADVERSARIES, AdversarySettings, load_space, plan_cells
 from freelb_tune.store import EpochLog, cell_folder, take_results
-from freelb_tune.tasks import TASKS, Sizes, data_sizes
+from freelb_tune.tasks import TASKS, Sizes
 
 SPACE = """\
 name: tried
@@ -162,6 +165,10 @@ def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):
     assert time.process_time() - start < 0.7
 
 
+class Own(AdversarySettings):
+    method: Literal["own"] = "own"
+
+
 @pytest.mark.parametrize(
     ("settings", "updates", "passes"),
     [
@@ -179,11 +186,13 @@ def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):
         ),
     ],
 )
-def test_updates_and_passes_follow_from_the_settings(settings, updates, passes):
+def test_updates_and_passes_follow_from_the_settings(settings, updates, passes, monkeypatch):
+    monkeypatch.setitem(ADVERSARIES, "own", Own)
     base = {"trainer.per_device_train_batch_size": 32, "trainer.num_train_epochs": 2}
-    found = effort_of({**base, **settings}, 2490)
+    one = replace(cell(), settings={**base, **settings})
+    found = effort_of(one, 2490)
     assert (found.updates, found.passes) == (updates, passes)
-    assert effort_of({**base, **settings}, None) is None
+    assert effort_of(one, None) is None
 
 
 def test_sizes_are_official_or_counted(tmp_path):

@@ -200,9 +200,10 @@ def test_fingerprints_are_asked_once_for_each_data_and_each_pair_with_a_model(tm
     asked = {"data": 0, "model": 0}
 
     def count(kind):
-        def ask(settings):
+        def ask(inputs):
             asked[kind] += 1
-            assert settings["task"] == "rte"
+            assert (inputs.task, inputs.data.max_length) == ("rte", 128)
+            assert inputs.model.name in ("a/b", "c/d")
             return "same"
 
         return ask

@@ -1,10 +1,17 @@
 """The `datasets` path, on a local copy with the Hub's own columns: no network."""
 
 import pytest
-from tasks_fixtures import glue, write_layout
+from tasks_fixtures import (
+    check_data,
+    data_fingerprint,
+    glue,
+    load_examples,
+    load_test,
+    write_layout,
+)
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import GLUE, check_data, data_fingerprint, get_task, load_examples, load_test
+from freelb_tune.tasks import GLUE, get_task
 from freelb_tune.tasks.hub import cached_commit
 
 HUB_SPLITS = {

@@ -6,10 +6,9 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tasks_fixtures import files
+from tasks_fixtures import check_data, data_fingerprint, files, load_examples
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import check_data, data_fingerprint, load_examples
 
 NOT_ONE = [
     (["a"], "the label is a list"),

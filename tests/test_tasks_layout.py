@@ -1,10 +1,18 @@
 """GLUE's original folder layout, with its quirks, and what is said when a file is not in it."""
 
 import pytest
-from tasks_fixtures import LAYOUT_FILES, glue, write_layout
+from tasks_fixtures import (
+    LAYOUT_FILES,
+    check_data,
+    data_fingerprint,
+    glue,
+    load_examples,
+    load_test,
+    write_layout,
+)
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import GLUE, check_data, data_fingerprint, load_examples, load_test
+from freelb_tune.tasks import GLUE
 
 
 def rows(dataset):

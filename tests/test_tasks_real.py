@@ -3,9 +3,7 @@
 from collections import Counter
 
 import pytest
-from tasks_fixtures import glue
-
-from freelb_tune.tasks import load_examples, load_test
+from tasks_fixtures import glue, load_examples, load_test
 
 pytestmark = pytest.mark.glue
 

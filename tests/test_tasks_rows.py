@@ -4,10 +4,10 @@ import json
 from collections import Counter
 
 import pytest
-from tasks_fixtures import files, glue, write_layout
+from tasks_fixtures import data_fingerprint, files, glue, load_examples, write_layout
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks import data_fingerprint, load_examples, toy_vocabulary
+from freelb_tune.tasks import toy_vocabulary
 from freelb_tune.tasks.examples import sample
 from freelb_tune.tasks.toy import _TREES as TREES
 from freelb_tune.tasks.toy import toy_pairs

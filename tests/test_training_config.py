@@ -35,7 +35,7 @@ def test_fields_are_laid_over_the_folders_config_and_the_weights_stay(folder, tm
     for (name, a), b in zip(models[0].state_dict().items(), models[1].state_dict().values(),
                             strict=True):  # fmt: skip
         assert a.equal(b), name
-    assert read_config(find_model(other.settings))["hidden_dropout_prob"] == 0.45
+    assert read_config(find_model(other.model))["hidden_dropout_prob"] == 0.45
 
 
 def test_a_cell_trains_under_the_changed_config_and_keeps_it(folder, tmp_path):

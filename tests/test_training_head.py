@@ -33,7 +33,7 @@ def start_of(folder, cache, names, **changes):
     ready = prepare([cell], cache, told.append)[cell.id]
     model = build_model(ready.model, ready.tokens, cell.seed)
     assert [model.config.id2label[i] for i in range(2)] == list(NAMES)
-    return model.state_dict(), " ".join(told), model_fingerprint(cell.settings)
+    return model.state_dict(), " ".join(told), model_fingerprint(cell.inputs)
 
 
 @pytest.fixture
@@ -86,4 +86,4 @@ def test_a_head_of_another_size_is_drawn_anew_and_said(copied, tmp_path):
     ready = prepare([cell], tmp_path / "cache", told.append)[cell.id]
     assert build_model(ready.model, ready.tokens, 1).classifier.weight.shape == (3, 16)
     assert told[-1].endswith("has a head for 2 classes, and the data has 3: a new head is drawn")
-    assert "+" not in model_fingerprint(cell.settings)
+    assert "+" not in model_fingerprint(cell.inputs)

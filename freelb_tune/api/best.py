@@ -61,7 +61,7 @@ class Best:
 
         model = self.model(trust_remote_code=trust_remote_code)
         known: dict[str, Any] = {"truncation": True}
-        known["max_length"] = int(str(self.cell.settings.get("data.max_length", 128)))
+        known["max_length"] = self.cell.data.max_length
         if model.config.num_labels == 1:
             known["function_to_apply"] = "none"  # the model's answer is the value itself
         tokenizer = self.tokenizer(trust_remote_code=trust_remote_code)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
-from freelb_tune.space import Space, list_plan, plan_cells
 from freelb_tune.tasks import check_data, data_fingerprint
 from freelb_tune.training import model_fingerprint
 
@@ -126,10 +126,10 @@ def span(
     )
 
 
-def _read_data(say: Callable[[str], None], settings: Mapping[str, Any]) -> str:
-    for note in check_data(settings):
+def _read_data(say: Callable[[str], None], inputs: Inputs) -> str:
+    for note in check_data(inputs.task, inputs.data):
         say(note)
-    return data_fingerprint(settings)
+    return data_fingerprint(inputs)
 
 
 def _known(folder: Path) -> dict[str, str]:

@@ -210,7 +210,7 @@ def _planned(path: Path, body: str, known: Known) -> tuple[Cell, ...]:
             plan = plan_cells(
                 space,
                 data_fingerprint=lambda _: "data",
-                model_fingerprint=lambda settings: str(settings["model.name"]),
+                model_fingerprint=lambda inputs: inputs.model.name,
                 limit=None,
             )
         except FreeLBTuneError as err:

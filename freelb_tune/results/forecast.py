@@ -125,7 +125,7 @@ class _Sizes:
     def of(self, cell: Cell) -> tuple[int | None, int | None]:
         """Training and dev examples; None for what is not known."""
         if cell.data_fingerprint not in self._known:
-            sizes = data_sizes(cell.settings)
+            sizes = data_sizes(cell.task, cell.data)
             self._known[cell.data_fingerprint] = sizes.train, sizes.dev
         return self._known[cell.data_fingerprint]
 
@@ -174,7 +174,7 @@ def _power(
 def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> Cost:
     """Weight updates and passes, and device-hours where earlier cells say how fast they were."""
     cells = {cell.config_id: cell for cell in _first_of_configs(plan)}
-    efforts = {name: effort_of(cell.settings, sizes.of(cell)[0]) for name, cell in cells.items()}
+    efforts = {name: effort_of(cell, sizes.of(cell)[0]) for name, cell in cells.items()}
     known = [effort for cell in plan.cells if (effort := efforts[cell.config_id]) is not None]
     whole = len(known) == len(plan.cells)
     passes = [each.passes for each in known if each.passes is not None]

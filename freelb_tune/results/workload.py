@@ -3,18 +3,14 @@
 Room: results. Settings and stored epochs in, counts and device-hours out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
-from freelb_tune.space.cell import Value
-from freelb_tune.space.trainer_fields import EPOCHS
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space import Cell
 from freelb_tune.store import CellResult
 
 __all__ = ["Effort", "Pace", "effort_of", "pace_of"]
-
-_EXTRA = {"smart": 3, "vat": 2}  # passes besides `ascent_steps`, as the methods' docstrings say
-_FIXED = {"none": 1, "fgm": 2, "r3f": 2}
 
 
 @dataclass(frozen=True)
@@ -55,34 +51,24 @@ class Pace:
         return effort.passes * effort.batch * self.train_seconds + effort.epochs * self.eval_seconds
 
 
-def effort_of(settings: Mapping[str, Value], examples: int | None) -> Effort | None:
-    """The work of a cell with these settings.
+def effort_of(cell: Cell, examples: int | None) -> Effort | None:
+    """The work of a cell.
 
     Args:
-        settings: a cell's.
+        cell: the cell.
         examples: of its training set; None where unknown.
 
     Returns:
-        None where the number of examples is needed and not known.
+        None where the number of examples is not known.
     """
-
-    def number(name: str, default: float) -> float:
-        return float(str(settings.get(f"trainer.{name}", default)))
-
-    batch, parts = (
-        int(number("per_device_train_batch_size", 8)),
-        int(number("gradient_accumulation_steps", 1)),
-    )
-    steps = int(number("max_steps", -1))
     if examples is None:
         return None
-    batches = ceil(examples / batch)
-    each = max(1, ceil(batches / parts))  # updates per epoch
-    updates = steps if steps > 0 else ceil(number("num_train_epochs", EPOCHS) * each)
-    per_update = _passes(settings)
-    begin = min(int(float(str(settings.get("adversary.adv_begin_step", 0)))), updates)
-    passes = None if per_update is None else (begin + (updates - begin) * per_update) * parts
-    return Effort(updates, passes, batch, ceil(updates / each))
+    trainer, each = cell.trainer, cell.adversary.passes_per_batch
+    updates = trainer.updates(examples)
+    begin = min(getattr(cell.adversary, "adv_begin_step", 0), updates)  # one pass until then
+    batches = None if each is None else begin + (updates - begin) * each
+    passes = None if batches is None else batches * trainer.accumulation
+    return Effort(updates, passes, trainer.batch_size, trainer.epochs(examples))
 
 
 def pace_of(cells: Sequence[CellResult]) -> Pace | None:
@@ -92,7 +78,10 @@ def pace_of(cells: Sequence[CellResult]) -> Pace | None:
     for each in cells:
         if each.last is None:
             continue
-        batch = float(str(each.cell.settings.get("trainer.per_device_train_batch_size", 8)))
+        try:
+            batch = each.cell.trainer.batch_size
+        except FreeLBTuneError:
+            continue  # what is wrong with another search's cell is not for a plan to say
         examples += each.last.passes * batch
         train += sum(record.train_seconds for record in each.epochs)
         evaluation += sum(record.eval_seconds for record in each.epochs)
@@ -100,13 +89,3 @@ def pace_of(cells: Sequence[CellResult]) -> Pace | None:
     if not examples or not train:
         return None
     return Pace(train / examples, evaluation / epochs, len(cells))
-
-
-def _passes(settings: Mapping[str, Value]) -> int | None:
-    """Passes of one mini-batch."""
-    method = str(settings.get("adversary.method"))
-    if method in _FIXED:
-        return _FIXED[method]
-    name = "ascent_steps" if method in _EXTRA else "adv_steps"
-    steps = settings.get(f"adversary.{name}")
-    return steps + _EXTRA.get(method, 0) if isinstance(steps, int) else None

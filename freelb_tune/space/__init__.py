@@ -7,7 +7,7 @@ from freelb_tune.space.json_schema import json_schema
 from freelb_tune.space.listing import list_plan
 from freelb_tune.space.planning import Plan, plan_cells
 from freelb_tune.space.reading import Space, load_space
-from freelb_tune.space.sections import ResourcesConfig, TableConfig
+from freelb_tune.space.sections import Inputs, ResourcesConfig, TableConfig
 
 __all__ = [
     "ADVERSARIES",
@@ -15,6 +15,7 @@ __all__ = [
     "AdversarySettings",
     "AlgorithmSettings",
     "Cell",
+    "Inputs",
     "Plan",
     "ResourcesConfig",
     "Space",

@@ -46,11 +46,25 @@ class AdversarySettings(BaseModel):
 
     method: str
 
+    @property
+    def passes_per_batch(self) -> int | None:
+        """Forward and backward passes of a mini-batch, to say beforehand what a search costs.
+
+        `adv_steps`, where a method has it; None where nothing is known.
+        """
+        steps = getattr(self, "adv_steps", None)
+        return steps if isinstance(steps, int) else None
+
 
 class NoneSettings(AdversarySettings):
     """Normal training: one clean pass per batch. The clean arm of every search."""
 
     method: Literal["none"] = "none"
+
+    @property
+    def passes_per_batch(self) -> int:
+        """The clean one."""
+        return 1
 
 
 class RepeatSettings(AdversarySettings):
@@ -158,6 +172,11 @@ class FGMSettings(Perturbing):
     method: Literal["fgm"] = "fgm"
     adv_lr: NonNegative = 0.1
 
+    @property
+    def passes_per_batch(self) -> int:
+        """The clean one and the perturbed one."""
+        return 2
+
 
 class SMARTSettings(Perturbing):
     """SMART's smoothness-inducing regulariser (Jiang et al., ACL 2020, arXiv:1911.03437).
@@ -181,6 +200,11 @@ class SMARTSettings(Perturbing):
     norm: Norm = "linf"
     adv_weight: NonNegative = 1.0
 
+    @property
+    def passes_per_batch(self) -> int:
+        """The steps, and the three of the class's docstring."""
+        return self.ascent_steps + 3
+
 
 class R3FSettings(Perturbing):
     """R3F: noise and a symmetric divergence, no ascent (Aghajanyan et al., arXiv:2008.03156).
@@ -198,6 +222,11 @@ class R3FSettings(Perturbing):
     init_mag: NonNegative = 1e-5
     noise: Literal["uniform", "normal"] = "uniform"
     adv_weight: NonNegative = 1.0
+
+    @property
+    def passes_per_batch(self) -> int:
+        """The clean one and the one under noise."""
+        return 2
 
 
 class VATSettings(Perturbing):
@@ -220,6 +249,11 @@ class VATSettings(Perturbing):
     adv_lr: NonNegative = 0.1
     init_mag: Positive = 0.1
     adv_weight: NonNegative = 1.0
+
+    @property
+    def passes_per_batch(self) -> int:
+        """The steps, and the two of the class's docstring."""
+        return self.ascent_steps + 2
 
 
 ADVERSARIES: dict[str, type[AdversarySettings]] = {

@@ -19,7 +19,7 @@ from freelb_tune.space.adversary_settings import (
     AdversarySettings,
 )
 from freelb_tune.space.checks import Refusal, read_shape, read_trainer, read_whole, section_of
-from freelb_tune.space.sections import DataFields, ModelFields, RunFields
+from freelb_tune.space.sections import DataFields, Inputs, ModelFields, RunFields
 from freelb_tune.space.trainer_section import TrainerFields
 from freelb_tune.space.values import Value, digest
 
@@ -116,6 +116,11 @@ class Cell:
     def model(self) -> ModelFields:
         """What is fine-tuned."""
         return self._read(lambda: read_whole("model", ModelFields, self._section("model")))
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the cell learns, from which rows, and from which model on."""
+        return Inputs(self.task, self.data, self.model)
 
     @cached_property
     def trainer(self) -> TrainerFields:

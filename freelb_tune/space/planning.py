@@ -16,11 +16,12 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.space.checks import Refusal, read_whole, section_of
 from freelb_tune.space.conditions import Conditions
 from freelb_tune.space.reading import Space
+from freelb_tune.space.sections import DataFields, Inputs, ModelFields
 from freelb_tune.space.values import Value, digest
 
 __all__ = ["Fingerprint", "Plan", "plan_cells"]
 
-Fingerprint = Callable[[Mapping[str, Value]], str]
+Fingerprint = Callable[[Inputs], str]
 """What stands in a cell's id for the files that its settings point at."""
 
 NAMED_BY_FINGERPRINT = frozenset(
@@ -75,8 +76,8 @@ def plan_cells(
 
     Args:
         space: what to span.
-        data_fingerprint: called once per distinct task and `data` settings.
-        model_fingerprint: called once per distinct task, `data` and `model` settings.
+        data_fingerprint: called once per distinct `data` settings.
+        model_fingerprint: called once per distinct `data` and `model` settings.
         limit: most cells, counted without building them; None for no limit.
 
     Raises:
@@ -116,7 +117,7 @@ class _Planner:
 
     def __init__(self, space: Space, data: Fingerprint, model: Fingerprint) -> None:
         self._space = space
-        self._fingerprints = {"data": data, "model": model}
+        self._fingerprints = data, model
         self._prints: dict[str, str] = {}
         self._parts: dict[str, _Part] = {}
         self._cells: dict[str, list[Cell]] = {}
@@ -171,19 +172,27 @@ class _Planner:
         settings: dict[str, Value] = {"task": self._space.task, **own}
         if self._space.search.metric:
             settings["search.metric"] = self._space.search.metric
-        data, weights = self._print("data", settings), self._print("model", settings)
+        data, weights = self._print(settings)
         content = {k: v for k, v in settings.items() if k not in NAMED_BY_FINGERPRINT}
         content |= {"data": data, "weights": weights, "version": TRAINING_VERSION}
         return _Part(settings, digest(content), data, weights)
 
-    def _print(self, section: str, settings: Mapping[str, Value]) -> str:
-        # the data's labels decide what becomes of a model's own head
-        sections = ("data.",) if section == "data" else ("data.", "model.")
-        own = {k: v for k, v in settings.items() if k.startswith(sections) or k == "task"}
-        key = f"{section} {sorted(own.items())!r}"
-        if key not in self._prints:
-            self._prints[key] = self._fingerprints[section](settings)
-        return self._prints[key]
+    def _print(self, settings: Mapping[str, Value]) -> tuple[str, str]:
+        """What stands for the data and for the model, whose own head goes by the data's labels."""
+        own = {name: section_of(settings, name) for name in ("data", "model")}
+        rows, whole = (f"{name} {sorted(own[name].items())}" for name in own)
+        whole += rows
+        if whole not in self._prints:
+            data, model = self._fingerprints
+            inputs = Inputs(
+                self._space.task,
+                read_whole("data", DataFields, own["data"]),
+                read_whole("model", ModelFields, own["model"]),
+            )
+            if rows not in self._prints:
+                self._prints[rows] = data(inputs)
+            self._prints[whole] = model(inputs)
+        return self._prints[rows], self._prints[whole]
 
     def _take(self, rest: _Part, adversary: _Part) -> str:
         """Add one configuration, after the clean one that it is matched with."""

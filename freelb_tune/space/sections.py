@@ -5,6 +5,7 @@ be searched. (The section `search` is in `algorithms`.)
 """
 
 import codecs
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 __all__ = [
     "SEARCHED",
     "DataFields",
+    "Inputs",
     "ModelFields",
     "ResourcesConfig",
     "RunFields",
@@ -131,6 +133,21 @@ class DataFields(_Section):
     max_train_examples: Count | None = None
     max_eval_examples: Count | None = None
     max_length: Annotated[int, Field(ge=4)] = 128
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a cell learns, from which rows, and from which model on.
+
+    Attributes:
+        task: the task's name.
+        data: where the rows come from.
+        model: what is fine-tuned.
+    """
+
+    task: str
+    data: DataFields
+    model: ModelFields
 
 
 class RunFields(_Section):

@@ -8,6 +8,7 @@ Reference:
 """
 
 import json
+from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.delimited import read_text
@@ -35,7 +36,7 @@ def read_advglue(data: DataSettings) -> dict[str, Rows]:
     """
     if data.advglue is None:
         return {}
-    task, path = data.task, data.advglue
+    task, path = data.task, Path(data.advglue).expanduser()
     if task.name not in _SETS or task.labels is None:
         raise FreeLBTuneError(
             f"data.advglue: AdvGLUE has no task {task.name!r}; it has {', '.join(_SETS)}"

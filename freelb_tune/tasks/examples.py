@@ -1,15 +1,16 @@
-"""A cell's data settings become examples in one form, whatever their source.
+"""A task's data section becomes examples in one form, whatever their source.
 
-Room: tasks. Settings in, `Examples` out; `datasets` loads in `load_examples` and `load_test`.
+Room: tasks. A section in, `Examples` out; `datasets` loads in `load_examples` and `load_test`.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import glue_folder, hub
 from freelb_tune.tasks.advglue import read_advglue
 from freelb_tune.tasks.files import read_table
@@ -58,7 +59,7 @@ class _Sets:
     labels: tuple[str, ...] | None
 
 
-def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def check_data(task: str, fields: DataFields) -> tuple[str, ...]:
     """Read everything once and raise what is wrong with it, before anything starts.
 
     Local files take a second or two at most; a dataset of the Hub is fetched, as the run needs it.
@@ -69,15 +70,15 @@ def check_data(settings: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         FreeLBTuneError: whatever keeps the settings from giving examples.
     """
-    data = data_settings(settings)
+    data = data_settings(task, fields)
     notes = _notes(data, _read(data))
     if data.source == "files" and data.test is not None:
         notes += _collect_file(data, data.test, None).notes
     return tuple(dict.fromkeys(notes))
 
 
-def label_names(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """A cell's classes in order, where they can be told without asking the Hub.
+def label_names(task: str, fields: DataFields) -> tuple[str, ...] | None:
+    """A task's classes in order, where they can be told without asking the Hub.
 
     Returns:
         None for a dataset of the Hub whose labels only its rows tell; none at all for regression.
@@ -85,7 +86,7 @@ def label_names(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     Raises:
         FreeLBTuneError: own files whose labels cannot be read.
     """
-    data = data_settings(settings)
+    data = data_settings(task, fields)
     if data.task.kind == "regression":
         return ()
     if data.task.labels is None and data.source == "files":
@@ -93,13 +94,13 @@ def label_names(settings: Mapping[str, Any]) -> tuple[str, ...] | None:
     return data.task.labels
 
 
-def load_examples(settings: Mapping[str, Any]) -> Examples:
+def load_examples(task: str, fields: DataFields) -> Examples:
     """Read a cell's training and evaluation sets.
 
     Raises:
         FreeLBTuneError: as `check_data`.
     """
-    data = data_settings(settings)
+    data = data_settings(task, fields)
     sets = _read(data)
     evaluation = {
         name: _dataset(rows, sets.labels, sample(name, len(rows), data.max_eval_examples))
@@ -110,7 +111,7 @@ def load_examples(settings: Mapping[str, Any]) -> Examples:
     return Examples(train, evaluation, sets.labels, data.task.kind, _notes(data, sets))
 
 
-def load_test(settings: Mapping[str, Any]) -> dict[str, "Dataset"]:
+def load_test(task: str, fields: DataFields) -> dict[str, "Dataset"]:
     """Read a task's test sets, whole: columns text_a, text_b (pairs only) and index.
 
     Returns:
@@ -121,7 +122,7 @@ def load_test(settings: Mapping[str, Any]) -> dict[str, "Dataset"]:
     Raises:
         FreeLBTuneError: the source has no test set, or it is broken.
     """
-    data = data_settings(settings)
+    data = data_settings(task, fields)
     diagnostic = data.task.name == "mnli" and data.test is None
     if data.source == "glue":
         tests = glue_folder.read_test(data) | (
@@ -182,7 +183,7 @@ def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
 
 def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
     table = read_table(Path(name).expanduser(), data.form)
-    wanted = data.text or data.task.columns
+    wanted = data.columns
     table.require(
         (*wanted, *((label,) if label else ())),
         "data.text and data.label name the columns to read",
@@ -191,18 +192,18 @@ def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
 
 
 def _file_labels(data: DataSettings) -> tuple[str, ...]:
-    label = data.label or "label"
+    label = data.label_column
     table = _open_file(data, str(data.train), label)
     return infer_labels(table, label, data.alike_labels)
 
 
 def _collect_file(data: DataSettings, name: str, labels: tuple[str, ...] | None) -> Rows:
     testing = name == data.test
-    label = None if testing else data.label or "label"
+    label = None if testing else data.label_column
     table = _open_file(data, name, label)
     as_place = bool(data.task.labels)
     number = label_number(labels, as_place, data.alike_labels) if labels else real_number
-    return collect(table, Reading(data.text or data.task.columns, label, number, own=True))
+    return collect(table, Reading(data.columns, label, number, own=True))
 
 
 def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) -> "Dataset":

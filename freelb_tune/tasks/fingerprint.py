@@ -1,16 +1,16 @@
 """What a cell's rows are, as a short text that changes when they do.
 
-Room: tasks. Settings in, text out. Cheap: hashes files' bytes, loads no library, asks no network.
+Room: tasks. Cheap: hashes files' bytes, loads no library, asks no network.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.sections import Inputs
 from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind
@@ -24,8 +24,8 @@ READING_VERSION = 1
 """Raised by hand whenever the same files give other examples."""
 
 
-def data_fingerprint(settings: Mapping[str, Any]) -> str:
-    """Name the examples that the settings give, wherever their files lie.
+def data_fingerprint(inputs: Inputs) -> str:
+    """Name the examples that the inputs' task and data give, wherever their files lie.
 
     Files count by their bytes and their part (train, dev, ...), not by name or place, together
     with every setting that changes which rows are read and how. A dataset of the Hub counts by
@@ -35,12 +35,12 @@ def data_fingerprint(settings: Mapping[str, Any]) -> str:
     Raises:
         FreeLBTuneError: a setting is wrong or a file is missing; rows are not checked.
     """
-    data = data_settings(settings)
+    data = data_settings(inputs.task, inputs.data)
     facts: dict[str, Any] = {
         "version": READING_VERSION,
         "task": data.task.name,
-        "text": data.text or data.task.columns,
-        "label": data.label or "label",
+        "text": data.columns,
+        "label": data.label_column,
         "max_train_examples": data.max_train_examples,
         "max_eval_examples": data.max_eval_examples,
         "files": {part: _file_digest(path) for part, path in _files(data).items()},
@@ -52,7 +52,7 @@ def data_fingerprint(settings: Mapping[str, Any]) -> str:
         facts["encoding"] = data.form.encoding
     if data.alike_labels == "merge":
         facts["alike_labels"] = "merge"
-    start = data.source
+    start = str(data.source)
     if data.source == "synthetic":
         facts["grammar"] = TOY_VERSION
     if data.source == "hub":
@@ -69,7 +69,7 @@ def _files(data: DataSettings) -> dict[str, Path]:
     if data.source == "files":
         files = {"train": Path(str(data.train)), "dev": Path(str(data.dev))}
     if data.advglue is not None:
-        files["advglue"] = data.advglue
+        files["advglue"] = Path(data.advglue)
     return {part: path.expanduser() for part, path in files.items()}
 
 

@@ -7,7 +7,6 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,7 +66,7 @@ def read_hub_test(data: DataSettings) -> dict[str, Rows]:
 
 def read_hub_diagnostic(data: DataSettings) -> dict[str, Rows]:
     """GLUE's diagnostic set, which MNLI's model predicts; nothing where it cannot be had."""
-    diagnostic = replace(data, subset="ax")
+    diagnostic = data.model_copy(update={"subset": "ax"})
     try:
         return {DIAGNOSTIC: _unlabelled(diagnostic, _load(diagnostic), "test")}
     except FreeLBTuneError:  # a copy without it, or no connection; it is told as a missing file
@@ -145,14 +144,10 @@ def _split(data: DataSettings, sets: Any, split: str) -> Any:
     return sets[split]
 
 
-def _columns(data: DataSettings) -> tuple[str, ...]:
-    return data.text or data.task.columns
-
-
 def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> tuple[Table, str | None]:
-    rows, label = _split(data, sets, split), data.label or "label"
+    rows, label = _split(data, sets, split), data.label_column
     name, subset = dataset_name(data)
-    wanted = (*_columns(data), *((label,) if labelled else ()))
+    wanted = (*data.columns, *((label,) if labelled else ()))
     place = ", ".join(part for part in (f"dataset {name}", subset, split) if part)
     table = Table(place, tuple(rows.column_names), iter(()), unit="row")
     table.require(wanted, "data.text and data.label name the columns to read")
@@ -184,7 +179,7 @@ def _collect(
     as_place = names is not None or bool(data.task.labels)
     number = label_number(labels, as_place, data.alike_labels) if labels else real_number
     lenient, own = data.task.name == "qqp", data.task.folder is None
-    return collect(table, Reading(_columns(data), label, number, lenient=lenient, own=own))
+    return collect(table, Reading(data.columns, label, number, lenient=lenient, own=own))
 
 
 def _cache_folders() -> tuple[Path, Path]:

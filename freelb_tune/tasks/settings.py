@@ -1,21 +1,19 @@
-"""What a cell's flat settings say about its data, read in one place.
+"""A task and what a cell says of its data, completed and checked against one another.
 
-Room: tasks. A mapping in, `DataSettings` out. Defaults stand here and nowhere else in the room.
+Room: tasks.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import fields
 
-from freelb_tune.errors import FreeLBTuneError, unknown_name
+from pydantic import InstanceOf
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.delimited import Form
-from freelb_tune.tasks.labels import Alike
 from freelb_tune.tasks.task import Task, get_task
 
-__all__ = ["GLUE_DATASET", "SOURCES", "DataSettings", "data_settings"]
+__all__ = ["GLUE_DATASET", "DataSettings", "data_settings"]
 
-SOURCES = ("hub", "glue", "files", "synthetic")
 GLUE_DATASET = "nyu-mll/glue"
 _UNREAD = {
     "hub": (),
@@ -26,124 +24,88 @@ _UNREAD = {
 """Settings that a source has no use for: one that is set there is a mistake, not a no-op."""
 
 
-@dataclass(frozen=True)
-class DataSettings:
-    """Where a task's rows come from and how many are taken.
+class DataSettings(DataFields):
+    """A task's data section, complete: the task has its source, and the source what it needs.
 
     Attributes:
         task: the task.
-        source: "hub", a `datasets` name; "glue", a folder in GLUE's original layout; "files",
-            one file per set; "synthetic", made here.
-        path: the dataset's id or a local copy of one (hub; default `nyu-mll/glue`), or the
-            folder (glue).
-        train: the file (files), the file's name inside the task's folder (glue) or the split's
-            (hub); None for the usual one.
-        dev: the same for the dev set.
-        test: the same for the test set; its rows need no labels.
-        text: names of one or two text columns; empty for the task's own.
-        label: the label's column; None for the task's own, else "label".
-        subset: the dataset's configuration (hub); None for the task's name within GLUE.
-        revision: the dataset's commit, tag or branch (hub).
-        advglue: AdvGLUE's `dev_ann.json`, a further evaluation set; None for none.
-        form: how own files are written, where the user says so.
-        alike_labels: what becomes of labels that differ in spelling alone: "merge" or "keep";
-            None refuses them.
-        max_train_examples: rows taken of the training set; None for all.
-        max_eval_examples: rows taken of each evaluation set; None for all.
     """
 
-    task: Task
-    source: str
-    path: str | None = None
-    train: str | None = None
-    dev: str | None = None
-    test: str | None = None
-    text: tuple[str, ...] = ()
-    label: str | None = None
-    subset: str | None = None
-    revision: str | None = None
-    advglue: Path | None = None
-    form: Form = Form()
-    alike_labels: Alike | None = None
-    max_train_examples: int | None = None
-    max_eval_examples: int | None = None
+    task: InstanceOf[Task]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The text columns to read: those that are named, else the task's own."""
+        named = (self.text,) if isinstance(self.text, str) else tuple(self.text or ())
+        return named or self.task.columns
+
+    @property
+    def label_column(self) -> str:
+        """The label's column."""
+        return self.label or "label"
+
+    @property
+    def form(self) -> Form:
+        """How own files are written, where the user says so."""
+        return Form(self.separator, self.quotes, self.encoding)
 
 
-def data_settings(settings: Mapping[str, Any]) -> DataSettings:
-    """Read `task` and everything under `data.` that this room knows.
+def data_settings(task: str, data: DataFields) -> DataSettings:
+    """Complete a task's data section.
+
+    Args:
+        task: its name.
+        data: what the cell says.
 
     Raises:
-        FreeLBTuneError: an unknown task or source, a source that the task does not have, a
-            number of text columns that does not fit the task, or a limit below 1.
+        FreeLBTuneError: an unknown task, a source that the task does not have or that lacks
+            something, or a number of text columns that does not fit the task.
     """
-    task = get_task(str(settings.get("task")))
-    values = {
-        name: settings.get(f"data.{name}")
-        for name in ("path", "train", "dev", "test", "label", "subset", "revision")
-    }
-    advglue = settings.get("data.advglue")
-    read = DataSettings(
-        task,
-        _source(task, settings.get("data.source"), has_files=values["train"] is not None),
-        **{name: None if value is None else str(value) for name, value in values.items()},
-        text=_text_columns(task, settings.get("data.text")),
-        advglue=None if advglue is None else Path(str(advglue)).expanduser(),
-        form=Form(*(settings.get(f"data.{name}") for name in ("separator", "quotes", "encoding"))),
-        alike_labels=_alike(settings.get("data.alike_labels")),
-        max_train_examples=_limit(settings, "data.max_train_examples"),
-        max_eval_examples=_limit(settings, "data.max_eval_examples"),
-    )
-    _complete(read)
+    known = get_task(task)
+    told = {**dict(data), "source": _source(known, data)}
+    read = DataSettings(task=known, **told)
+    _check_columns(read)
+    _check_source(read)
     return read
 
 
-def _source(task: Task, source: Any, has_files: bool) -> str:
-    if source is None:
-        usual = "files" if has_files else "hub"
-        return "synthetic" if task.name == "entailment_toy" else usual
-    if source not in SOURCES:
-        raise FreeLBTuneError(f"data.source: {unknown_name(str(source), SOURCES)}")
-    if (source == "synthetic") != (task.name == "entailment_toy"):
+def _source(task: Task, data: DataFields) -> str:
+    """Where the rows come from, told from the rest where it is left out."""
+    is_synthetic = task.name == "entailment_toy"
+    if data.source is None:
+        usual = "hub" if data.train is None else "files"
+        return "synthetic" if is_synthetic else usual
+    if (data.source == "synthetic") != is_synthetic:
         raise FreeLBTuneError(
-            f"data.source: task {task.name!r} has no source {source!r}; only entailment_toy is "
-            "synthetic, and it is nothing else"
+            f"data.source: task {task.name!r} has no source {data.source!r}; only entailment_toy "
+            "is synthetic, and it is nothing else"
         )
-    return str(source)
+    return data.source
 
 
-def _text_columns(task: Task, text: Any) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    names = (text,) if isinstance(text, str) else tuple(str(name) for name in text)
+def _check_columns(read: DataSettings) -> None:
+    """Refuse text columns that are not as many as the task reads, or that hold its labels."""
+    if read.text is None:
+        return
+    names, task = read.columns, read.task
     wanted = (len(task.columns),) if task.columns else (1, 2)
-    if len(names) not in wanted or len(set(names)) != len(names):
+    if not read.text or len(names) not in wanted or len(set(names)) != len(names):
         asked = "two different columns" if wanted == (2,) else "one column"
         asked = "one or two different columns" if len(wanted) > 1 else asked
+        told = ", ".join(names) if read.text else "none"
         raise FreeLBTuneError(
-            f"data.text: task {task.name!r} reads {asked}, got {', '.join(names) or 'none'}; "
+            f"data.text: task {task.name!r} reads {asked}, got {told}; "
             "a pair is written data.text: [first, second]"
         )
-    return names
+    if read.label_column in names:
+        raise FreeLBTuneError(
+            f"data.label: column {read.label_column!r} stands under data.text too; a model that "
+            "reads its label has nothing to learn"
+        )
 
 
-def _alike(value: Any) -> Alike | None:
-    known: dict[Any, Alike | None] = {None: None, "merge": "merge", "keep": "keep"}
-    if value not in known:
-        raise FreeLBTuneError(f"data.alike_labels: expected merge or keep, got {value!r}")
-    return known[value]
-
-
-def _limit(settings: Mapping[str, Any], name: str) -> int | None:
-    value = settings.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise FreeLBTuneError(f"{name}: expected a whole number above 0, got {value!r}")
-    return value
-
-
-def _complete(read: DataSettings) -> None:
-    """Raise where a source lacks what it needs."""
+def _check_source(read: DataSettings) -> None:
+    """Refuse a source that lacks what it needs, or is given what it does not read."""
     name = read.task.name
     if read.source == "glue" and read.task.folder is None:
         raise FreeLBTuneError(f"data.source: GLUE's layout has no task {name!r}; use files")
@@ -159,19 +121,13 @@ def _complete(read: DataSettings) -> None:
             f"data: task {name!r} needs its rows named: data.train and data.dev for own files, "
             "or data.path for a dataset of the Hub"
         )
-    unread = [f"data.{part}" for part in _UNREAD[read.source] if getattr(read, part)]
+    unread = [f"data.{part}" for part in _UNREAD[str(read.source)] if getattr(read, part)]
     if read.source != "files":
-        names = (field.name for field in fields(Form))
-        unread += [f"data.{name}" for name in names if getattr(read.form, name) is not None]
+        names = (each.name for each in fields(Form))
+        unread += [f"data.{name}" for name in names if getattr(read, name) is not None]
     if unread:
         raise FreeLBTuneError(
             f"{', '.join(unread)}: source {read.source!r} does not read it; take it out"
         )
-    label = read.label or "label"
-    if label in read.text:
-        raise FreeLBTuneError(
-            f"data.label: column {label!r} stands under data.text too; a model that reads its "
-            "label has nothing to learn"
-        )
-    if read.source in ("files", "hub") and not read.task.columns and not read.text:
+    if read.source in ("files", "hub") and not read.columns:
         raise FreeLBTuneError(f"data.text: task {name!r} needs the text column, or two for a pair")

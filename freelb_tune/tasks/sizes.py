@@ -1,15 +1,14 @@
 """How many examples a cell's sets have, before anything is read in earnest.
 
-Room: tasks. Settings in, two numbers out; loads no library, asks no network.
+Room: tasks. A data section in, two numbers out; loads no library, asks no network.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form
 from freelb_tune.tasks.files import read_table
@@ -33,13 +32,13 @@ class Sizes:
     dev: int | None
 
 
-def data_sizes(settings: Mapping[str, Any]) -> Sizes:
+def data_sizes(task: str, fields: DataFields) -> Sizes:
     """Count a cell's training and dev examples: official sizes, or the rows of files.
 
     Raises:
         FreeLBTuneError: a setting is wrong or GLUE's folder lacks a file.
     """
-    data = data_settings(settings)
+    data = data_settings(task, fields)
     train, dev = _whole(data)
     return Sizes(_cut(train, data.max_train_examples), _cut(dev, data.max_eval_examples))
 

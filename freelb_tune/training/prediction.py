@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import NoneSettings
 from freelb_tune.space.cell import Cell
+from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.tokens import PadCollator, load_tokenizer
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Predictions", "predict_test"]
-
-_HOLDS = ("data.max_length",)
-"""What of a cell's data settings still counts when the rows come from another folder."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def predict_test(
     transformers.logging.disable_progress_bar()
     cell = best_cell(folder)
     task = get_task(cell.task)
-    tests = load_test(_data_settings(cell, data_dir))
+    tests = load_test(cell.task, _data(cell, data_dir))
     model = load_best_model(folder / "best", trust_remote_code=trust_remote_code)
     labels = _labels(model, task, folder / "best")
     tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
@@ -104,16 +102,11 @@ def predict_test(
     return Predictions(task, cell.id, labels, logits, index)
 
 
-def _data_settings(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
-    """The cell's settings, with `--data` in place of its source."""
+def _data(cell: Cell, data_dir: Path | None) -> DataFields:
+    """The cell's data section, with `--data` in place of its source."""
     if data_dir is None:
-        return dict(cell.settings)
-    kept = {
-        name: value
-        for name, value in cell.settings.items()
-        if not name.startswith("data.") or name in _HOLDS
-    }
-    return {**kept, "data.source": "glue", "data.path": str(data_dir)}
+        return cell.data
+    return DataFields(source="glue", path=str(data_dir), max_length=cell.data.max_length)
 
 
 def _labels(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:

@@ -50,9 +50,9 @@ def prepare(
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:
-        key = f"{cell.task} {cell.data!r} {cell.model!r}"
+        key = repr(cell.inputs)
         if key not in made:
-            source = find_model(cell.settings, fetch=True)
+            source = find_model(cell.model, fetch=True)
             assert source is not None  # fetched
             check_config(source)
             _check_length(cell, source)

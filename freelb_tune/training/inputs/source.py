@@ -1,19 +1,18 @@
 """Where a model's files are, and their fingerprint: no torch, and no network unless asked.
 
-Room: training. Reads the settings `model.name`, `model.revision`, `model.config` and
-`model.trust_remote_code` of a cell.
+Room: training. A cell's `model` section in.
 """
 
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Value, digest
+from freelb_tune.space.sections import Inputs, ModelFields
+from freelb_tune.space.values import Value, digest
 from freelb_tune.tasks import label_names
 from freelb_tune.training.inputs.head import find_head, has_head
 
@@ -44,11 +43,11 @@ class ModelSource:
     trust_remote_code: bool = False
 
 
-def find_model(settings: Mapping[str, Value], *, fetch: bool = False) -> ModelSource | None:
+def find_model(model: ModelFields, *, fetch: bool = False) -> ModelSource | None:
     """Find a cell's model: from a config, a package, a folder, or the Hub's cache.
 
     Args:
-        settings: a cell's settings by dotted name.
+        model: a cell's.
         fetch: whether the Hub may be asked for what is not in its cache.
 
     Returns:
@@ -58,37 +57,32 @@ def find_model(settings: Mapping[str, Value], *, fetch: bool = False) -> ModelSo
         FreeLBTuneError: the folder or package is not there or not a model's, or the Hub cannot
             be reached.
     """
-    name = str(settings["model.name"])
-    trust = bool(settings.get("model.trust_remote_code", False))
+    name = model.name
     if name.startswith(CONFIG):
-        config = settings.get("model.config") or {}
-        assert isinstance(config, dict)  # the schema's promise
-        config = {"model_type": name.removeprefix(CONFIG), **config}
+        config = {"model_type": name.removeprefix(CONFIG), **(model.config or {})}
         return ModelSource(name, None, config, f"config:{digest(config)}")
     folder = _folder(name)
     if folder is None:
-        revision = settings.get("model.revision")
-        folder = _hub_folder(name, str(revision) if revision else None, fetch)
+        folder = _hub_folder(name, model.revision, fetch)
         if folder is None:
             return None
     _check(name, folder)
-    fields = settings.get("model.config") or None
-    assert fields is None or isinstance(fields, dict)  # the schema's promise
-    return ModelSource(name, folder, fields, _files_fingerprint(folder), trust)
+    fingerprint = _files_fingerprint(folder)
+    return ModelSource(name, folder, model.config or None, fingerprint, model.trust_remote_code)
 
 
-def model_fingerprint(settings: Mapping[str, Value], *, fetch: bool = False) -> str:
-    """What stands for a cell's model in its id; see `find_model` for the arguments and errors.
+def model_fingerprint(inputs: Inputs, *, fetch: bool = False) -> str:
+    """What stands for a cell's model in its id; see `find_model` for `fetch` and the errors.
 
     The files, and whether rows of a head of theirs go by the names of the data's classes.
     """
-    source = find_model(settings, fetch=fetch)
+    source = find_model(inputs.model, fetch=fetch)
     if source is None:
-        return f"hub:{settings['model.name']}@unresolved"
-    return source.fingerprint + ("" if _head_is_as_loaded(source, settings) else "+named-head")
+        return f"hub:{inputs.model.name}@unresolved"
+    return source.fingerprint + ("" if _head_is_as_loaded(source, inputs) else "+named-head")
 
 
-def _head_is_as_loaded(source: ModelSource, settings: Mapping[str, Value]) -> bool:
+def _head_is_as_loaded(source: ModelSource, inputs: Inputs) -> bool:
     """Whether a cell starts from the very head that loading by size alone gives.
 
     Assumed of a head whose data's labels only the Hub's rows tell: no.
@@ -96,7 +90,7 @@ def _head_is_as_loaded(source: ModelSource, settings: Mapping[str, Value]) -> bo
     config = read_config(source)
     if source.folder is None or not has_head(config):
         return True
-    labels = label_names(settings)
+    labels = label_names(inputs.task, inputs.data)
     head = None if labels is None else find_head(config, labels, source.name)
     return labels == () or (head is not None and head.is_as_loaded)
 

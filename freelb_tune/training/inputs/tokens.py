@@ -145,7 +145,7 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
 
     from freelb_tune.tasks import load_examples
 
-    examples = load_examples(cell.settings)
+    examples = load_examples(cell.task, cell.data)
     tokenizer = _tokenizer(source, examples.train)
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
