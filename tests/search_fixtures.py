@@ -15,7 +15,7 @@ from pathlib import Path
 
 from freelb_tune.errors import DivergedError
 from freelb_tune.space import Cell, Plan, Space, load_space, plan_cells
-from freelb_tune.store import EpochLog, EpochRecord, read_epochs
+from freelb_tune.store import EpochLog, EpochRecord, TextLengths, read_epochs
 
 EPOCHS = 4
 
@@ -33,6 +33,7 @@ class Ready:
     epochs: int
     orders: Path
     seconds: float = 0.0
+    lengths: TextLengths | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from freelb_tune.store.folder import check_results, set_aside, take_results
 from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
+from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
 from freelb_tune.store.records import CellState, EpochRecord
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "EpochLog",
     "EpochRecord",
     "Journal",
+    "SetLengths",
     "Store",
+    "TextLengths",
     "cell_folder",
     "check_results",
     "describe_environment",
@@ -30,6 +33,7 @@ __all__ = [
     "read_epochs",
     "read_journal",
     "set_aside",
+    "set_lengths",
     "utc_now",
     "write_environment",
     "write_whole",

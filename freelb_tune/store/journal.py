@@ -5,6 +5,7 @@ Room: store. The driver is its one writer. The events and what they carry:
     opened    format (see `formats`), at, pid, version, command, name, task, cells (ids in plan
               order), seeds, space (digest)
     planned   cell (as `Cell.to_json`)
+    prepared  data and weights (fingerprints), lengths (as `TextLengths.to_json`)
     started   cell_id, at
     decided   where configurations end early: config_id, epoch, score (the mean over seeds), seeds
               (which ones), missing (seeds that never got there), decision ("continue" or "stop");

@@ -15,6 +15,7 @@ from freelb_tune.store.disk import disk_error
 from freelb_tune.store.epochs import EPOCHS, read_epochs
 from freelb_tune.store.folder import SPACE
 from freelb_tune.store.journal import JOURNAL, read_journal
+from freelb_tune.store.lengths import TextLengths
 from freelb_tune.store.records import CellState, EpochRecord
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Better", "CellResult", "Store", "cell_folder", "load_store"]
+
+LengthsKey = tuple[str, str, int]
 
 Better = Literal["higher", "lower"]
 
@@ -96,6 +99,8 @@ class Store:
         space: `space.yaml` as plain mappings; empty where the file is gone.
         cells: cells of the latest plan, in its order.
         others: cells of earlier plans, in the order of planning.
+        lengths: how long texts are, by the fingerprints of data and weights and the tokens kept
+            of each; those of earlier plans among them.
     """
 
     folder: Path
@@ -105,6 +110,7 @@ class Store:
     space: Mapping[str, Any]
     cells: tuple[CellResult, ...]
     others: tuple[CellResult, ...]
+    lengths: Mapping[LengthsKey, TextLengths] = field(default_factory=dict)
 
     def get(self, cell_id: str) -> CellResult | None:
         """What is known of a cell, of whichever plan; None if it was never planned."""
@@ -118,6 +124,7 @@ class _Replay:
     opened: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
     states: dict[str, tuple[CellState, str | None]] = field(default_factory=dict)
+    lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one event; one that says nothing of a cell's state is passed over.
@@ -131,6 +138,9 @@ class _Replay:
             case "planned":
                 cell = Cell.from_json(entry["cell"])
                 self.cells[cell.id] = cell
+            case "prepared":
+                found = TextLengths.from_json(entry["lengths"])
+                self.lengths[entry["data"], entry["weights"], found.max_length] = found
             case "started" | "retried":
                 self.states[entry["cell_id"]] = (CellState.WAITING, None)
             case "failed":
@@ -177,6 +187,7 @@ def load_store(folder: Path) -> Store:
         others=_results(
             folder, [c for c in replay.cells.values() if c.id not in inside], replay.states
         ),
+        lengths=replay.lengths,
     )
 
 

@@ -185,7 +185,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
     if table.others:
         notes.append(f"Not shown: {counted(table.others, 'cell')} of earlier plans.")
     notes += _ranking_notes(table)
-    notes.append(_trained_on(table))
+    notes += [_trained_on(table), *table.cut]
     if table.verdict:
         notes += table.verdict.footnotes
     return tuple(note for note in notes if note)

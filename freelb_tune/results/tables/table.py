@@ -86,6 +86,7 @@ class Table:
         further: the same metric on further evaluation sets, `advglue.accuracy`; shown in the
             ranking.
         costs: what each configuration has cost; None where the space does not ask.
+        cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Table:
     verdict: Verdict | None
     further: tuple[str, ...] = ()
     costs: Costs | None = None
+    cut: tuple[str, ...] = ()
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -157,8 +159,17 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         verdict=None,
         further=_further(store, measure),
         costs=costs_of(store) if layout.cost else None,
+        cut=_cut(store),
     )
     return with_verdict(table, verdict) if verdict else table
+
+
+def _cut(store: Store) -> tuple[str, ...]:
+    """What the cells' data were found to lose at the length that they are cut to."""
+    cells = [each.cell for each in store.cells]
+    keys = dict.fromkeys((c.data_fingerprint, c.weights, c.data.max_length) for c in cells)
+    found = [store.lengths[key].sentence for key in keys if key in store.lengths]
+    return tuple(dict.fromkeys(sentence for sentence in found if sentence))
 
 
 def with_verdict(table: Table, verdict: Verdict) -> Table:

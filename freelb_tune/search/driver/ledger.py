@@ -13,6 +13,7 @@ from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
 from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.driver.work import Ready
 from freelb_tune.store import CellState, Journal, utc_now
 
 __all__ = ["Ledger", "Outputs"]
@@ -90,6 +91,19 @@ class Ledger:
     def say(self, text: str) -> None:
         """Tell the reader one line."""
         self._guard.tell(self._guard.listener.said, text)
+
+    def prepared(self, ready: Mapping[str, Ready]) -> None:
+        """Data was read and tokenised: keep what its tables say of it."""
+        facts = {}
+        for cell_id, each in ready.items():
+            cell = self.board[cell_id].cell
+            if each.lengths is not None:
+                fact = (cell.data_fingerprint, cell.weights, each.lengths)
+                facts[fact[0], fact[1], each.lengths.max_length] = fact
+        self._journal.append_all(
+            ("prepared", {"data": data, "weights": weights, "lengths": lengths.to_json()})
+            for data, weights, lengths in facts.values()
+        )
 
     def started(self, cell_id: str) -> None:
         """A worker has taken the cell up."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from freelb_tune.space import Cell
-from freelb_tune.store import CellState, EpochRecord
+from freelb_tune.store import CellState, EpochRecord, TextLengths
 
 __all__ = [
     "Prepare",
@@ -46,6 +46,10 @@ class Ready(Protocol):
     @property
     def epochs(self) -> int:
         """How many epochs the cell's full budget has."""
+
+    @property
+    def lengths(self) -> TextLengths | None:
+        """How long the cell's texts are; None where nobody has looked."""
 
 
 class Prepare(Protocol):

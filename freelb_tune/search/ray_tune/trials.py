@@ -93,6 +93,7 @@ def _prepare(
         row for row in rows.values() if not row.state.is_over or space.search.STOPS_EARLY
     ]
     ready = work.prepare([row.cell for row in asked], _cache(options, ledger.folder), ledger.say)
+    ledger.prepared(ready)
     for row in asked:
         if not row.state.is_over:
             row.epochs = ready[row.cell.id].epochs

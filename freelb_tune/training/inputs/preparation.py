@@ -10,6 +10,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
+from freelb_tune.store import TextLengths
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.model_config import check_config, check_words
@@ -26,6 +27,11 @@ class Prepared:
     tokens: Tokens
     model: ModelSource
     epochs: int
+
+    @property
+    def lengths(self) -> TextLengths:
+        """How long its texts are, against the tokens that are kept."""
+        return self.tokens.lengths
 
 
 def prepare(
@@ -60,6 +66,8 @@ def prepare(
             made[key] = source, make_tokens(cell, source, cache)
             check_words(source, made[key][1].vocabulary)
             _tell_head(source, made[key][1], say)
+            if made[key][1].lengths.sentence:
+                say(str(made[key][1].lengths.sentence))
         source, tokens = made[key]
         ready[cell.id] = Prepared(tokens, source, cell.trainer.epochs(tokens.sizes["train"]))
     return ready

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, digest
+from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
 from freelb_tune.training.inputs.source import ModelSource
 
@@ -30,7 +31,8 @@ __all__ = [
     "make_tokens",
 ]
 
-TOKENS_VERSION = 1
+TOKENS_VERSION = 2
+_CHUNK = 1000  # texts that are tokenised at a time, uncut
 UNKNOWN, PAD, CLS, SEP = "[UNK]", "[PAD]", "[CLS]", "[SEP]"
 
 
@@ -45,6 +47,7 @@ class Tokens:
         sizes: examples of each set, `train` first.
         vocabulary: number of token ids.
         pad_id: the id of padding.
+        lengths: how long the texts are, whole.
     """
 
     folder: Path
@@ -53,6 +56,7 @@ class Tokens:
     sizes: dict[str, int]
     vocabulary: int
     pad_id: int
+    lengths: TextLengths
 
     @property
     def evaluation(self) -> list[str]:
@@ -113,7 +117,9 @@ class PadCollator:
 
 def load_tokens(folder: Path) -> Tokens:
     """The tokens that `make_tokens` left in a folder."""
-    return Tokens(folder=folder, **json.loads((folder / "tokens.json").read_text("utf-8")))
+    facts = json.loads((folder / "tokens.json").read_text("utf-8"))
+    facts["lengths"] = TextLengths.from_json(facts["lengths"])
+    return Tokens(folder=folder, **facts)
 
 
 def make_tokens(cell: Cell, source: ModelSource, cache: Path) -> Tokens:
@@ -159,6 +165,9 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
         "pad_id": tokenizer.pad_token_id,
     }
     tokenised = {name: _tokenise(tokenizer, rows, length) for name, rows in sets.items()}
+    counts = {name: _whole(tokenizer, sets[name], tokenised[name], length) for name in sets}
+    whole = {name: set_lengths(tokens, length) for name, tokens in counts.items()}
+    facts["lengths"] = TextLengths(length, whole).to_json()
     try:
         for name, rows in tokenised.items():
             rows.save_to_disk(str(fresh / name))
@@ -193,6 +202,20 @@ def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
         keep_in_memory=True,
         load_from_cache_file=False,
     )
+
+
+def _whole(tokenizer: Any, rows: Any, tokenised: Any, length: int) -> Sequence[int]:
+    """Tokens of each text, uncut: only those that fill the length are tokenised once more."""
+    counts = [len(ids) for ids in tokenised["input_ids"]]
+    full = [row for row, count in enumerate(counts) if count >= length]
+    names = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    for start in range(0, len(full), _CHUNK):
+        places = full[start : start + _CHUNK]
+        texts = rows[places]
+        found = tokenizer(*(texts[name] for name in names))
+        for place, ids in zip(places, found["input_ids"], strict=True):
+            counts[place] = len(ids)
+    return counts
 
 
 def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:

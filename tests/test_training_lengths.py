@@ -1,0 +1,64 @@
+"""Texts that are cut: how many of each set, and what would hold them."""
+
+import pytest
+from store_fixtures import Search, cell
+from tasks_fixtures import files
+from test_training_cell import toy_cell
+
+from freelb_tune.results import build_table
+from freelb_tune.results.tables.sentences import footnotes
+from freelb_tune.store import Journal, SetLengths, TextLengths, load_store, set_lengths
+from freelb_tune.training import prepare
+
+SENTENCE = (
+    "Texts cut at 8 tokens (data.max_length): 3 of 20 of train, 1 of 2 of dev; 30 would hold "
+    "95 % of each set."
+)
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_texts_that_are_cut_are_counted_and_said(tmp_path, pair):
+    # words are tokens here; a text has 2 marks more, a pair 3: 8 tokens hold 6 (or 5) words
+    marks = 3 if pair else 2
+    lengths = {"train.csv": [5] * 17 + [9, 25, 40], "dev.csv": [7, 30]}
+    for name, tokens in lengths.items():
+        rows = [f"{' '.join(['w'] * (n - marks - pair))},v,{i % 2}" for i, n in enumerate(tokens)]
+        (tmp_path / name).write_text("\n".join(["a,b,label", *rows]) + "\n", "utf-8")
+    text = ["a", "b"] if pair else "a"
+    own = files("classification", tmp_path, *lengths, text=text, max_length=8)
+    told = []
+    ready = prepare([toy_cell(**own)], tmp_path / "cache", told.append)
+    # of 20 the 19th is 25 tokens long, and holds 95 %; of 2 both are needed
+    sets = {"train": SetLengths(20, 3, 25), "dev": SetLengths(2, 1, 30)}
+    assert ready["c1"].lengths == TextLengths(8, sets)
+    assert told[-1] == SENTENCE
+    assert TextLengths.from_json(ready["c1"].lengths.to_json()) == ready["c1"].lengths
+
+
+@pytest.mark.parametrize(
+    ("tokens", "holds"),
+    [([7], 7), (range(1, 101), 95), (range(1, 20), 19), (range(1, 21), 19), ([3, 3, 3, 9], 9)],
+)
+def test_95_percent_of_the_texts_are_at_most_so_long(tokens, holds):
+    found = set_lengths(list(tokens), 100)
+    assert (found.holds, found.cut) == (holds, 0)
+    assert sum(n <= holds for n in tokens) >= 0.95 * len(tokens)
+    assert sum(n < holds for n in tokens) < 0.95 * len(tokens)
+
+
+def test_the_table_says_what_its_own_cells_lose(tmp_path):
+    search = Search([cell(1), cell(1, adv_lr=0.1)])
+    search.write(tmp_path)
+    sets = {"train": SetLengths(20, 3, 25), "dev": SetLengths(2, 1, 30)}
+    own, whole = TextLengths(8, sets), TextLengths(64, {"train": SetLengths(20, 0, 25)})
+    facts = {"data": "d" * 12, "weights": "w" * 12}
+    with Journal(tmp_path) as journal:
+        journal.append("prepared", **facts, lengths=whole.to_json())
+        journal.append("prepared", **facts, lengths=own.to_json())
+    assert SENTENCE not in footnotes(build_table(load_store(tmp_path)))  # another max_length's
+    for each in search.cells:
+        each.settings["data.max_length"] = 8
+    search.write(tmp_path / "short")
+    with Journal(tmp_path / "short") as journal:
+        journal.append("prepared", **facts, lengths=own.to_json())
+    assert SENTENCE in footnotes(build_table(load_store(tmp_path / "short")))
