@@ -5,7 +5,7 @@ one file in `search/algorithms/`.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,8 @@ class AlgorithmSettings(BaseModel):
         algorithm: the algorithm's name.
         metric: the task's metric to rank by; its first if None. The metric knows its direction.
         epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
+        points: known configurations, which run first: values of searched settings by dotted name.
+            Each names whatever is drawn, and is crossed with the grids that it does not name.
         STOPS_EARLY: whether it ends cells before their last epoch.
         LEAVES_OUT: whether there are cells that it never runs.
     """
@@ -46,6 +48,7 @@ class AlgorithmSettings(BaseModel):
     algorithm: str
     metric: str | None = None
     epochs: Count | None = None
+    points: list[dict[str, Any]] = []
 
     @property
     def runs_all(self) -> bool:

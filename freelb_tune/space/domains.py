@@ -25,6 +25,13 @@ class Grid:
 
     values: tuple[Value, ...]
 
+    def holds(self, value: Value) -> bool:
+        """Whether a value, as its setting keeps it, is one of these."""
+        return value in self.values
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(str, self.values))}"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -35,6 +42,13 @@ class Choice:
     def draw(self, rng: random.Random) -> Value:
         """Draw one value from `rng` alone."""
         return rng.choice(self.values)
+
+    def holds(self, value: Value) -> bool:
+        """Whether a value, as its setting keeps it, is one of these."""
+        return value in self.values
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(str, self.values))}"
 
 
 @dataclass(frozen=True)
@@ -61,9 +75,21 @@ class Range:
             value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         else:
             value = rng.uniform(self.low, self.high)
+        return self.nearest(value)
+
+    def nearest(self, value: float) -> Value:
+        """The number that is run for this one: whole, or of four digits, and never outside."""
         value = value if self.whole else float(f"{value:.{DIGITS}g}")
         value = min(max(value, self.low), self.high)  # last: rounding may step over an end
         return round(value) if self.whole else float(value)
+
+    def holds(self, value: Value) -> bool:
+        """Whether a value, as its setting keeps it, lies here."""
+        is_number = isinstance(value, int if self.whole else float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"from {self.low} to {self.high}"
 
 
 Domain = Grid | Choice | Range

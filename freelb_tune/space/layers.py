@@ -54,6 +54,16 @@ class Layer:
         return tuple(dict.fromkeys([*self.defaults, *self.settings, *tied]))
 
     @cached_property
+    def adversary_keys(self) -> tuple[str, ...]:
+        """Those of the adversary."""
+        return tuple(key for key in self.keys if key.startswith("adversary."))
+
+    @cached_property
+    def other_keys(self) -> tuple[str, ...]:
+        """All the others."""
+        return tuple(key for key in self.keys if not key.startswith("adversary."))
+
+    @cached_property
     def drawn(self) -> dict[str, Choice | Range]:
         """The settings that are drawn at random."""
         return {k: v for k, v in self.settings.items() if isinstance(v, Choice | Range)}
@@ -86,19 +96,36 @@ class Layer:
         Raises:
             Refusal: a reference brings a value where it may not stand.
         """
-        fixed = {k: v for k, v in self._all.items() if not isinstance(v, Domain | Reference)}
         for index in range(samples if self.drawn else 1):
             drawn = {
                 key: domain.draw(random.Random(f"{draw_seed}/{index}/{key}"))
                 for key, domain in self.drawn.items()
             }
-            for combination in itertools.product(*self._axes):
-                settings = {**fixed, **drawn}
-                for part in combination:
-                    settings.update(part)
-                if self._followed:
-                    self._follow(settings)
-                yield settings
+            for combination in self.combinations():
+                yield self.configuration({**drawn, **combination})
+
+    def combinations(self) -> Iterator[dict[str, Value]]:
+        """Every combination of what is spanned; the first settings of the file change last."""
+        for parts in itertools.product(*self._axes):
+            yield {key: value for part in parts for key, value in part.items()}
+
+    def configuration(self, chosen: Mapping[str, Value]) -> dict[str, Value]:
+        """One configuration's settings.
+
+        Args:
+            chosen: a value for everything that is drawn or spanned.
+
+        Raises:
+            Refusal: a reference brings a value where it may not stand.
+        """
+        settings = {**self._fixed, **chosen}
+        if self._followed:
+            self._follow(settings)
+        return settings
+
+    @cached_property
+    def _fixed(self) -> dict[str, Value]:
+        return {k: v for k, v in self._all.items() if not isinstance(v, Domain | Reference)}
 
     @cached_property
     def _all(self) -> dict[str, Setting]:

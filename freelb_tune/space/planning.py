@@ -15,6 +15,7 @@ from freelb_tune.space.algorithms import Drawing
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.checks import Refusal, read_whole, section_of
 from freelb_tune.space.conditions import Conditions
+from freelb_tune.space.layers import Layer
 from freelb_tune.space.reading import Space
 from freelb_tune.space.sections import DataFields, Inputs, ModelFields
 from freelb_tune.space.values import Value, digest
@@ -123,32 +124,52 @@ class _Planner:
         self._cells: dict[str, list[Cell]] = {}
         self._clean_ids: dict[str, str] = {}
         self._clean = self._adversary({"adversary.method": "none"})
+        self._conditions, self._has_conditions = Conditions(space.where), bool(space.where)
 
     def plan(self) -> Plan:
-        conditions, has_conditions = Conditions(self._space.where), bool(self._space.where)
         search = self._space.search
         draws = (search.samples, search.draw_seed) if isinstance(search, Drawing) else (1, 0)
+        pointed = self._points()
         spanned: set[str] = set()
         merged = excluded = 0
         for layer in self._space.layers:
             self._parts.clear()  # other settings have other places there
-            own = [key for key in layer.keys if key.startswith("adversary.")]
-            others = [key for key in layer.keys if not key.startswith("adversary.")]
             for settings in layer.configurations(*draws):
-                adversary = self._part("adversary", own, settings)
-                rest = self._part("rest", others, settings)
-                if has_conditions and not conditions.hold(rest.settings | adversary.settings):
+                config_id = self._configuration(layer, settings)
+                if config_id is None:
                     excluded += 1
                     continue
-                config_id = self._take(rest, adversary)
                 merged += config_id in spanned
                 spanned.add(config_id)
-        if not spanned:
+        if not spanned and not pointed:
             raise FreeLBTuneError(
                 f"{self._space.source}: where leaves none of "
                 f"{counted(excluded, 'configuration')}; relax it"
             )
         return Plan(tuple(c for cells in self._cells.values() for c in cells), merged, excluded)
+
+    def _points(self) -> set[str]:
+        """Add the configurations that run first."""
+        found: set[str] = set()
+        for point in self._space.points:
+            self._parts.clear()
+            layer = point.layer
+            ids = [self._configuration(layer, layer.configuration(c)) for c in point.chosen()]
+            if not any(ids):
+                raise FreeLBTuneError(
+                    f"{self._space.source}: search.points.{point.place}: where leaves it out; "
+                    "change one of the two"
+                )
+            found.update(filter(None, ids))
+        return found
+
+    def _configuration(self, layer: Layer, settings: Mapping[str, Value]) -> str | None:
+        """Add one configuration and its clean arm; gives its name, None where it is left out."""
+        adversary = self._part("adversary", layer.adversary_keys, settings)
+        rest = self._part("rest", layer.other_keys, settings)
+        if self._has_conditions and not self._conditions.hold(rest.settings | adversary.settings):
+            return None
+        return self._take(rest, adversary)
 
     def _part(self, kind: str, keys: Sequence[str], settings: Mapping[str, Value]) -> _Part:
         found = f"{kind} {[settings[key] for key in keys]}"

@@ -19,6 +19,7 @@ from freelb_tune.space.conditions import check_condition
 from freelb_tune.space.document import Document, read_document, to_yaml
 from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
+from freelb_tune.space.points import Point, read_points
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
 from freelb_tune.space.search_section import read_search
@@ -49,6 +50,7 @@ class Space:
         seeds: replicates of every configuration.
         search: the algorithm's settings, with its name.
         resources: what each trial gets.
+        points: configurations that run before all others.
         table: how the table is laid out, by the settings' dotted names.
         content: the file as resolved, in plain values.
     """
@@ -61,6 +63,7 @@ class Space:
     clean_arm: bool
     seeds: tuple[int, ...]
     search: AlgorithmSettings
+    points: tuple[Point, ...]
     resources: ResourcesConfig
     table: TableConfig
     content: dict[str, Any]
@@ -90,6 +93,7 @@ class Space:
             clean_arm=reader.flag("clean_arm"),
             seeds=reader.seeds(),
             search=search,
+            points=read_points(search, layers, problems),
             resources=read_section(content, "resources", ResourcesConfig, problems),
             table=read_table(content, layers, problems),
             content=content,
@@ -103,6 +107,7 @@ class Space:
         """How many cells are spanned, before merging and `where`, without the clean arm."""
         samples = self.search.samples if isinstance(self.search, Drawing) else 1
         configurations = sum(layer.size(samples) for layer in self.layers)
+        configurations += sum(p.layer.size(1) for p in self.points if p.layer.drawn)
         return configurations * len(self.seeds)
 
     def to_yaml(self) -> str:
