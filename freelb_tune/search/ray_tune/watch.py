@@ -11,7 +11,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
 
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
@@ -118,20 +117,23 @@ class Watch(tune.Callback):
 
 def _why(trial: Any) -> str:
     """Why a trial broke off without telling an outcome, in one line."""
-    error = _error_of(trial)
-    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
-    if not isinstance(error, RayActorError):
-        return f"its worker broke: {lines[-1]}" if lines else "its worker broke"
-    errors = [line for line in lines if re.match(r"\w+Error: ", line)]  # it could not even start
+    lines = _last_error(trial)
+    errors = [line for line in lines if re.match(r"[\w.]+Error: ", line)]
+    if not lines or not lines[0].startswith("The actor "):  # Ray's words for a lost worker
+        return ": ".join(["its worker broke", *(errors or lines)[-1:]])
     memory = [line for line in lines if "out of memory" in line.lower()]
-    reason = next(iter([*errors[-1:], *memory]), None)
+    reason = next(iter([*errors[-1:], *memory]), None)  # an error: it could not even start
     return f"its worker died: {reason}" if reason else "its worker died (killed, or out of memory)"
 
 
-def _error_of(trial: Any) -> BaseException | None:
-    """The exception that Ray met last; Ray's own getters look where it arrives only later."""
-    path = trial.pickled_error_file
+def _last_error(trial: Any) -> list[str]:
+    """The lines of what Ray met last, from the text that it keeps of each failure of a trial.
+
+    Ray keeps the exception too, pickled; nothing is unpickled here.
+    """
+    path = trial.error_file
     if path is None or not Path(path).exists():
-        return None
-    error = ray.cloudpickle.loads(Path(path).read_bytes())
-    return error if isinstance(error, BaseException) else None
+        return []
+    text = Path(path).read_text("utf-8", "replace")
+    last = re.split(r"^Failure # \d+ \(occurred at .*\)$", text, flags=re.MULTILINE)[-1]
+    return [line.strip() for line in last.splitlines() if line.strip()]
