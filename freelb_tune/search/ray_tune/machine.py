@@ -1,9 +1,12 @@
-"""What this machine has, as Ray will count it, without starting Ray.
+"""What this machine lacks for sure, told before Ray is started.
 
 Room: search. Loads Ray, which takes a second, where starting it takes many.
 """
 
-from freelb_tune.search.ray_tune.share import find_share
+import os
+import sys
+
+from freelb_tune.search.ray_tune.share import find_share, may_have_accelerators
 from freelb_tune.space import ResourcesConfig
 
 __all__ = ["check_this_machine"]
@@ -12,6 +15,7 @@ __all__ = ["check_this_machine"]
 def check_this_machine(resources: ResourcesConfig) -> None:
     """Refuse what a Ray started here could not give to any trial; where in doubt, say nothing.
 
+    Ray never counts more cores than Python does, and finds no GPU where there is no device file.
     What is asked for is compared once more with what Ray says that it has.
 
     Raises:
@@ -23,11 +27,6 @@ def check_this_machine(resources: ResourcesConfig) -> None:
 
     if ray.is_initialized():
         return  # that one will be used, and it may be a cluster
-    try:
-        from ray._private.resource_and_label_spec import ResourceAndLabelSpec
-
-        spec = ResourceAndLabelSpec().resolve(is_head=True)
-        machine = {"CPU": float(spec.num_cpus or 0), "GPU": float(spec.num_gpus or 0)}
-    except Exception:  # no public interface of Ray's: another version may have it elsewhere
-        return
-    find_share(resources, [machine])
+    if may_have_accelerators() or sys.platform != "linux":  # how many, Ray will say
+        resources = resources.model_copy(update={"gpu": 0.0})
+    find_share(resources, [{"CPU": float(os.cpu_count() or 1), "GPU": 0.0}])

@@ -12,7 +12,7 @@ from freelb_tune.space import ResourcesConfig
 
 __all__ = ["Share", "find_share", "may_have_accelerators"]
 
-_DEVICES = ("nvidiactl", "kfd", "accel", "neuron0")
+_DEVICES = ("nvidiactl", "dxg", "kfd", "accel", "neuron0")
 
 
 @dataclass(frozen=True)
