@@ -27,6 +27,7 @@ __all__ = [
     "Running",
     "machines",
     "running_ray",
+    "using_ready_workers",
 ]
 
 _DRIVER_ENVIRONMENT = {
@@ -62,12 +63,15 @@ class Running:
     Attributes:
         scratch: folder for what Ray Tune writes.
         dashboard: the dashboard's address; None where there is none.
+        has_ready_workers: trials run in processes that Ray has ready; else each starts one.
     """
 
     scratch: Path
     dashboard: str | None
+    has_ready_workers: bool
 
 
+_FOR_LIGHTNING = "PL_DISABLE_FORK"
 _CONNECT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
@@ -126,13 +130,38 @@ def running_ray(
             before = tune_log.level
             tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
             try:
-                yield Running(scratch, f"http://{url}" if url else None)
+                with using_ready_workers() as ready:
+                    yield Running(scratch, f"http://{url}" if url else None, ready)
             finally:
                 tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
                 if is_ours:
                     ray.shutdown()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def using_ready_workers() -> Iterator[bool]:
+    """Let trials run in the processes that Ray has ready, for as long as this is open.
+
+    Ray Tune gives its actors an environment variable of their own, for PyTorch Lightning, so that
+    none of those processes would do. There is no public way to leave it out, and another version
+    of Ray may have it elsewhere.
+
+    Yields:
+        Whether they can. If not, each trial starts a process, and all else is the same.
+    """
+    try:
+        from ray.tune.execution.class_cache import DEFAULT_ENV_VARS as own_variables
+
+        value = own_variables.pop(_FOR_LIGHTNING)
+    except (ImportError, KeyError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        own_variables[_FOR_LIGHTNING] = value
 
 
 def machines() -> list[dict[str, float]]:
