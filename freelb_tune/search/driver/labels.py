@@ -1,13 +1,14 @@
-"""What a cell is called on the screen: the settings in which the plan's cells differ.
+"""What a cell is called: the settings in which the plan's cells differ.
 
 Room: search, without Ray.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 from freelb_tune.space import Cell, Value
 
-__all__ = ["cell_labels"]
+__all__ = ["cell_labels", "trial_namer"]
 
 _MOST_SETTINGS = 6  # a line of more is not read; the id finds the rest
 
@@ -21,20 +22,50 @@ def cell_labels(cells: Sequence[Cell]) -> dict[str, str]:
     Returns:
         By cell id.
     """
-    names = _differing(cells)
-    several_seeds = len({cell.seed for cell in cells}) > 1
-    labels = {}
-    for cell in cells:
-        parts = []
-        if cell.arm == "clean":
-            parts.append("clean")
-        for name in names[:_MOST_SETTINGS]:
+    apart = _Apart(cells)
+    return {
+        cell.id: ", ".join(f"{_short(name)} {text}".strip() for name, text in apart.of(cell))
+        or cell.id
+        for cell in cells
+    }
+
+
+def trial_namer(cells: Sequence[Cell]) -> Callable[[Cell], str]:
+    """Names trials for Ray's eyes, such as `adv_lr=0.05,seed=1_0123456789ab`.
+
+    Args:
+        cells: the plan's cells.
+
+    Returns:
+        From a cell to its trial's name: of letters, digits and `.,=+-_`, as files have it.
+    """
+    apart = _Apart(cells)
+
+    def name(cell: Cell) -> str:
+        said = [f"{name.rpartition('.')[2]}={text}".lstrip("=") for name, text in apart.of(cell)]
+        return re.sub(r"[^\w.,=+-]+", "-", "_".join([*filter(None, [",".join(said)]), cell.id]))
+
+    return name
+
+
+class _Apart:
+    """What tells a plan's cells apart.
+
+    Args:
+        cells: the plan's cells.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._names = _differing(cells)[:_MOST_SETTINGS]
+        self._several_seeds = len({cell.seed for cell in cells}) > 1
+
+    def of(self, cell: Cell) -> list[tuple[str, str]]:
+        """The settings that differ and what they are here; of a clean cell also `("", "clean")`."""
+        said = [("", "clean")] if cell.arm == "clean" else []
+        for name in self._names:
             if name in cell.settings and not (cell.arm == "clean" and _is_adversary(name)):
-                parts.append(f"{_short(name)} {_text(cell.settings[name])}")
-        if several_seeds:
-            parts.append(f"seed {cell.seed}")
-        labels[cell.id] = ", ".join(parts) or cell.id
-    return labels
+                said.append((name, _text(cell.settings[name])))
+        return [*said, ("seed", str(cell.seed))] if self._several_seeds else said
 
 
 def _differing(cells: Sequence[Cell]) -> list[str]:

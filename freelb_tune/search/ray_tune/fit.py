@@ -4,18 +4,18 @@ Room: search. The search's algorithm says which of the cells may run, and what f
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ray import tune
-from ray.tune.execution import class_cache
 
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.ray_tune.scheduler import CellScheduler
 from freelb_tune.search.ray_tune.searcher import CellSearcher
 from freelb_tune.search.ray_tune.share import Share
-from freelb_tune.search.ray_tune.trial import Job, run_trial
+from freelb_tune.search.ray_tune.trial import Job, actor_class, trial_config
 from freelb_tune.search.ray_tune.watch import Watch
-from freelb_tune.space import ResourcesConfig
+from freelb_tune.space import Cell, ResourcesConfig
 
 __all__ = ["fit"]
 
@@ -30,6 +30,7 @@ def fit(
     algorithm: Algorithm,
     watch: Watch,
     scratch: Path,
+    name: Callable[[Cell], str],
     *,
     ahead: bool,
 ) -> None:
@@ -43,6 +44,7 @@ def fit(
         algorithm: says which of the cells may run, and what follows an epoch.
         watch: writes everything down.
         scratch: folder for Ray's files.
+        name: what a cell's trial is called.
         ahead: let Ray have cells before there is room for them, as no result changes which run: so
             workers are kept for the next trial, and a cluster may grow.
 
@@ -50,20 +52,17 @@ def fit(
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
         FreeLBTuneError: what was to be written down could not be.
     """
-    # With a variable of its own (for PyTorch Lightning), no process that Ray has at hand would do.
-    class_cache.DEFAULT_ENV_VARS.pop("PL_DISABLE_FORK", None)
-    trainable = tune.with_resources(
-        tune.with_parameters(run_trial, job=job), {"cpu": share.cpu, "gpu": share.gpu}
-    )
     tuner = tune.Tuner(
-        trainable,
+        actor_class(job, share),
         tune_config=tune.TuneConfig(
-            search_alg=CellSearcher(algorithm, watch),
+            search_alg=CellSearcher(
+                algorithm, lambda cell_id: trial_config(job.cells[cell_id]), watch
+            ),
             num_samples=-1,  # until the algorithm says that all is over
             scheduler=CellScheduler(algorithm, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
-            trial_name_creator=lambda trial: str(trial.config["cell"]),
+            trial_name_creator=lambda trial: name(job.cells[trial.config["cell"]]),
             trial_dirname_creator=lambda trial: str(trial.config["cell"]),
         ),
         run_config=tune.RunConfig(

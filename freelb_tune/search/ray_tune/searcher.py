@@ -3,6 +3,7 @@
 Room: search.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -20,12 +21,15 @@ class CellSearcher(Searcher):
 
     Args:
         algorithm: reads the board, which `Watch` keeps, and nothing of Ray's results.
+        config: the configuration of a cell's trial, by the cell's id; `cell` is the id.
         watch: raises at the end of the step what a decision could not do, such as a full disk.
     """
 
-    def __init__(self, algorithm: Algorithm, watch: Watch) -> None:
+    def __init__(
+        self, algorithm: Algorithm, config: Callable[[str], dict[str, Any]], watch: Watch
+    ) -> None:
         super().__init__()
-        self._algorithm, self._watch = algorithm, watch
+        self._algorithm, self._config, self._watch = algorithm, config, watch
         self._given: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
@@ -42,7 +46,7 @@ class CellSearcher(Searcher):
         if free is None:
             return None
         self._given[trial_id] = free
-        return {"cell": free}
+        return self._config(free)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

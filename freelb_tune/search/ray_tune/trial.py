@@ -6,25 +6,30 @@ see, and that is what it retries.
 """
 
 import gc
+import json
 import math
 import os
 import random
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from ray import tune
+from ray.tune.trainable import wrap_function
 
 from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.search.driver.work import Train
+from freelb_tune.search.driver.work import Ready, Train
+from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
+from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
-__all__ = ["OUTCOME", "Job", "run_trial"]
+__all__ = ["OUTCOME", "Job", "actor_class", "run_trial", "trial_config"]
 
 OUTCOME = "outcome"
 """Key of the last report of a trial that ran to its end; `message` stands beside it."""
@@ -49,11 +54,44 @@ class Job:
 
     folder: Path
     cells: Mapping[str, Cell]
-    prepared: Mapping[str, Any]
+    prepared: Mapping[str, Ready]
     train: Train
     threads: int
     environment: Mapping[str, str]
     plugins: tuple[str, ...] = ()
+
+
+def actor_class(job: Job, share: Share) -> type:
+    """`run_trial` as a class for Ray's actors, which Ray's dashboard and errors then name well.
+
+    Args:
+        job: what the trials share; it goes into Ray's object store now.
+        share: what each trial gets. Without a GPU an actor runs one trial after another.
+    """
+    asked = {"CPU": float(share.cpu)} | ({"GPU": share.gpu} if share.gpu else {})
+
+    class Trial(wrap_function(tune.with_parameters(run_trial, job=job))):  # type: ignore[misc]
+        @classmethod
+        def default_resource_request(cls, config: Mapping[str, Any]) -> Any:
+            return tune.PlacementGroupFactory([asked])
+
+        def __repr__(self) -> str:
+            return str(self.trial_name) if share.gpu else f"worker of {job.folder.name}"
+
+    Trial.__qualname__ = Trial.__name__
+    return Trial
+
+
+def trial_config(cell: Cell) -> dict[str, Any]:
+    """A trial's configuration as Ray has it: the cell's id, and its settings for people to see.
+
+    Lists and mappings are text here: Ray's loggers cut them up, and its samplers run some.
+    """
+    plain = {
+        name: value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
+        for name, value in cell.settings.items()
+    }
+    return {"cell": cell.id, "seed": cell.seed, **plain}
 
 
 def run_trial(config: dict[str, Any], job: Job) -> None:
@@ -66,7 +104,9 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     try:
         with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
             load_plugins(job.plugins)
-            job.train(cell, job.prepared[cell.id], home, _report, job.threads)
+            ready = job.prepared[cell.id]
+            report = partial(_report, ready.epochs)
+            job.train(cell, ready, home, report, job.threads)
     except Exception as err:  # the one place where anything that a trial raises becomes a record
         outcome = CellState.DIVERGED if isinstance(err, DivergedError) else CellState.FAILED
         message = _one_line(err)
@@ -75,11 +115,12 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     tune.report({OUTCOME: outcome.value, "message": message})
 
 
-def _report(record: EpochRecord) -> None:
+def _report(epochs: int, record: EpochRecord) -> None:
     """Tell Ray of an epoch. Where the scheduler stops the trial, Ray raises SystemExit in here."""
     if not math.isfinite(record.score):
         raise DivergedError(f"epoch {record.epoch}: the score is {record.score}")
-    tune.report({"epoch": record.epoch, "score": record.score})
+    log_epoch(tune.get_context().get_trial_name(), record, epochs)
+    tune.report(flat_metrics(record))
 
 
 def _reset(job: Job, seed: int) -> None:

@@ -14,6 +14,7 @@ from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
+from freelb_tune.search.driver.labels import trial_namer
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
 from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
@@ -68,6 +69,7 @@ def run_trials(
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
         watch = Watch(ledger, algorithm, lambda: interruption.asked)
+        name = trial_namer([row.cell for row in ledger.board.rows.values()])
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
@@ -75,7 +77,7 @@ def run_trials(
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, resources, algorithm, watch, scratch, ahead=ahead)
+                fit(job, share, resources, algorithm, watch, scratch, name, ahead=ahead)
             algorithm.wanted()  # what the last trials decide
             waiting = ledger.board.waiting()
             if not waiting:
@@ -135,6 +137,8 @@ def _on_machines(
         ledger.say(share.text)
         if running.dashboard:
             ledger.say(f"Ray's dashboard: {running.dashboard} (its token: ray get-auth-token)")
+        if not running.has_ready_workers:
+            ledger.say("this version of Ray starts a process per trial, a second more for each")
         cells = [row.cell for row in ledger.board.rows.values()]
         write_environment(
             ledger.folder,
