@@ -12,7 +12,7 @@ from tasks_fixtures import (
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks import GLUE, get_task
-from freelb_tune.tasks.hub import cached_commit
+from freelb_tune.tasks.hub_cache import cached_commit
 
 HUB_SPLITS = {
     "dev": "validation",
@@ -112,12 +112,21 @@ def test_any_dataset_of_the_hub_gives_an_own_task(tmp_path, own_cache):
         check_data(settings | {"data.label": "grade", "data.dev": "test"})
 
 
+def cache_in(folder, monkeypatch):
+    """Have Hugging Face's cache in a folder."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HOME", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.delenv("HF_DATASETS_CACHE", raising=False)
+
+
 def test_an_unreachable_hub_is_two_lines_with_the_way_out(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    for name in ("HTTPS_PROXY", "https_proxy", "HF_DATASETS_CACHE", "HF_HUB_CACHE"):
+    cache_in(tmp_path, monkeypatch)
+    for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(FreeLBTuneError) as caught:
         check_data({"task": "rte", "data.source": "hub"})
@@ -130,9 +139,7 @@ def test_an_unreachable_hub_is_two_lines_with_the_way_out(monkeypatch, tmp_path)
 
 
 def test_the_fingerprint_names_the_commit_in_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    for name in ("HF_DATASETS_CACHE", "HF_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
+    cache_in(tmp_path, monkeypatch)
     settings = {"task": "rte", "data.source": "hub"}
     assert data_fingerprint(settings).startswith("hub:nyu-mll/glue/rte@unresolved:")
     prepared = tmp_path / "datasets" / "nyu-mll___glue" / "rte" / "0.0.0" / "abc123"
@@ -140,5 +147,9 @@ def test_the_fingerprint_names_the_commit_in_the_cache(tmp_path, monkeypatch):
     (prepared / "dataset_info.json").write_text("{}", "utf-8")
     assert data_fingerprint(settings).startswith("hub:nyu-mll/glue/rte@abc123:")
     assert cached_commit("nyu-mll/glue", "qnli") is None
+    reference = tmp_path / "hub" / "datasets--nyu-mll--glue" / "refs" / "main"
+    reference.parent.mkdir(parents=True)
+    reference.write_text("def456\n")
+    assert data_fingerprint(settings).startswith("hub:nyu-mll/glue/rte@def456:")
     pinned = data_fingerprint(settings | {"data.revision": "f" * 40})
     assert pinned.startswith(f"hub:nyu-mll/glue/rte@{'f' * 40}:")

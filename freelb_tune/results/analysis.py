@@ -37,8 +37,7 @@ def judge(store: Store, table: Table) -> Verdict:
     Raises:
         FreeLBTuneError: a file of predictions is damaged, or dev sets differ under one name.
     """
-    metric = table.measure.name.rpartition(".")[2]
-    return verdict(arms_of(store, table), metric, table.measure.better)
+    return verdict(arms_of(store, table), table.measure.name, table.measure.better)
 
 
 def arms_of(store: Store, table: Table) -> list[Arm]:
@@ -68,8 +67,7 @@ def _run(result: CellResult, select: Select, measure: Measure) -> Run:
     """One finished cell at the epoch that counts."""
     record = result.best(measure.better) if select == "best_epoch" else result.last
     assert record is not None  # a finished cell without epochs is read as waiting
-    dev = measure.name.rpartition(".")[0] or "dev"  # mismatched.accuracy is on "mismatched"
-    logits, labels = result.predictions(record.epoch, set=dev) or (None, None)
+    logits, labels = result.predictions(record.epoch) or (None, None)
     return Run(result.cell.seed, record.score, logits, labels)
 
 

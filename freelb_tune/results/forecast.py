@@ -104,7 +104,7 @@ def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
         FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
     """
     stores = _stores(results)
-    metric = _metric(space)
+    metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
     space.search.check(plan.compared, len(space.seeds))
@@ -138,12 +138,6 @@ def _stores(results: Path) -> list[Store]:
         except FreeLBTuneError:
             continue  # another search's damage is not this plan's to say
     return stores
-
-
-def _metric(space: Space) -> Metric:
-    metrics = {metric.name: metric for metric in get_task(space.task).metrics}
-    name = (space.search.metric or next(iter(metrics))).rpartition(".")[2]
-    return metrics[name]
 
 
 def _power(

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune import __version__
-from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
@@ -23,7 +22,6 @@ from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Plan, Space, digest
 from freelb_tune.store import (
     FORMAT,
-    Better,
     CellState,
     Journal,
     cell_folder,
@@ -102,7 +100,8 @@ def _opened(
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
     labels = cell_labels(plan.cells)
-    board = Board(plan.cells, _better(space), labels, space.table.select)
+    better = get_task(space.task).metric(space.search.metric).better
+    board = Board(plan.cells, better, labels, space.table.select)
     _journal_plan(space, plan, journal, options)
     _read_known(board, folder)
     best = BestModel(folder, options.command)
@@ -158,15 +157,6 @@ def _take_up_failed(ledger: Ledger, folder: Path) -> None:
                 start_over(folder, cell_id)
                 row.scores.clear()
             ledger.retried(cell_id)
-
-
-def _better(space: Space) -> Better:
-    """Direction of the search's metric."""
-    metrics = {metric.name: metric for metric in get_task(space.task).metrics}
-    name = space.search.metric or next(iter(metrics))
-    if name not in metrics:
-        raise FreeLBTuneError(f"search.metric of task {space.task}: {unknown_name(name, metrics)}")
-    return metrics[name].better
 
 
 def _write_outputs(folder: Path) -> None:

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.glue_folder import DIAGNOSTIC, LAYOUTS
+from freelb_tune.tasks.hub_cache import cached_commit
 from freelb_tune.tasks.labels import infer_labels, label_number, real_number
 from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
 from freelb_tune.tasks.table import Table
 
 __all__ = [
-    "cached_commit",
     "dataset_name",
     "hub_fingerprint",
     "read_hub",
@@ -88,7 +88,7 @@ def _dev_splits(data: DataSettings) -> dict[str, str]:
 def _load(data: DataSettings) -> Any:
     name, subset = dataset_name(data)
     local = Path(name).is_dir()
-    if not local and not _reachable() and not _is_cached(name, subset):
+    if not local and not _reachable() and cached_commit(name, subset) is None:
         raise _unreached(data, name, subset, "no connection")
     from datasets import disable_progress_bars, load_dataset
     from datasets.exceptions import DatasetNotFoundError
@@ -180,34 +180,6 @@ def _collect(
     number = label_number(labels, as_place, data.alike_labels) if labels else real_number
     lenient, own = data.task.name == "qqp", data.task.folder is None
     return collect(table, Reading(data.columns, label, number, lenient=lenient, own=own))
-
-
-def _cache_folders() -> tuple[Path, Path]:
-    """Where `datasets` and `huggingface_hub` keep what they fetched, by their own rules."""
-    environ = os.environ
-    home = environ.get("HF_HOME") or os.path.join(
-        environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
-    )
-    prepared = environ.get("HF_DATASETS_CACHE") or os.path.join(home, "datasets")
-    fetched = environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")
-    return Path(prepared).expanduser(), Path(fetched).expanduser()
-
-
-def cached_commit(name: str, subset: str | None, revision: str | None = None) -> str | None:
-    """The commit of a dataset that the local cache holds; the newest where it holds several."""
-    prepared, fetched = _cache_folders()
-    reference = fetched / f"datasets--{name.replace('/', '--')}" / "refs" / (revision or "main")
-    if reference.is_file():
-        return reference.read_text("utf-8").strip()
-    if revision:
-        return None
-    folders = (prepared / name.replace("/", "___")).glob(f"{subset or '*'}/*/*/dataset_info.json")
-    newest = max(folders, key=lambda path: path.parent.stat().st_mtime, default=None)
-    return newest.parent.name if newest else None
-
-
-def _is_cached(name: str, subset: str | None) -> bool:
-    return cached_commit(name, subset) is not None
 
 
 def hub_fingerprint(data: DataSettings) -> str:

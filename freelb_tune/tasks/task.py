@@ -57,6 +57,17 @@ class Task:
     folder: str | None = None
     sizes: tuple[int, int] | None = None
 
+    def metric(self, name: str | None = None) -> Metric:
+        """The metric of that name; where none is named the first, by which a search ranks.
+
+        Raises:
+            FreeLBTuneError: the task has none of that name.
+        """
+        known = {metric.name: metric for metric in self.metrics}
+        if name is not None and name not in known:
+            raise FreeLBTuneError(f"search.metric of task {self.name}: {unknown_name(name, known)}")
+        return self.metrics[0] if name is None else known[name]
+
     @property
     def hub(self) -> str | None:
         """The configuration's name in the Hub's `nyu-mll/glue`; None outside GLUE."""

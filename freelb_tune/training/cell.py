@@ -118,9 +118,9 @@ class _EachEpoch(TrainerCallback):
         self.cell, self.prepared, self.folder = cell, prepared, folder
         self.trainer, self.log, self.report = trainer, log, report
         self.task = get_task(cell.task)
-        self.metric = cell.metric or self.task.metrics[0].name
-        better = {m.name: m.better for m in self.task.metrics}[self.metric]
-        self.sign = 1.0 if better == "higher" else -1.0
+        metric = self.task.metric(cell.metric)
+        self.metric = metric.name
+        self.sign = 1.0 if metric.better == "higher" else -1.0
         self.epoch = len(known)
         self.best = max((self.sign * record.score for record in known), default=-np.inf)
         trainer.passes = known[-1].passes if known else 0

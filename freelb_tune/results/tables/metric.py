@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import Better, Store
-from freelb_tune.tasks.task import Task, get_task
+from freelb_tune.tasks.task import get_task
 
 __all__ = ["Measure", "measure_of"]
 
@@ -47,18 +47,10 @@ class Measure:
 
 def measure_of(store: Store) -> Measure:
     """The metric by which a search ranks: the space's, else its task's first."""
-    search = store.space.get("search") or {}
-    task = _task(store.task)
-    metrics = {each.name: each.better for each in task.metrics} if task else {}
-    name = search.get("metric") or next(iter(metrics), "score")
-    # a further evaluation set's metric is prefixed, as in mismatched.accuracy
-    better: Better = metrics.get(name.rpartition(".")[2], "higher")
-    return Measure(name, better, task.title if task else store.task)
-
-
-def _task(name: str) -> Task | None:
-    """The task, or None where this installation does not know it: its results still show."""
+    name = (store.space.get("search") or {}).get("metric")
     try:
-        return get_task(name)
-    except FreeLBTuneError:
-        return None
+        task = get_task(store.task)
+        metric = task.metric(name)
+    except FreeLBTuneError:  # this installation does not know it: its results still show
+        return Measure(name or "score", "higher", store.task)
+    return Measure(metric.name, metric.better, task.title)

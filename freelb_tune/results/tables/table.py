@@ -193,10 +193,8 @@ def with_verdict(table: Table, verdict: Verdict) -> Table:
 
 def _further(store: Store, measure: Measure) -> tuple[str, ...]:
     """The measure's metric on the other evaluation sets, in the order in which cells bring them."""
-    own = measure.name.rpartition(".")[2]
     names = (n for each in store.cells for record in each.epochs for n in record.metrics)
-    found = dict.fromkeys(name for name in names if name.rpartition(".")[2] == own)
-    return tuple(name for name in found if name != measure.name)
+    return tuple(dict.fromkeys(name for name in names if name.endswith(f".{measure.name}")))
 
 
 def _column(config: Configuration, layout: Layout) -> Shown:

@@ -14,6 +14,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.sections import Inputs, ModelFields
 from freelb_tune.space.values import Value, digest
 from freelb_tune.tasks import label_names
+from freelb_tune.tasks.hub_cache import repository_folder
 from freelb_tune.training.inputs.head import find_head, has_head
 
 __all__ = ["ModelSource", "find_model", "model_fingerprint"]
@@ -139,12 +140,9 @@ def _check(name: str, folder: Path) -> None:
 
 
 def _hub_folder(name: str, revision: str | None, fetch: bool) -> Path | None:
-    import huggingface_hub as hub
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    kept = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
-    if not fetch and not kept.is_dir():
+    if not fetch and not repository_folder("model", name).is_dir():
         return None  # before half a second of imports that would say the same
+    import huggingface_hub as hub
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
