@@ -162,6 +162,35 @@ def test_a_plan_has_its_numbers_and_shows_itself(tmp_path):
         ft.plan(space, tmp_path, most_cells=3)
 
 
+def own_space(folder, text="text;label\ngood work all;a\nbad work all;b\n", **more):
+    (folder / "a.csv").write_text(text, "utf-8")
+    name = str(folder / "a.csv")
+    data = {"train": name, "dev": name, "text": "text", **more}
+    model = {"name": "config:bert", "config": {"hidden_size": 16}}
+    return ft.Space.of({"task": "classification", "model": model, "data": data})
+
+
+def test_a_plan_looks_at_the_data_that_is_here(tmp_path):
+    plan = ft.plan(own_space(tmp_path, max_length=4), tmp_path)
+    assert ["a semicolon separates its fields" in note for note in plan.notes] == [True]
+    assert plan.cut == (
+        "Texts cut at 4 tokens (data.max_length): 2 of 2 of train, 2 of 2 of dev; 5 would hold "
+        "95 % of each set.",
+    )
+    for shown in (repr(plan), plan._repr_html_()):
+        assert plan.cut[0] in shown
+    assert ft.plan(own_space(tmp_path, max_length=5), tmp_path).cut == ()
+    with pytest.raises(ft.FreeLBTuneError, match=r"a.csv: 1 problem\n  line 3: text is empty"):
+        ft.plan(own_space(tmp_path, "text,label\nx,a\n,b\n"), tmp_path)
+    many = "".join(f"{'word ' * (n % 2)}x,{n % 2}\n" for n in range(3000))
+    large = ft.plan(own_space(tmp_path, f"text,label\n{many}", max_length=4), tmp_path)
+    assert large.cut == ()
+    many = many.replace("word x", "one two three")
+    cut = ft.plan(own_space(tmp_path, f"text,label\n{many}", max_length=4), tmp_path).cut[0]
+    assert " of 2000 of train" in cut
+    assert cut.endswith("of each set. Looked at 2,000 texts of each larger set.")
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """Results of a search that is under way: one cell done, one failed, one started."""

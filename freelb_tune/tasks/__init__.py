@@ -4,7 +4,16 @@ Settings in, examples and scores out. Knows no model, no adversary and no Ray; `
 scikit-learn and scipy load on use.
 """
 
-from freelb_tune.tasks.examples import Examples, check_data, label_names, load_examples, load_test
+from freelb_tune.tasks.examples import (
+    Examples,
+    Look,
+    check_data,
+    is_local,
+    label_names,
+    load_examples,
+    load_test,
+    look_at_data,
+)
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.labels import fold_label
@@ -18,6 +27,7 @@ __all__ = [
     "SUBMISSION_FILES",
     "TASKS",
     "Examples",
+    "Look",
     "Metric",
     "Sizes",
     "Task",
@@ -27,9 +37,11 @@ __all__ = [
     "data_sizes",
     "fold_label",
     "get_task",
+    "is_local",
     "label_names",
     "load_examples",
     "load_test",
+    "look_at_data",
     "submission_lines",
     "task_metrics",
     "toy_vocabulary",

@@ -4,7 +4,7 @@ Room: tasks. A section in, `Examples` out; `datasets` loads in `load_examples` a
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,17 @@ from freelb_tune.tasks.toy import toy_pairs
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Examples", "check_data", "label_names", "load_examples", "load_test", "sample"]
+__all__ = [
+    "Examples",
+    "Look",
+    "check_data",
+    "is_local",
+    "label_names",
+    "load_examples",
+    "load_test",
+    "look_at_data",
+    "sample",
+]
 
 _TEXT = ("text_a", "text_b")
 
@@ -59,22 +69,57 @@ class _Sets:
     labels: tuple[str, ...] | None
 
 
-def check_data(task: str, fields: DataFields) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Look:
+    """What reading a task's data once has shown.
+
+    Attributes:
+        notes: for the user: sets that are not there, rows that were skipped, what was guessed.
+        sizes: examples that a cell takes of each set, "train" first.
+        texts: some examples' texts of each set, one or two a text.
+    """
+
+    notes: tuple[str, ...]
+    sizes: Mapping[str, int]
+    texts: Mapping[str, Sequence[tuple[str, ...]]]
+
+
+def look_at_data(task: str, fields: DataFields, most_texts: int = 0) -> Look:
     """Read everything once and raise what is wrong with it, before anything starts.
 
     Local files take a second or two at most; a dataset of the Hub is fetched, as the run needs it.
 
-    Returns:
-        Notes for the user: sets that are not there, rows that were skipped.
+    Args:
+        task: its name.
+        fields: the data section.
+        most_texts: how many texts to keep of each set.
 
     Raises:
         FreeLBTuneError: whatever keeps the settings from giving examples.
     """
     data = data_settings(task, fields)
-    notes = _notes(data, _read(data))
+    sets = _read(data)
+    notes = _notes(data, sets)
     if data.source == "files" and data.test is not None:
         notes += _collect_file(data, data.test, None).notes
-    return tuple(dict.fromkeys(notes))
+    sizes, texts = {}, {}
+    for name, rows in {"train": sets.train, **sets.evaluation}.items():
+        limit = data.max_train_examples if name == "train" else data.max_eval_examples
+        sizes[name] = min(len(rows), limit or len(rows))
+        some = sample(name, len(rows), min(sizes[name], most_texts))
+        texts[name] = [tuple(column[place] for column in rows.texts) for place in some]
+    return Look(tuple(dict.fromkeys(notes)), sizes, texts)
+
+
+def check_data(task: str, fields: DataFields) -> tuple[str, ...]:
+    """The notes of `look_at_data`, which is read and its errors raised."""
+    return look_at_data(task, fields).notes
+
+
+def is_local(task: str, fields: DataFields) -> bool:
+    """Whether the rows are here, so that reading them asks no network."""
+    data = data_settings(task, fields)
+    return data.source != "hub" or Path(data.path or "").expanduser().is_dir() and bool(data.path)
 
 
 def label_names(task: str, fields: DataFields) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
 from freelb_tune.training.inputs.source import ModelSource
+from freelb_tune.training.inputs.words import CLS, PAD, SEP, UNKNOWN, word_tokenizer
 
 __all__ = [
     "PadCollator",
@@ -33,7 +34,6 @@ __all__ = [
 
 TOKENS_VERSION = 2
 _CHUNK = 1000  # texts that are tokenised at a time, uncut
-UNKNOWN, PAD, CLS, SEP = "[UNK]", "[PAD]", "[CLS]", "[SEP]"
 
 
 @dataclass(frozen=True)
@@ -256,29 +256,10 @@ def _tokenizer(source: ModelSource, train: Any) -> Any:
 
 def _word_tokenizer(train: Any) -> Any:
     """One id per word of the training text, for a model built from a config alone."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.normalizers import Lowercase
-    from tokenizers.pre_tokenizers import BertPreTokenizer
-    from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
-    normalizer, words = Lowercase(), BertPreTokenizer()
-    seen: set[str] = set()
-    for column in ("text_a", "text_b"):
-        if column in train.column_names:
-            for text in train[column]:
-                lowered = normalizer.normalize_str(text)
-                seen.update(word for word, _ in words.pre_tokenize_str(lowered))
-    special = [PAD, UNKNOWN, CLS, SEP]
-    vocabulary = {word: i for i, word in enumerate([*special, *sorted(seen)])}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, words
-    tokenizer.post_processor = TemplateProcessing(
-        single=f"{CLS} $A {SEP}",
-        pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
-        special_tokens=[(CLS, vocabulary[CLS]), (SEP, vocabulary[SEP])],
-    )
+    columns = [name for name in ("text_a", "text_b") if name in train.column_names]
+    tokenizer = word_tokenizer(text for name in columns for text in train[name])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token=UNKNOWN,

@@ -1,0 +1,48 @@
+"""How long texts are for a model's tokenizer, before anything heavy is loaded.
+
+Room: training. Loads `tokenizers` on use, neither torch nor transformers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from freelb_tune.space.sections import Inputs
+from freelb_tune.store import TextLengths, set_lengths
+from freelb_tune.training.inputs.source import find_model
+from freelb_tune.training.inputs.words import word_tokenizer
+
+__all__ = ["text_lengths"]
+
+
+def text_lengths(
+    inputs: Inputs, texts: Mapping[str, Sequence[tuple[str, ...]]]
+) -> TextLengths | None:
+    """Measure texts as the search will.
+
+    Args:
+        inputs: the model and the tokens that are kept.
+        texts: of each set; pairs where a text has two parts.
+
+    Returns:
+        None for a model that is not here, or that comes without a tokenizer.json.
+    """
+    from tokenizers import Tokenizer
+
+    source = find_model(inputs.model)
+    if source is None:
+        return None
+    if source.folder is None:
+        tokenizer = word_tokenizer(())  # a word that it does not know is one token, too
+    elif (source.folder / "tokenizer.json").is_file():
+        try:
+            tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer.json"))
+        except Exception:  # tokenizers raises nothing narrower; the search tells it in words
+            return None
+    else:
+        return None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    sets = {}
+    for name, rows in texts.items():
+        found = tokenizer.encode_batch([row if len(row) > 1 else row[0] for row in rows])
+        sets[name] = set_lengths([len(each.ids) for each in found], inputs.data.max_length)
+    return TextLengths(inputs.data.max_length, sets)
