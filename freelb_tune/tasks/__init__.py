@@ -19,7 +19,7 @@ from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.labels import fold_label
 from freelb_tune.tasks.metrics import Metric
 from freelb_tune.tasks.sizes import Sizes, data_sizes
-from freelb_tune.tasks.task import GLUE, TASKS, Task, compute_metrics, get_task, task_metrics
+from freelb_tune.tasks.task import GLUE, TASKS, Glue, Task, compute_metrics, get_task, task_metrics
 from freelb_tune.tasks.toy import toy_vocabulary
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "SUBMISSION_FILES",
     "TASKS",
     "Examples",
+    "Glue",
     "Look",
     "Metric",
     "Sizes",

@@ -16,16 +16,9 @@ from freelb_tune.tasks.labels import label_number
 from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import Table
+from freelb_tune.tasks.task import GLUE
 
 __all__ = ["read_advglue"]
-
-_SETS = {
-    "sst2": {"advglue": "sst2"},
-    "qqp": {"advglue": "qqp"},
-    "mnli": {"advglue": "mnli", "advglue_mismatched": "mnli-mm"},
-    "qnli": {"advglue": "qnli"},
-    "rte": {"advglue": "rte"},
-}
 
 
 def read_advglue(data: DataSettings) -> dict[str, Rows]:
@@ -37,16 +30,15 @@ def read_advglue(data: DataSettings) -> dict[str, Rows]:
     if data.advglue is None:
         return {}
     task, path = data.task, Path(data.advglue).expanduser()
-    if task.name not in _SETS or task.labels is None:
-        raise FreeLBTuneError(
-            f"data.advglue: AdvGLUE has no task {task.name!r}; it has {', '.join(_SETS)}"
-        )
+    if not task.glue or not task.glue.advglue or task.labels is None:
+        known = ", ".join(each.name for each in GLUE if each.glue and each.glue.advglue)
+        raise FreeLBTuneError(f"data.advglue: AdvGLUE has no task {task.name!r}; it has {known}")
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as err:
         raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
     found = {}
-    for name, key in _SETS[task.name].items():
+    for name, key in task.glue.advglue.items():
         rows = content.get(key) if isinstance(content, dict) else None
         if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
             raise FreeLBTuneError(

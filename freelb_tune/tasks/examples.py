@@ -168,13 +168,13 @@ def load_test(task: str, fields: DataFields) -> dict[str, "Dataset"]:
         FreeLBTuneError: the source has no test set, or it is broken.
     """
     data = data_settings(task, fields)
-    diagnostic = data.task.name == "mnli" and data.test is None
+    further = data.task.glue.diagnostic if data.task.glue and data.test is None else None
     if data.source == "glue":
-        tests = glue_folder.read_test(data) | (
-            glue_folder.read_diagnostic(data) if diagnostic else {}
-        )
+        tests = glue_folder.read_test(data)
+        tests |= glue_folder.read_diagnostic(data, further) if further else {}
     elif data.source == "hub":
-        tests = hub.read_hub_test(data) | (hub.read_hub_diagnostic(data) if diagnostic else {})
+        tests = hub.read_hub_test(data)
+        tests |= hub.read_hub_diagnostic(data, further) if further else {}
     elif data.test is not None and data.source == "files":
         rows = _collect_file(data, data.test, None)
         rows.index = list(range(len(rows)))

@@ -15,7 +15,6 @@ from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import name_columns
 
 __all__ = [
-    "DIAGNOSTIC",
     "LAYOUTS",
     "Layout",
     "dev_files",
@@ -86,9 +85,6 @@ LAYOUTS: dict[str, Layout] = {
     "rte": Layout(_SENTENCES, labels=_ENTAILMENT, test={"RTE": "test.tsv"}),
     "wnli": Layout(_SENTENCES, labels=("0", "1"), test={"WNLI": "test.tsv"}),
 }
-
-DIAGNOSTIC = "AX"
-"""GLUE's diagnostic set by the name of its submission: pairs that MNLI's model predicts."""
 
 _DIAGNOSTIC_FOLDERS = ("diagnostic", "AX", "MNLI")
 _DIAGNOSTIC_FILES = ("diagnostic.tsv", "AX.tsv", "diagnostic-full.tsv")
@@ -167,15 +163,15 @@ def read_test(data: DataSettings) -> dict[str, Rows]:
     return {s: _read(data, _present(folder / n), labelled=False) for s, n in names.items()}
 
 
-def read_diagnostic(data: DataSettings) -> dict[str, Rows]:
-    """The diagnostic set beside MNLI's folder or in it; nothing where it is not there.
+def read_diagnostic(data: DataSettings, name: str) -> dict[str, Rows]:
+    """The diagnostic set, under a name, beside the task's folder or in it; nothing without it.
 
     The server's file numbers its rows; `diagnostic-full.tsv`, with columns of its own, has the
     same rows in the same order.
     """
     folder = task_folder(data)
-    near = [folder.parent / name for name in _DIAGNOSTIC_FOLDERS]
-    files = [place / name for place in (*near, folder) for name in _DIAGNOSTIC_FILES]
+    near = [folder.parent / each for each in _DIAGNOSTIC_FOLDERS]
+    files = [place / each for place in (*near, folder) for each in _DIAGNOSTIC_FILES]
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         return {}
@@ -185,7 +181,7 @@ def read_diagnostic(data: DataSettings) -> dict[str, Rows]:
     table.require((*text, *((index,) if index else ())), "this is not GLUE's diagnostic set")
     rows = collect(table, Reading(text, None, real_number, index))
     rows.index = rows.index or list(range(len(rows)))
-    return {DIAGNOSTIC: rows}
+    return {name: rows}
 
 
 def _read(data: DataSettings, path: Path, labelled: bool) -> Rows:

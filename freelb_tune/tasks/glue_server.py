@@ -6,21 +6,22 @@ Room: tasks. A task and its test predictions in, lines of text out.
 from collections.abc import Sequence
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.glue_folder import DIAGNOSTIC, LAYOUTS
+from freelb_tune.tasks.glue_folder import LAYOUTS
 from freelb_tune.tasks.task import GLUE, Task
 
 __all__ = ["SUBMISSION_FILES", "submission_lines"]
 
+
+def _further(task: Task) -> tuple[str, ...]:
+    return (task.glue.diagnostic,) if task.glue and task.glue.diagnostic else ()
+
+
 SUBMISSION_FILES: dict[str, tuple[str, ...]] = {
-    task.name: tuple(
-        f"{name}.tsv"
-        for name in (*LAYOUTS[task.name].test, *((DIAGNOSTIC,) if task.name == "mnli" else ()))
-    )
+    task.name: tuple(f"{name}.tsv" for name in (*LAYOUTS[task.name].test, *_further(task)))
     for task in GLUE
 }
 """Each task's files in the submission's zip; their stems are the sets of `load_test`."""
 
-_IN_WORDS = {"mnli", "qnli", "rte"}  # the server wants these labels as text, the others as numbers
 _STSB_RANGE = (0.0, 5.0)
 
 
@@ -51,4 +52,4 @@ def _written(task: Task, value: float) -> str:
     if task.labels is None:
         low, high = _STSB_RANGE
         return f"{min(max(float(value), low), high):.3f}"
-    return task.labels[int(value)] if task.name in _IN_WORDS else str(int(value))
+    return LAYOUTS[task.name].labels[int(value)]  # as the files of the task write them

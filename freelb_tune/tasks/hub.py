@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.glue_folder import DIAGNOSTIC, LAYOUTS
+from freelb_tune.tasks.glue_folder import LAYOUTS
 from freelb_tune.tasks.hub_cache import cached_commit
 from freelb_tune.tasks.labels import infer_labels, label_number, real_number
 from freelb_tune.tasks.rows import Reading, Rows, collect
@@ -64,11 +64,11 @@ def read_hub_test(data: DataSettings) -> dict[str, Rows]:
     return {name: _unlabelled(data, sets, split) for name, split in splits.items()}
 
 
-def read_hub_diagnostic(data: DataSettings) -> dict[str, Rows]:
-    """GLUE's diagnostic set, which MNLI's model predicts; nothing where it cannot be had."""
+def read_hub_diagnostic(data: DataSettings, name: str) -> dict[str, Rows]:
+    """GLUE's diagnostic set under a name; nothing where it cannot be had."""
     diagnostic = data.model_copy(update={"subset": "ax"})
     try:
-        return {DIAGNOSTIC: _unlabelled(diagnostic, _load(diagnostic), "test")}
+        return {name: _unlabelled(diagnostic, _load(diagnostic), "test")}
     except FreeLBTuneError:  # a copy without it, or no connection; it is told as a missing file
         return {}
 
@@ -80,9 +80,7 @@ def _unlabelled(data: DataSettings, sets: Any, split: str) -> Rows:
 
 
 def _dev_splits(data: DataSettings) -> dict[str, str]:
-    if data.task.name != "mnli":
-        return {"dev": data.dev or "validation"}
-    return {"dev": data.dev or "validation_matched", "mismatched": "validation_mismatched"}
+    return {**data.task.dev_sets, **({"dev": data.dev} if data.dev else {})}
 
 
 def _load(data: DataSettings) -> Any:
@@ -178,7 +176,8 @@ def _collect(
     names = getattr(_split(data, sets, split).features.get(label), "names", None) if label else None
     as_place = names is not None or bool(data.task.labels)
     number = label_number(labels, as_place, data.alike_labels) if labels else real_number
-    lenient, own = data.task.name == "qqp", data.task.folder is None
+    own = data.task.glue is None
+    lenient = not own and LAYOUTS[data.task.name].lenient
     return collect(table, Reading(data.columns, label, number, lenient=lenient, own=own))
 
 

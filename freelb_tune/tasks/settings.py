@@ -71,11 +71,10 @@ def data_settings(task: str, data: DataFields) -> DataSettings:
 
 def _source(task: Task, data: DataFields) -> str:
     """Where the rows come from, told from the rest where it is left out."""
-    is_synthetic = task.name == "entailment_toy"
     if data.source is None:
         usual = "hub" if data.train is None else "files"
-        return "synthetic" if is_synthetic else usual
-    if (data.source == "synthetic") != is_synthetic:
+        return "synthetic" if task.is_made_up else usual
+    if (data.source == "synthetic") != task.is_made_up:
         raise FreeLBTuneError(
             f"data.source: task {task.name!r} has no source {data.source!r}; only entailment_toy "
             "is synthetic, and it is nothing else"

@@ -3,6 +3,7 @@
 Room: tasks. Knows no files. Light: nothing heavy loads on import or by `task_metrics`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,31 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["GLUE", "TASKS", "Task", "compute_metrics", "get_task", "task_metrics"]
+__all__ = ["GLUE", "TASKS", "Glue", "Task", "compute_metrics", "get_task", "task_metrics"]
+
+
+@dataclass(frozen=True)
+class Glue:
+    """What GLUE knows of one of its tasks besides its rows.
+
+    Attributes:
+        folder: its folder in GLUE's original layout.
+        reported: the metrics of GLUE's own table in its order, by the names under which epochs
+            keep them: those of a further set are prefixed, as in `mismatched.accuracy`.
+        marks: how that table tells the evaluation sets apart, by our names of them; empty where
+            there is one.
+        diagnostic: a further test set, without labels, that this task's model predicts, by the
+            name of its submission; None for none.
+        is_omitted: whether papers leave the task out of GLUE's average.
+        advglue: keys of AdvGLUE's sets of the task, by our names of them; empty for none.
+    """
+
+    folder: str
+    reported: tuple[str, ...] = ("accuracy",)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    diagnostic: str | None = None
+    is_omitted: bool = False
+    advglue: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,9 +66,10 @@ class Task:
         kind: what the model's head does.
         metrics: the first is the search's default: accuracy, Matthews for CoLA and Pearson for
             STS-B, as the FreeLB authors' scripts select.
-        dev_sets: evaluation sets by our names; the first is always "dev".
-        folder: its folder in GLUE's original layout; None outside GLUE.
+        dev_sets: the Hub's split of each evaluation set, by our names; the first is always "dev".
         sizes: examples of the official training and dev set (MNLI: matched); None for own data.
+        glue: what GLUE knows of it; None outside GLUE.
+        is_made_up: whether its rows are made here, from a grammar.
     """
 
     name: str
@@ -53,9 +79,10 @@ class Task:
     labels: tuple[str, ...] | None
     kind: Literal["classification", "regression"]
     metrics: tuple[Metric, ...]
-    dev_sets: tuple[str, ...] = field(default=("dev",))
-    folder: str | None = None
+    dev_sets: Mapping[str, str] = field(default_factory=lambda: {"dev": "validation"})
     sizes: tuple[int, int] | None = None
+    glue: Glue | None = None
+    is_made_up: bool = False
 
     def metric(self, name: str | None = None) -> Metric:
         """The metric of that name; where none is named the first, by which a search ranks.
@@ -69,9 +96,14 @@ class Task:
         return self.metrics[0] if name is None else known[name]
 
     @property
+    def folder(self) -> str | None:
+        """Its folder in GLUE's original layout; None outside GLUE."""
+        return self.glue.folder if self.glue else None
+
+    @property
     def hub(self) -> str | None:
         """The configuration's name in the Hub's `nyu-mll/glue`; None outside GLUE."""
-        return self.name if self.folder else None
+        return self.name if self.glue else None
 
 
 _PAIR = ("text_a", "text_b")
@@ -81,51 +113,96 @@ _ENTAILMENT = ("entailment", "not_entailment")
 
 def _glue(
     name: str,
-    folder: str,
     columns: tuple[str, ...],
     labels: tuple[str, ...] | None,
     sizes: tuple[int, int],
+    glue: Glue,
     metrics: tuple[Metric, ...] = (ACCURACY,),
-    dev_sets: tuple[str, ...] = ("dev",),
+    dev_sets: Mapping[str, str] | None = None,
 ) -> Task:
-    kind: Literal["classification", "regression"] = "classification" if labels else "regression"
-    text = _PAIR[: len(columns)]
-    return Task(name, folder, text, columns, labels, kind, metrics, dev_sets, folder, sizes)
+    return Task(
+        name=name,
+        title=glue.folder,
+        text=_PAIR[: len(columns)],
+        columns=columns,
+        labels=labels,
+        kind="classification" if labels else "regression",
+        metrics=metrics,
+        dev_sets=dev_sets or {"dev": "validation"},
+        sizes=sizes,
+        glue=glue,
+    )
 
 
 GLUE: tuple[Task, ...] = (
     _glue(
         "cola",
-        "CoLA",
         ("sentence",),
         ("unacceptable", "acceptable"),
         (8_551, 1_043),
+        Glue("CoLA", ("matthews",)),
         (MATTHEWS, ACCURACY),
     ),
-    _glue("sst2", "SST-2", ("sentence",), ("negative", "positive"), (67_349, 872)),
     _glue(
-        "mrpc", "MRPC", _SENTENCES, ("not_equivalent", "equivalent"), (3_668, 408), (ACCURACY, F1)
+        "sst2",
+        ("sentence",),
+        ("negative", "positive"),
+        (67_349, 872),
+        Glue("SST-2", advglue={"advglue": "sst2"}),
     ),
-    _glue("stsb", "STS-B", _SENTENCES, None, (5_749, 1_500), (PEARSON, SPEARMAN)),
+    _glue(
+        "mrpc",
+        _SENTENCES,
+        ("not_equivalent", "equivalent"),
+        (3_668, 408),
+        Glue("MRPC", ("f1", "accuracy")),
+        (ACCURACY, F1),
+    ),
+    _glue(
+        "stsb",
+        _SENTENCES,
+        None,
+        (5_749, 1_500),
+        Glue("STS-B", ("pearson", "spearman")),
+        (PEARSON, SPEARMAN),
+    ),
     _glue(
         "qqp",
-        "QQP",
         ("question1", "question2"),
         ("not_duplicate", "duplicate"),
         (363_846, 40_430),
+        Glue("QQP", ("f1", "accuracy"), advglue={"advglue": "qqp"}),
         (ACCURACY, F1),
     ),
     _glue(
         "mnli",
-        "MNLI",
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
         (392_702, 9_815),
-        dev_sets=("dev", "mismatched"),
+        Glue(
+            "MNLI",
+            ("accuracy", "mismatched.accuracy"),
+            marks={"dev": "m", "mismatched": "mm"},
+            diagnostic="AX",
+            advglue={"advglue": "mnli", "advglue_mismatched": "mnli-mm"},
+        ),
+        dev_sets={"dev": "validation_matched", "mismatched": "validation_mismatched"},
     ),
-    _glue("qnli", "QNLI", ("question", "sentence"), _ENTAILMENT, (104_743, 5_463)),
-    _glue("rte", "RTE", _SENTENCES, _ENTAILMENT, (2_490, 277)),
-    _glue("wnli", "WNLI", _SENTENCES, ("not_entailment", "entailment"), (635, 71)),
+    _glue(
+        "qnli",
+        ("question", "sentence"),
+        _ENTAILMENT,
+        (104_743, 5_463),
+        Glue("QNLI", advglue={"advglue": "qnli"}),
+    ),
+    _glue("rte", _SENTENCES, _ENTAILMENT, (2_490, 277), Glue("RTE", advglue={"advglue": "rte"})),
+    _glue(
+        "wnli",
+        _SENTENCES,
+        ("not_entailment", "entailment"),
+        (635, 71),
+        Glue("WNLI", is_omitted=True),
+    ),
 )
 """GLUE's nine, in the order of its own table."""
 
@@ -139,6 +216,7 @@ _OWN: tuple[Task, ...] = (
         "classification",
         (ACCURACY,),
         sizes=(TOY_SIZES["train"], TOY_SIZES["dev"]),
+        is_made_up=True,
     ),
     Task(
         "classification",

@@ -12,7 +12,7 @@ from importlib.resources import files
 __all__ = ["UNSTATED", "Figure", "figures_for", "short_model"]
 
 UNSTATED = "unstated"
-"""In place of a metric's name under mnli: the source does not say matched or mismatched."""
+"""In place of a metric's name: the source does not say on which of a task's evaluation sets."""
 
 
 @dataclass(frozen=True)

@@ -20,22 +20,9 @@ from freelb_tune.results.glue.published import Figure, figures_for
 from freelb_tune.results.tables.configuration import Configuration, Spread
 from freelb_tune.results.tables.table import Table, build_table
 from freelb_tune.store import Store, load_store
-from freelb_tune.tasks import GLUE, Task
+from freelb_tune.tasks import GLUE, Glue, Task, get_task
 
 __all__ = ["CONTROLS", "Average", "Chosen", "GlueRow", "GlueTable", "build_glue"]
-
-REPORTED: dict[str, tuple[str, ...]] = {
-    "cola": ("matthews",),
-    "sst2": ("accuracy",),
-    "mrpc": ("f1", "accuracy"),
-    "stsb": ("pearson", "spearman"),
-    "qqp": ("f1", "accuracy"),
-    "mnli": ("accuracy", "mismatched.accuracy"),
-    "qnli": ("accuracy",),
-    "rte": ("accuracy",),
-    "wnli": ("accuracy",),
-}
-"""GLUE's own metrics of each task, in the order of its table."""
 
 CONTROLS = ("noise", "repeat")
 """Methods without an adversary: they show what adversarial training is worth, and are not it."""
@@ -69,6 +56,7 @@ class GlueRow:
 
     Attributes:
         task: the task.
+        glue: what GLUE knows of it.
         model: the model's name as printed.
         folder: the results folder.
         table: the search's own table.
@@ -80,6 +68,7 @@ class GlueRow:
     """
 
     task: Task
+    glue: Glue
     model: str
     folder: Path
     table: Table
@@ -96,14 +85,15 @@ class Average:
     Attributes:
         model: whose.
         tasks: titles of the tasks in it.
-        has_wnli: whether WNLI is one of them; None where that was never in question.
+        has_omitted: whether a task that papers omit is one of them; None where that was never in
+            question.
         normal: mean of the tasks' scores; None where no task has one.
         adversarial: the same.
     """
 
     model: str
     tasks: tuple[str, ...]
-    has_wnli: bool | None
+    has_omitted: bool | None
     normal: float | None
     adversarial: float | None
 
@@ -145,8 +135,7 @@ def build_glue(folders: Sequence[Path], *, mixed: bool = False) -> GlueTable:
             "compare: name searches of one model, or add --mixed for a column that says which"
         )
     found = [_row(store, key, name) for store in stores for key, name in models_of(store, names)]
-    places = {task.name: place for place, task in enumerate(GLUE)}
-    rows = sorted(found, key=lambda row: places[row.task.name])  # stable: models stay in order
+    rows = sorted(found, key=lambda row: GLUE.index(row.task))  # stable: models stay in order
     given = [name for weights in names for each in stores for name in given_names(each, weights)]
     named = [figure for name in given for figure in figures_for(name)]
     tasks = {row.task.name for row in rows}
@@ -163,9 +152,9 @@ def _load(folder: Path) -> Store:
     store = load_store(folder)
     if not store.cells:
         raise FreeLBTuneError(f"{folder}: no cell was ever planned here; run its search first")
-    if store.task not in REPORTED:
+    if store.task not in (known := [task.name for task in GLUE]):
         raise FreeLBTuneError(
-            f"{folder}: its task {store.task!r} is not one of GLUE's: {', '.join(REPORTED)}"
+            f"{folder}: its task {store.task!r} is not one of GLUE's: {', '.join(known)}"
         )
     return store
 
@@ -175,8 +164,10 @@ def _row(store: Store, weights: str, model: str) -> GlueRow:
     table = build_table(store)
     own = {each.cell.config_id for each in store.cells if each.cell.weights == weights}
     known = {name for each in store.cells for record in each.epochs for name in record.metrics}
-    metrics = REPORTED[store.task]
-    metrics = tuple(name for name in metrics if name in known) or metrics[:1]
+    task = get_task(store.task)
+    assert task.glue is not None  # the folder was refused otherwise
+    reported = task.glue.reported
+    metrics = tuple(name for name in reported if name in known) or reported[:1]
     ranked = [r.entry.config for r in table.ranking if r.entry.config.config_id in own]
     tried = [
         config
@@ -189,7 +180,8 @@ def _row(store: Store, weights: str, model: str) -> GlueRow:
     figures = [figure for figure in named if store.task in figure.scores]
     method = adversarial.config.settings.get("adversary.method") if adversarial else None
     return GlueRow(
-        task=next(task for task in GLUE if task.name == store.task),
+        task=task,
+        glue=task.glue,
         model=model,
         folder=store.folder,
         table=table,
@@ -217,7 +209,7 @@ def _choose(
 
 
 def _averages(rows: Sequence[GlueRow], model: str) -> list[Average]:
-    """The mean over a model's tasks; with WNLI among them also without it, as papers have it."""
+    """The mean over a model's tasks; also without those that papers omit, if any is among them."""
     own = [row for row in rows if row.model == model]
     arms = [[_score(row.normal) for row in own], [_score(row.adversarial) for row in own]]
     measured = [arm for arm in arms if any(score is not None for score in arm)]
@@ -226,9 +218,9 @@ def _averages(rows: Sequence[GlueRow], model: str) -> list[Average]:
         for place, row in enumerate(own)
         if measured and all(arm[place] is not None for arm in measured)
     ]
-    if not any(row.task.name == "wnli" for row in full):
+    rest = [row for row in full if not row.glue.is_omitted]
+    if len(rest) == len(full):
         return [_average(full, model, None)] if full else []
-    rest = [row for row in full if row.task.name != "wnli"]
     return [_average(full, model, True), *([_average(rest, model, False)] if rest else [])]
 
 
@@ -236,14 +228,14 @@ def _score(chosen: Chosen | None) -> float | None:
     return chosen.score if chosen else None
 
 
-def _average(rows: Sequence[GlueRow], model: str, has_wnli: bool | None) -> Average:
+def _average(rows: Sequence[GlueRow], model: str, has_omitted: bool | None) -> Average:
     """The mean over rows that all have a score."""
     normal = [score for row in rows if (score := _score(row.normal)) is not None]
     adversarial = [score for row in rows if (score := _score(row.adversarial)) is not None]
     return Average(
         model=model,
         tasks=tuple(row.task.title for row in rows),
-        has_wnli=has_wnli,
+        has_omitted=has_omitted,
         normal=fmean(normal) if normal else None,
         adversarial=fmean(adversarial) if adversarial else None,
     )

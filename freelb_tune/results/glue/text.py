@@ -13,7 +13,7 @@ from freelb_tune.results.tables.grid import Grid, Text
 from freelb_tune.results.tables.sentences import entry_notes, limits, progress
 from freelb_tune.results.tables.table import Entry
 from freelb_tune.store import CellState
-from freelb_tune.tasks import Task
+from freelb_tune.tasks import GLUE, Task
 
 __all__ = [
     "average_label",
@@ -28,7 +28,7 @@ __all__ = [
 
 _METRICS = {"matthews": "Matthews", "f1": "F1", "pearson": "Pearson", "spearman": "Spearman"}
 _LACKING = {CellState.WAITING, CellState.RUNNING, CellState.FAILED, CellState.DIVERGED}
-_MNLI = {"accuracy": "accuracy m", "mismatched.accuracy": "accuracy mm"}
+_OMITTED = ", ".join(task.title for task in GLUE if task.glue and task.glue.is_omitted)
 
 
 def glue_title(table: GlueTable) -> str:
@@ -38,7 +38,22 @@ def glue_title(table: GlueTable) -> str:
 
 def metric_label(task: Task, metric: str) -> str:
     """A metric as GLUE's table calls it."""
-    return _MNLI[metric] if task.name == "mnli" else _METRICS.get(metric, metric)
+    name, mark = _told_apart(task, metric)
+    return f"{name} {mark}".rstrip()
+
+
+def _told_apart(task: Task, metric: str) -> tuple[str, str]:
+    """A metric's name, and the mark of its evaluation set where the task has several."""
+    dev, _, name = metric.rpartition(".")
+    marks = task.glue.marks if task.glue else {}
+    return _METRICS.get(name, name), marks.get(dev or "dev", "")
+
+
+def _metrics_text(row: GlueRow) -> str:
+    """A row's metrics: `F1/accuracy`; `accuracy m/mm` where the set alone differs."""
+    told = [_told_apart(row.task, metric) for metric in row.metrics]
+    names, marks = (list(dict.fromkeys(each)) for each in zip(*told, strict=True))
+    return f"{'/'.join(names)} {'/'.join(marks)}".rstrip()
 
 
 def print_glue(table: GlueTable) -> Grid:
@@ -52,8 +67,7 @@ def print_glue(table: GlueTable) -> Grid:
     header += ["published normal training", "published adversarial training"]
     rows = []
     for row in table.rows:
-        metric = "/".join(metric_label(row.task, name) for name in row.metrics)
-        texts = [row.task.title, metric.replace("m/accuracy mm", "m/mm")]
+        texts = [row.task.title, _metrics_text(row)]
         texts += [row.model] if mixed else []
         texts.append(_chosen_text(row.adversarial, row))
         texts += [_chosen_text(row.normal, row)] if compared else []
@@ -102,9 +116,9 @@ def average_label(average: Average) -> str:
     """How many tasks an average is over: `3 tasks`, `4 tasks, without WNLI`."""
     count = len(average.tasks)
     tasks = f"{count} task{'s' * (count != 1)}"
-    if average.has_wnli is None:
+    if average.has_omitted is None:
         return tasks
-    return f"{tasks}, {'with' if average.has_wnli else 'without'} WNLI"
+    return f"{tasks}, {'with' if average.has_omitted else 'without'} {_OMITTED}"
 
 
 def glue_notes(table: GlueTable) -> tuple[str, ...]:
@@ -180,8 +194,8 @@ def _row_note(row: GlueRow) -> str:
         said.append(progress(row.table))
     if row.table.layout.select == "last_epoch":
         said.append("The last epoch counts.")
-    if row.task.name == "mnli" and len(row.metrics) == 1:
-        said.append("The mismatched set was not evaluated.")
+    absent = [name.rpartition(".")[0] for name in row.glue.reported if name not in row.metrics]
+    said += [f"The {dev} set was not evaluated." for dev in absent if dev]
     said += limits(row.table)
     return f"{row.task.title} ({row.table.name}): {' '.join(said)}" if said else ""
 
@@ -229,5 +243,6 @@ def _scores(figure: Figure, task: Task, metrics: Sequence[str]) -> str:
     if scores is None:
         return "-"
     if UNSTATED in scores:
-        return f"{scores[UNSTATED]}, m or mm not stated"
+        marks = task.glue.marks.values() if task.glue else ()
+        return f"{scores[UNSTATED]}, {' or '.join(marks)} not stated"
     return " / ".join(str(scores[name]) if name in scores else "-" for name in metrics)
