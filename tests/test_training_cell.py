@@ -8,7 +8,8 @@ import pytest
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
-from freelb_tune.training import prepare, run_cell
+from freelb_tune.training import ModelSource, prepare, run_cell
+from freelb_tune.training.inputs.positions import position_room
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -115,7 +116,7 @@ def test_a_part_of_an_epoch_counts_as_one(run):
 
 
 def test_the_best_epochs_model_loads_with_from_pretrained(run, tmp_path):
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
     run(toy_cell())
     folder = tmp_path / "cell" / "model"
@@ -124,6 +125,10 @@ def test_the_best_epochs_model_loads_with_from_pretrained(run, tmp_path):
     words = AutoTokenizer.from_pretrained(folder)("A dog sleeps", "A dog runs", return_tensors="pt")
     assert model(**words).logits.shape == (1, 2)
     assert model.config.id2label == {0: "entailment", 1: "not_entailment"}
+    # a text of any length: the tokenizer knows how many tokens the model has positions for
+    assert AutoTokenizer.from_pretrained(folder).model_max_length == 48
+    classify = pipeline("text-classification", str(folder), truncation=True)
+    assert classify("a dog sees " * 700)[0]["label"] in model.config.label2id
 
 
 def test_the_clean_arm_reports_no_perturbation(run):
@@ -162,6 +167,25 @@ def test_tokens_are_made_once_per_data_and_tokenizer(tmp_path):
     prepare(cells, tmp_path)
     assert meta.stat().st_mtime_ns == before
     assert json.loads(meta.read_text())["sizes"] == {"train": 64, "dev": 40}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "room"),
+    [
+        ("bert", {"max_position_embeddings": 48}, 48),
+        ("roberta", {"max_position_embeddings": 50}, 48),  # positions begin after padding's
+        ("camembert", {"max_position_embeddings": 50}, 48),
+        ("mpnet", {"max_position_embeddings": 50}, 48),
+        ("gpt2", {"n_positions": 48}, 48),
+        ("nystromformer", {"max_position_embeddings": 48}, 48),
+        ("deberta-v2", {"position_biased_input": False, "relative_attention": True}, None),
+        ("xlnet", {}, None),
+        ("bert", {"num_attention_heads": 3}, None),  # cannot be built, which is told elsewhere
+    ],
+)
+def test_a_model_says_itself_how_many_tokens_it_takes(kind, sizes, room):
+    config = {"model_type": kind, "vocab_size": 40, **TINY, "intermediate_size": 32, **sizes}
+    assert position_room(ModelSource(kind, None, config, "")) == room
 
 
 def test_more_tokens_than_positions_is_an_error(tmp_path):

@@ -14,6 +14,7 @@ from freelb_tune.store import TextLengths
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.model_config import check_config, check_words
+from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
 from freelb_tune.training.inputs.tokens import Tokens, make_tokens
 
@@ -81,13 +82,8 @@ def _tell_head(source: ModelSource, tokens: Tokens, say: Callable[[str], None]) 
 
 
 def _check_length(cell: Cell, source: ModelSource) -> None:
-    length = cell.data.max_length
-    config = read_config(source)
-    positions = config.get("max_position_embeddings")
-    if not isinstance(positions, int) or config.get("model_type") in ("deberta-v2", "modernbert"):
-        return
-    room = positions - 2 if config.get("model_type") in ("roberta", "xlm-roberta") else positions
-    if length > room:
+    length, room = cell.data.max_length, position_room(source)
+    if room is not None and length > room:
         raise FreeLBTuneError(
             f"data.max_length: {length} tokens are asked for and {source.name!r} has positions "
             f"for {room}; write at most {room}"

@@ -20,6 +20,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
+from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.words import CLS, PAD, SEP, UNKNOWN, word_tokenizer
 
@@ -32,7 +33,7 @@ __all__ = [
     "make_tokens",
 ]
 
-TOKENS_VERSION = 2
+TOKENS_VERSION = 3
 _CHUNK = 1000  # texts that are tokenised at a time, uncut
 
 
@@ -153,6 +154,8 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
 
     examples = load_examples(cell.task, cell.data)
     tokenizer = _tokenizer(source, examples.train)
+    own = tokenizer.model_max_length
+    tokenizer.model_max_length = int(1e9)  # `data.max_length` rules; kept from warning
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     datasets.disable_progress_bars()
@@ -171,6 +174,7 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
     try:
         for name, rows in tokenised.items():
             rows.save_to_disk(str(fresh / name))
+        tokenizer.model_max_length = min(own, position_room(source) or own)
         tokenizer.save_pretrained(str(fresh / "tokenizer"))
         (fresh / "tokens.json").write_text(json.dumps(facts), "utf-8")
     except OSError as err:
@@ -250,7 +254,6 @@ def _tokenizer(source: ModelSource, train: Any) -> Any:
             f"model: the tokenizer of {source.name!r} has no padding token; use an encoder's "
             "(BERT, RoBERTa, ALBERT, DistilBERT, ELECTRA, DeBERTa, ModernBERT)"
         )
-    tokenizer.model_max_length = int(1e9)  # `data.max_length` rules; kept from warning
     return tokenizer
 
 

@@ -1,0 +1,55 @@
+"""How many tokens a model has positions for: asked of the model itself, built without memory.
+
+Room: training.
+"""
+
+from typing import Any
+
+from freelb_tune.training.inputs.model_config import UNBUILT
+from freelb_tune.training.inputs.source import ModelSource
+
+__all__ = ["position_room"]
+
+_TABLES = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
+
+
+def position_room(source: ModelSource) -> int | None:
+    """The most tokens that a model takes; None where it has no table of positions.
+
+    A table may have rows that no token gets (RoBERTa's first two).
+    """
+    from torch import nn
+
+    model = _model(source)
+    rooms = [
+        int(each.num_embeddings) - (0 if each.padding_idx is None else each.padding_idx + 1)
+        for name, each in (() if model is None else model.named_modules())
+        if isinstance(each, nn.Embedding) and name.rpartition(".")[2] in _TABLES
+    ]
+    said = getattr(getattr(model, "config", None), "max_position_embeddings", None)
+    if rooms and isinstance(said, int):
+        rooms.append(said)
+    return min(rooms, default=None)
+
+
+def _model(source: ModelSource) -> Any:
+    """The model without weights; None where it cannot be built, which building it will tell."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, logging
+
+    trust, content = source.trust_remote_code, dict(source.config or {})
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # tokens that the type has and a small vocabulary has not
+    try:
+        if source.folder is None:
+            config = AutoConfig.for_model(str(content.pop("model_type")), **content)
+        else:
+            config = AutoConfig.from_pretrained(
+                source.folder, local_files_only=True, trust_remote_code=trust, **content
+            )
+        with torch.device("meta"):
+            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+    except UNBUILT:
+        return None
+    finally:
+        logging.set_verbosity(verbosity)
