@@ -1,6 +1,7 @@
 """A search without Ray: cells are run in process as Ray would, killed anywhere, and looked at."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ import search_fixtures
 from search_fixtures import Prepare
 
 from freelb_tune.search import Silent
-from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.store import (
@@ -31,7 +33,9 @@ Score = Callable[[Cell, int], float]
 
 
 @contextmanager
-def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Algorithm, Ledger]]:
+def opened(
+    base: Path, space: Space, plan: Plan, clock: Callable[[], float]
+) -> Iterator[tuple[Conductor, Ledger]]:
     """A results folder as `run_search` opens it, and its algorithm."""
     folder = base / "results"
     with take_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
@@ -48,9 +52,12 @@ def opened(base: Path, space: Space, plan: Plan) -> Iterator[tuple[Algorithm, Le
             row.epochs = ready[row.cell.id].epochs
         best = BestModel(folder, ())
         ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
-        algorithm = open_algorithm(space, ledger)
-        algorithm.prepared(ready)
-        yield algorithm, ledger
+        limits = Limits(space, ledger, clock)
+        conductor = Conductor(open_algorithm(space, ledger), limits, ledger)
+        conductor.is_finished = conductor.is_over()
+        if not conductor.is_finished:
+            conductor.prepared(ready)
+        yield conductor, ledger
 
 
 def drive(
@@ -63,6 +70,7 @@ def drive(
     chance: random.Random | None = None,
     kill_after: int | None = None,
     fails: tuple[tuple[str, int], ...] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[tuple[str, int]]:
     """Run a search's cells as Ray would, without Ray; returns the epochs trained, in order.
 
@@ -75,16 +83,21 @@ def drive(
         chance: which of them finishes an epoch next; None for the oldest trial.
         kill_after: epochs until the driver dies, with the last one on disk and not heard of.
         fails: cells, and the epoch that each fails in.
+        clock: seconds, for limits on hours.
     """
     trained: list[tuple[str, int]] = []
-    with opened(base, space, plan) as (algorithm, ledger):
+    with opened(base, space, plan, clock) as (conductor, ledger):
         running: list[tuple[str, Iterator[int]]] = []
-        while wanted := algorithm.wanted():
-            free = [name for name in wanted if name not in [each for each, _ in running]]
-            for name in free[: slots - len(running)]:
+        while running or not conductor.is_finished:
+            while len(running) < slots:
+                name = conductor.next_cell([each for each, _ in running])
+                if name is None:
+                    break
                 ledger.started(name)
                 running.append((name, iter(range(1, search_fixtures.EPOCHS + 1))))
-            assert running, "a deadlock: cells are left, and none of them may run"
+            if not running:
+                assert conductor.is_finished, "a deadlock: cells are left, and none may run"
+                continue
             trial = chance.choice(running) if chance else running[0]
             name, row = trial[0], ledger.board[trial[0]]
             epoch = next(trial[1], None)
@@ -102,10 +115,10 @@ def drive(
                 trained.append((name, epoch))
                 if len(trained) == kill_after:
                     return trained
-            if algorithm.reached(name, epoch, value) == "continue":
+            if conductor.reached(name, epoch, value) == "continue":
                 continue
             running.remove(trial)
-            end = algorithm.end_of(name)
+            end = conductor.end_of(name)
             (ledger.waits(name) if end is CellState.WAITING else ledger.finished(name, end))
     return trained
 

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune import __version__
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.labels import cell_labels
 from freelb_tune.search.driver.ledger import Ledger, Outputs
+from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
@@ -76,9 +78,9 @@ def run_search(
         try:
             if options.retry_failed:
                 _take_up_failed(ledger, folder)
-            algorithm = open_algorithm(space, ledger)
-            if not algorithm.is_over():
-                run_trials(space, ledger, options, work, interruption, algorithm)
+            conductor = Conductor(open_algorithm(space, ledger), Limits(space, ledger), ledger)
+            if not conductor.is_over():
+                run_trials(space, ledger, options, work, interruption, conductor)
         except KeyboardInterrupt:
             interrupted = True
     best = ledger.leader

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 Count = Annotated[int, Field(ge=1)]
+Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class AlgorithmSettings(BaseModel):
@@ -34,6 +35,8 @@ class AlgorithmSettings(BaseModel):
         algorithm: the algorithm's name.
         metric: the task's metric to rank by; its first if None. The metric knows its direction.
         epochs: epochs of a whole cell, in place of `trainer.num_train_epochs`.
+        wall_hours: a run of the search ends when it has taken so long, whatever is left.
+        device_hours: the search ends when its cells have taken so many, over all its runs.
         points: known configurations, which run first: values of searched settings by dotted name.
             Each names whatever is drawn, and is crossed with the grids that it does not name.
         STOPS_EARLY: whether it ends cells before their last epoch.
@@ -48,12 +51,15 @@ class AlgorithmSettings(BaseModel):
     algorithm: str
     metric: str | None = None
     epochs: Count | None = None
+    wall_hours: Hours | None = None
+    device_hours: Hours | None = None
     points: list[dict[str, Any]] = []
 
     @property
     def runs_all(self) -> bool:
         """Whether every cell runs to its last epoch, whatever the others score."""
-        return not (self.STOPS_EARLY or self.LEAVES_OUT)
+        has_limit = self.wall_hours is not None or self.device_hours is not None
+        return not (self.STOPS_EARLY or self.LEAVES_OUT or has_limit)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What does not go together, each as the setting to name and what to say of it."""

@@ -12,13 +12,14 @@ from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
-from freelb_tune.store.records import CellState, EpochRecord
+from freelb_tune.store.records import CellState, End, EpochRecord
 
 __all__ = [
     "FORMAT",
     "Better",
     "CellResult",
     "CellState",
+    "End",
     "EpochLog",
     "EpochRecord",
     "Journal",

@@ -14,6 +14,7 @@ Room: store. The driver is its one writer. The events and what they carry:
     failed    cell_id, state ("failed" or "diverged"), message
     retried   cell_id
     finished  cell_id, state ("done" or "stopped")
+    ended     by (a setting of `search` that is a limit), limit (its value); before `closed`
     closed    at
 """
 

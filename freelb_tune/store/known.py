@@ -16,7 +16,7 @@ from freelb_tune.store.epochs import EPOCHS, read_epochs
 from freelb_tune.store.folder import SPACE
 from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
-from freelb_tune.store.records import CellState, EpochRecord
+from freelb_tune.store.records import CellState, End, EpochRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +101,7 @@ class Store:
         others: cells of earlier plans, in the order of planning.
         lengths: how long texts are, by the fingerprints of data and weights and the tokens kept
             of each; those of earlier plans among them.
+        end: what ended the latest run before every cell was over; None where nothing did.
     """
 
     folder: Path
@@ -111,6 +112,7 @@ class Store:
     cells: tuple[CellResult, ...]
     others: tuple[CellResult, ...]
     lengths: Mapping[LengthsKey, TextLengths] = field(default_factory=dict)
+    end: End | None = None
 
     def get(self, cell_id: str) -> CellResult | None:
         """What is known of a cell, of whichever plan; None if it was never planned."""
@@ -125,6 +127,7 @@ class _Replay:
     cells: dict[str, Cell] = field(default_factory=dict)
     states: dict[str, tuple[CellState, str | None]] = field(default_factory=dict)
     lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
+    end: End | None = None
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one event; one that says nothing of a cell's state is passed over.
@@ -135,6 +138,9 @@ class _Replay:
         match entry["event"]:
             case "opened":
                 self.opened = {key: entry[key] for key in ("name", "task", "cells", "seeds")}
+                self.end = None
+            case "ended":
+                self.end = End(str(entry["by"]), float(entry["limit"]))
             case "planned":
                 cell = Cell.from_json(entry["cell"])
                 self.cells[cell.id] = cell
@@ -188,6 +194,7 @@ def load_store(folder: Path) -> Store:
             folder, [c for c in replay.cells.values() if c.id not in inside], replay.states
         ),
         lengths=replay.lengths,
+        end=replay.end,
     )
 
 

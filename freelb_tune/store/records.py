@@ -1,4 +1,4 @@
-"""What one line of a cell's `epochs.jsonl` says, and the states a cell can be in."""
+"""What one line of a cell's `epochs.jsonl` says, a cell's states, and what ends a search."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
-__all__ = ["CellState", "EpochRecord"]
+__all__ = ["CellState", "End", "EpochRecord"]
 
 Number = Annotated[float, Strict()]  # text that looks like a number is none
 Count = Annotated[int, Strict()]
@@ -30,6 +30,19 @@ class CellState(StrEnum):
     def is_over(self) -> bool:
         """Whether nothing more will be run for this cell unless the user asks."""
         return self not in (CellState.WAITING, CellState.RUNNING)
+
+
+@dataclass(frozen=True)
+class End:
+    """What ended a search before every cell was over.
+
+    Attributes:
+        by: the setting of `search`, such as `wall_hours`.
+        limit: its value.
+    """
+
+    by: str
+    limit: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from freelb_tune.store import CellResult, CellState, Store
+from freelb_tune.store import CellResult, CellState, EpochRecord, Store
 
-__all__ = ["Cost", "Costs", "costs_of"]
+__all__ = ["Cost", "Costs", "costs_of", "device_hours"]
 
 _SECONDS = 3600.0
 
@@ -54,16 +54,27 @@ def costs_of(store: Store) -> Costs:
     for each in store.cells:
         if each.state is CellState.DONE:
             groups.setdefault(each.cell.config_id, []).append(each)
-    devices = {_device(each) for group in groups.values() for each in group}
+    devices = {_device(each.epochs) for group in groups.values() for each in group}
     return Costs(
         device=devices.pop() if len(devices) == 1 else "device",
         by_config={name: _cost(group, resources) for name, group in groups.items()},
     )
 
 
-def _device(result: CellResult) -> str:
+def device_hours(epochs: Sequence[EpochRecord], resources: Mapping[str, Any]) -> float:
+    """Hours of a cell's training and evaluation times the devices of a trial.
+
+    Args:
+        epochs: the cell's.
+        resources: the space's, by name; a trial holds one device where they do not say.
+    """
+    seconds = sum(record.train_seconds + record.eval_seconds for record in epochs)
+    return seconds * float(resources.get(_device(epochs).lower()) or 1) / _SECONDS
+
+
+def _device(epochs: Sequence[EpochRecord]) -> str:
     """What a cell ran on: device memory is measured on GPUs alone."""
-    return "CPU" if all(record.peak_gib is None for record in result.epochs) else "GPU"
+    return "CPU" if all(record.peak_gib is None for record in epochs) else "GPU"
 
 
 def _cost(group: Sequence[CellResult], resources: Mapping[str, Any]) -> Cost:
@@ -71,11 +82,6 @@ def _cost(group: Sequence[CellResult], resources: Mapping[str, Any]) -> Cost:
     peaks = [r.peak_gib for each in group for r in each.epochs if r.peak_gib is not None]
     return Cost(
         passes=fmean(each.epochs[-1].passes for each in group),
-        device_hours=fmean(
-            sum(record.train_seconds + record.eval_seconds for record in each.epochs)
-            * float(resources.get(_device(each).lower()) or 1)
-            / _SECONDS
-            for each in group
-        ),
+        device_hours=fmean(device_hours(each.epochs, resources) for each in group),
         peak_gib=max(peaks, default=None),
     )

@@ -166,7 +166,7 @@ def progress(table: Table) -> str:
 
 def footnotes(table: Table) -> tuple[str, ...]:
     """The footer, one sentence or two each: what the numbers are and what is missing."""
-    notes = [progress(table), _what(table), _seeds(table), _bold(table)]
+    notes = [progress(table), _end(table), _what(table), _seeds(table), _bold(table)]
     names = [short_name(name) for name in table.layout.added]
     if names:
         notes.append(f"Added to the rows, because it varies: {', '.join(names)}.")
@@ -189,6 +189,18 @@ def footnotes(table: Table) -> tuple[str, ...]:
     if table.verdict:
         notes += table.verdict.footnotes
     return tuple(note for note in notes if note)
+
+
+def _end(table: Table) -> str:
+    """The limit that ended the search, where one did."""
+    if table.end is None:
+        return ""
+    limit = f"{table.end.limit:g}"
+    said = {
+        "wall_hours": f"{limit} h had passed; the same command goes on",
+        "device_hours": f"{limit} device-hours are spent; a higher limit goes on",
+    }
+    return f"Ended by search.{table.end.by}: {said.get(table.end.by, f'it is {limit}')}."
 
 
 def _ranking_notes(table: Table) -> list[str]:

@@ -14,7 +14,7 @@ from freelb_tune.results.tables.configuration import Configuration, configuratio
 from freelb_tune.results.tables.cost import Costs, costs_of
 from freelb_tune.results.tables.metric import Measure, measure_of
 from freelb_tune.results.tables.ranking import SAME, Standing, places
-from freelb_tune.store import CellState, Store
+from freelb_tune.store import CellState, End, Store
 
 __all__ = ["Entry", "Ranked", "Row", "Table", "build_table", "with_verdict"]
 
@@ -87,6 +87,7 @@ class Table:
             ranking.
         costs: what each configuration has cost; None where the space does not ask.
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
+        end: the limit that ended the search before every cell was over; None where none did.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Table:
     further: tuple[str, ...] = ()
     costs: Costs | None = None
     cut: tuple[str, ...] = ()
+    end: End | None = None
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -155,6 +157,7 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         states=Counter(each.state for each in store.cells),
         seeds=store.seeds or tuple(sorted({each.cell.seed for each in store.cells})),
         others=len(store.others),
+        end=store.end,
         fixed=_fixed(configs),
         verdict=None,
         further=_further(store, measure),

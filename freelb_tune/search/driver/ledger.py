@@ -14,7 +14,7 @@ from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.store import CellState, Journal, utc_now
+from freelb_tune.store import CellState, End, Journal, utc_now
 
 __all__ = ["Ledger", "Outputs"]
 
@@ -123,6 +123,11 @@ class Ledger:
     def waits(self, cell_id: str) -> None:
         """The cell's trial has ended before the cell: another one goes on with it."""
         self._set(cell_id, CellState.WAITING)
+
+    def ended(self, end: End) -> None:
+        """A limit of the search is reached: from here on no trial begins."""
+        self._journal.append("ended", by=end.by, limit=end.limit)
+        self.say(f"search.{end.by} {end.limit:g} is reached: trials end after this epoch")
 
     def raced(self, entry: Mapping[str, Any]) -> None:
         """A round of a race was decided; this is on disk when it takes effect.

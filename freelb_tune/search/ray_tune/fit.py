@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ray import tune
 
-from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.ray_tune.scheduler import CellScheduler
 from freelb_tune.search.ray_tune.searcher import CellSearcher
 from freelb_tune.search.ray_tune.share import Share
@@ -27,7 +27,7 @@ def fit(
     job: Job,
     share: Share,
     resources: ResourcesConfig,
-    algorithm: Algorithm,
+    conductor: Conductor,
     watch: Watch,
     scratch: Path,
     name: Callable[[Cell], str],
@@ -41,7 +41,7 @@ def fit(
         share: what each trial gets.
         resources: how often a trial whose worker dies starts again, and how many trials run at
             once at most (None: as many as fit, also on machines that join later).
-        algorithm: says which of the cells may run, and what follows an epoch.
+        conductor: says which of the cells may run, and what follows an epoch.
         watch: writes everything down.
         scratch: folder for Ray's files.
         name: what a cell's trial is called.
@@ -56,10 +56,10 @@ def fit(
         actor_class(job, share),
         tune_config=tune.TuneConfig(
             search_alg=CellSearcher(
-                algorithm, lambda cell_id: trial_config(job.cells[cell_id]), watch
+                conductor, lambda cell_id: trial_config(job.cells[cell_id]), watch
             ),
             num_samples=-1,  # until the algorithm says that all is over
-            scheduler=CellScheduler(algorithm, watch),
+            scheduler=CellScheduler(conductor, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
             trial_name_creator=lambda trial: name(job.cells[trial.config["cell"]]),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.ray_tune.watch import Watch
 
 __all__ = ["CellSearcher"]
@@ -20,31 +20,27 @@ class CellSearcher(Searcher):
     A cell whose trial has ended may be suggested again, for another trial to go on with it.
 
     Args:
-        algorithm: reads the board, which `Watch` keeps, and nothing of Ray's results.
+        conductor: reads the board, which `Watch` keeps, and nothing of Ray's results.
         config: the configuration of a cell's trial, by the cell's id; `cell` is the id.
         watch: raises at the end of the step what a decision could not do, such as a full disk.
     """
 
     def __init__(
-        self, algorithm: Algorithm, config: Callable[[str], dict[str, Any]], watch: Watch
+        self, conductor: Conductor, config: Callable[[str], dict[str, Any]], watch: Watch
     ) -> None:
         super().__init__()
-        self._algorithm, self._config, self._watch = algorithm, config, watch
+        self._conductor, self._config, self._watch = conductor, config, watch
         self._given: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """The next cell; None while others have to end first; FINISHED when all is over."""
         try:
-            wanted = self._algorithm.wanted()
+            free = self._conductor.next_cell(set(self._given.values()))
         except Exception as err:  # raised again by `Watch`
             self._watch.error = self._watch.error or err
             return Searcher.FINISHED
-        if not wanted:
-            return Searcher.FINISHED
-        given = set(self._given.values())
-        free = next((cell_id for cell_id in wanted if cell_id not in given), None)
         if free is None:
-            return None
+            return Searcher.FINISHED if self._conductor.is_finished else None
         self._given[trial_id] = free
         return self._config(free)
 

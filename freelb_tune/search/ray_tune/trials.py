@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from freelb_tune.adversary import loaded_plugins
-from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.labels import trial_namer
@@ -35,7 +35,7 @@ def run_trials(
     options: SearchOptions,
     work: Work | None,
     interruption: Interruption,
-    algorithm: Algorithm,
+    conductor: Conductor,
 ) -> None:
     """Run every cell that is not over.
 
@@ -45,7 +45,7 @@ def run_trials(
         options: where and how.
         work: how cells are prepared and trained; None for the training room.
         interruption: whether the user asks to end.
-        algorithm: decides which cells run, and how far.
+        conductor: decides which cells run, and how far.
 
     Raises:
         KeyboardInterrupt: the user asked to end.
@@ -62,13 +62,13 @@ def run_trials(
         from freelb_tune.search.ray_tune.watch import Watch
 
         ready = _prepare(space, ledger, options, work)  # while Ray's workers start
-        algorithm.prepared(ready)
+        conductor.prepared(ready)
         waiting = ledger.board.waiting()
         if not waiting:
             return
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
-        watch = Watch(ledger, algorithm, lambda: interruption.asked)
+        watch = Watch(ledger, conductor, lambda: interruption.asked)
         name = trial_namer([row.cell for row in ledger.board.rows.values()])
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
@@ -77,9 +77,8 @@ def run_trials(
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, resources, algorithm, watch, scratch, name, ahead=ahead)
-            algorithm.wanted()  # what the last trials decide
-            waiting = ledger.board.waiting()
+                fit(job, share, resources, conductor, watch, scratch, name, ahead=ahead)
+            waiting = conductor.left()
             if not waiting:
                 return
     for cell_id in waiting:

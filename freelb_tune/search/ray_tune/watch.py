@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from freelb_tune.search.algorithms.algorithm import Algorithm
+from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.ray_tune.trial import OUTCOME
 from freelb_tune.store import CellState
@@ -28,16 +28,16 @@ class Watch(tune.Callback):
 
     Args:
         ledger: takes it all down.
-        algorithm: says what becomes of a cell whose trial it ended.
+        conductor: says what becomes of a cell whose trial it ended.
         should_stop: whether the user asked to end; looked at after each step.
     """
 
     def __init__(
-        self, ledger: Ledger, algorithm: Algorithm, should_stop: Callable[[], bool]
+        self, ledger: Ledger, conductor: Conductor, should_stop: Callable[[], bool]
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
-        self._algorithm = algorithm
+        self._conductor = conductor
         self._should_stop = should_stop
         self._actors: dict[str, Any] = {}
         self._breaks: Counter[str] = Counter()
@@ -97,7 +97,7 @@ class Watch(tune.Callback):
     def _complete(self, trial: Any) -> None:
         """A trial told its outcome, or the scheduler ended it."""
         cell_id, last = trial.config["cell"], trial.last_result
-        state = CellState(last[OUTCOME]) if OUTCOME in last else self._algorithm.end_of(cell_id)
+        state = CellState(last[OUTCOME]) if OUTCOME in last else self._conductor.end_of(cell_id)
         if state is CellState.WAITING:
             self._ledger.waits(cell_id)
         elif state in (CellState.FAILED, CellState.DIVERGED):
