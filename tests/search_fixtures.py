@@ -181,10 +181,11 @@ def main(
     """Run the stand-in search in a process of its own, for a test to kill or to join a cluster."""
     from freelb_tune.search import SearchOptions, Work, run_search
 
-    base = Path(folder)
-    space, plan = make_plan(base, search=search, **json.loads(more))
+    base, asked = Path(folder), json.loads(more)
+    dashboard = asked.pop("dashboard", False)
+    space, plan = make_plan(base, search=search, **asked)
     work = Work(Prepare(base / "orders", seconds=float(seconds)), train)
-    options = SearchOptions(address=address or None, dashboard=False)
+    options = SearchOptions(address=address or None, dashboard=dashboard)
     summary = run_search(space, plan, base / "results", options, work=work)
     sys.exit(130 if summary.interrupted else 0)
 

@@ -1,7 +1,6 @@
 """The parts of a search that need no Ray: shares, labels, the leader, tables, displays."""
 
 import io
-import os
 import stat
 from pathlib import Path
 
@@ -185,14 +184,23 @@ def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):
 
 
 def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):
-    from freelb_tune.search.ray_tune.cluster import _make_scratch
+    from freelb_tune.search.ray_tune.cluster import _scratch_folder
 
-    old = _make_scratch(tmp_path)
-    (old / "session").mkdir()
-    new = _make_scratch(tmp_path)
-    try:
-        assert not old.exists()
-        assert new.stat().st_uid == os.getuid()
+    with _scratch_folder(tmp_path) as name:
+        pass
+    left = Path(f"{name}x")  # as SIGKILL leaves one: nobody holds its lock
+    left.mkdir()
+    (left / "session").mkdir()
+    with _scratch_folder(tmp_path) as new:
+        assert not left.exists()
+        assert stat.S_IMODE(new.stat().st_mode) == 0o700
         assert len(str(new)) <= 40  # Ray's sockets lie some 65 characters below, of 107
-    finally:
-        Path(new).rmdir()
+    assert not new.exists()
+
+
+def test_scratch_of_a_search_that_runs_is_left_alone(tmp_path):
+    from freelb_tune.search.ray_tune.cluster import _scratch_folder
+
+    with _scratch_folder(tmp_path) as first, _scratch_folder(tmp_path) as second:
+        assert first.exists()
+        assert first != second

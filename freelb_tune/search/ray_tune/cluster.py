@@ -13,10 +13,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
@@ -43,6 +45,10 @@ _DRIVER_ENVIRONMENT = {
 }
 """For the driver while Ray runs."""
 
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Has a new Ray call this machine 127.0.0.1, as it does on a Mac: then all of its processes listen
+there alone. Ray reads it when it is imported."""
+
 TRIAL_ENVIRONMENT = {
     # How long a stopped trial may take to unwind; after Ray's own 2 s the NEXT trial on that
     # worker fails without having run (ray issue 29268).
@@ -61,17 +67,20 @@ class Running:
     """A Ray that runs.
 
     Attributes:
-        scratch: folder for what Ray Tune writes.
+        scratch: folder for what Ray Tune writes; no other user may look into it.
         dashboard: the dashboard's address; None where there is none.
         has_ready_workers: trials run in processes that Ray has ready; else each starts one.
+        is_open: this new Ray listens on all interfaces, as it was imported before it was started.
     """
 
     scratch: Path
     dashboard: str | None
     has_ready_workers: bool
+    is_open: bool
 
 
 _FOR_LIGHTNING = "PL_DISABLE_FORK"
+_LOCK = "lock"
 _CONNECT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
@@ -115,29 +124,28 @@ def running_ray(
     Raises:
         FreeLBTuneError: there is no cluster at the address.
     """
-    scratch = _make_scratch(results)
-    try:
-        with _environment(_DRIVER_ENVIRONMENT), ray_kept_quiet():
+    own = _LOOPBACK if address is None else {}
+    with _scratch_folder(results) as scratch, _environment(_DRIVER_ENVIRONMENT), ray_kept_quiet():
+        with _environment(own):
             import ray
 
-            is_ours, url = not ray.is_initialized(), None
+        is_ours, url = not ray.is_initialized(), None
+        if is_ours:
+            logging.getLogger("ray").setLevel(logging.ERROR)
+            early = {"RAY_preload_python_modules": preload} if preload else {}
+            with _environment({**trial_environment, **early, **own}):  # a new Ray's inherit it
+                url = _init(address, with_dashboard, scratch, trial_environment)
+        tune_log = logging.getLogger("ray.tune")
+        before = tune_log.level
+        tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
+        is_open = is_ours and address is None and ray.util.get_node_ip_address() != "127.0.0.1"
+        try:
+            with using_ready_workers() as ready:
+                yield Running(scratch, f"http://{url}" if url else None, ready, is_open)
+        finally:
+            tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
             if is_ours:
-                logging.getLogger("ray").setLevel(logging.ERROR)
-                early = {"RAY_preload_python_modules": preload} if preload else {}
-                with _environment({**trial_environment, **early}):  # a new Ray's inherit it
-                    url = _init(address, with_dashboard, scratch, trial_environment)
-            tune_log = logging.getLogger("ray.tune")
-            before = tune_log.level
-            tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
-            try:
-                with using_ready_workers() as ready:
-                    yield Running(scratch, f"http://{url}" if url else None, ready)
-            finally:
-                tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
-                if is_ours:
-                    ray.shutdown()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+                ray.shutdown()
 
 
 @contextmanager
@@ -196,7 +204,7 @@ def _init(
             include_dashboard=with_dashboard,
             dashboard_host="127.0.0.1",
             object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=str(scratch),
+            _temp_dir=str(scratch / "ray"),  # Ray opens it to everyone; what it lies in is closed
             **quiet,
         )
     return started.dashboard_url or None
@@ -247,10 +255,12 @@ def _secure_token() -> None:
         file.write(secrets.token_hex(32))
 
 
-def _make_scratch(results: Path) -> Path:
-    """A new folder with a short path, as Ray's sockets allow 107 characters; old ones go.
+@contextmanager
+def _scratch_folder(results: Path) -> Iterator[Path]:
+    """A new folder for this user alone, gone afterwards; what killed searches left goes first.
 
-    The caller holds the lock of the results folder, so no other run uses an old one.
+    Its path is short, as Ray's sockets allow 107 characters. A folder whose lock is held belongs to
+    a search that runs, maybe in another container that has the same path to its results.
     """
     name = hashlib.sha256(str(results.resolve()).encode()).hexdigest()[:8]
     base = Path(tempfile.gettempdir())
@@ -258,5 +268,11 @@ def _make_scratch(results: Path) -> Path:
         base = Path("/tmp")
     for old in base.glob(f"flt-{name}-*"):
         if old.is_dir() and not old.is_symlink() and old.stat().st_uid == os.getuid():
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"flt-{name}-", dir=base))
+            with suppress(Timeout), FileLock(old / _LOCK, timeout=0):
+                shutil.rmtree(old, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"flt-{name}-", dir=base))  # mode 0700
+    try:
+        with FileLock(scratch / _LOCK):
+            yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

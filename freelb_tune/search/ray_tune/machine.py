@@ -1,6 +1,6 @@
 """What this machine lacks for sure, told before Ray is started.
 
-Room: search. Loads Ray, which takes a second, where starting it takes many.
+Room: search. Does not load Ray.
 """
 
 import os
@@ -23,9 +23,8 @@ def check_this_machine(resources: ResourcesConfig) -> None:
     """
     if not (resources.gpu or resources.cpu):
         return  # then a trial takes what there is
-    import ray
-
-    if ray.is_initialized():
+    ray = sys.modules.get("ray")  # importing it is for `running_ray` to do
+    if ray is not None and ray.is_initialized():
         return  # that one will be used, and it may be a cluster
     if may_have_accelerators() or sys.platform != "linux":  # how many, Ray will say
         resources = resources.model_copy(update={"gpu": 0.0})

@@ -136,6 +136,10 @@ def _on_machines(
         ledger.say(share.text)
         if running.dashboard:
             ledger.say(f"Ray's dashboard: {running.dashboard} (its token: ray get-auth-token)")
+        if running.is_open:
+            ledger.say(
+                "Ray was imported before this search: it listens on all interfaces, by token"
+            )
         if not running.has_ready_workers:
             ledger.say("this version of Ray starts a process per trial, a second more for each")
         cells = [row.cell for row in ledger.board.rows.values()]
