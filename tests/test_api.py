@@ -152,7 +152,7 @@ def test_a_plan_has_its_numbers_and_shows_itself(tmp_path):
     assert list(plan.cells.columns[:6]) == [
         *("cell_id", "config_id", "clean_id", "arm", "seed", "state"),
     ]
-    assert (plan.power.plan.n_dev, plan.power.plan.seeds) == (277, 2)
+    assert (plan.power.n_dev, plan.power.low.seeds) == (277, 2)
     # 156 updates an epoch, 3 epochs, 2 seeds: a clean arm of 1 pass and two arms of 3
     assert (plan.cost.updates, plan.cost.passes) == (156 * 3 * 6, 156 * 3 * 2 * 7)
     assert plan.cost.device_hours is None

@@ -65,7 +65,8 @@ def finished(results, space, plan, *, name="tried", score=lambda cell: 0.7, coun
 def test_power_work_and_cost_are_said_before_anything_ran(tmp_path):
     power, work, cost = forecast(*planned(tmp_path), tmp_path / "results").sentences
     assert "277 dev examples, 2 configurations, 3 seeds" in power
-    assert "assumed for a dev set of this size" in power
+    # 15 % of 277 examples flip: sqrt(0.15 / 2 / 277) is 1.6 points, and sqrt(40) times that 10.4
+    assert "spread over seeds 1.6 to 10.4 points: from steady to short training, as" in power
     # 78 updates an epoch, 2 epochs, 3 seeds: clean 1 pass, two adversarial arms 3 passes each
     assert work == "Work: 1,404 weight updates, 3,276 forward and backward passes."
     assert cost == "Estimated cost: not known: no finished cell of this model and task to go by."
@@ -86,17 +87,34 @@ def test_the_cost_is_as_earlier_cells_of_any_search_were(tmp_path):
 
 def test_the_spread_is_the_one_that_finished_cells_have(tmp_path):
     space, plan = planned(tmp_path)
-    finished(tmp_path / "results", space, plan, score=lambda cell: 0.7 + 0.01 * cell.seed)
+    # what a seed gives to all arms is no spread; what is left: 1, -2, 1 points around the one arm's
+    odd = plan.cells[-1].config_id
+    extra = {1: 0.01, 2: -0.02, 3: 0.01}
+    finished(
+        tmp_path / "results",
+        space,
+        plan,
+        score=lambda c: 0.7 + 0.01 * c.seed + extra[c.seed] * (c.config_id == odd),
+    )
     power = forecast(space, plan, tmp_path / "results").sentences[0]
-    assert "spread over seeds 1.0 points: as measured in finished cells" in power
+    # squares (2/3)(1 + 4 + 1) = 4 on (3 - 1)(3 - 1) degrees: 1.0 points
+    assert "spread over seeds 1.0 points: measured in 9 finished cells of this model" in power
 
 
-@pytest.mark.parametrize("count", [3, 6])
+@pytest.mark.parametrize("count", [6, 9])
 def test_a_few_seeds_are_no_measurement_of_a_spread(tmp_path, count):
     space, plan = planned(tmp_path)
-    finished(tmp_path / "results", space, plan, score=lambda c: 0.7 + 0.01 * c.seed, count=count)
-    measured = "as measured" in forecast(space, plan, tmp_path / "results").sentences[0]
-    assert measured == (count == 6)  # 2 x 2 degrees of freedom: as much as the prior
+    score = {cell.id: 0.7 + 0.01 * (at % 4) for at, cell in enumerate(plan.cells)}
+    finished(tmp_path / "results", space, plan, score=lambda c: score[c.id], count=count)
+    power = forecast(space, plan, tmp_path / "results").sentences[0]
+    # 2 arms x 3 seeds have 2 degrees of freedom, 3 x 3 have 4
+    assert ("measured in 9 finished" in power) == (count == 9)
+
+
+def test_one_seed_shows_nothing(tmp_path):
+    one = planned(tmp_path, SPACE.replace("seeds: 3", "seeds: 1"))
+    power = forecast(*one, tmp_path).sentences[0]
+    assert power.startswith("Power: none with one seed: it cannot be told from luck.")
 
 
 def test_cells_of_another_model_say_nothing(tmp_path):
@@ -104,7 +122,7 @@ def test_cells_of_another_model_say_nothing(tmp_path):
     finished(tmp_path / "results", space, plan)
     other = planned(tmp_path, SPACE.replace("roberta-base", "bert-base-uncased"))
     power, _, cost = forecast(*other, tmp_path / "results").sentences
-    assert "assumed" in power
+    assert "nothing of this model and task is measured" in power
     assert "not known" in cost
 
 

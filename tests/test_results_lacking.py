@@ -9,6 +9,7 @@ from store_fixtures import Search, cell
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
+from freelb_tune.store import load_store
 
 
 def predict(folder, each, right, count=100):
@@ -43,22 +44,22 @@ def table(folder):
     return (folder / "table.md").read_text()
 
 
-def test_one_seed_has_no_spread_and_its_interval_is_over_examples_only(tmp_path):
+def test_one_seed_has_no_spread_and_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,)))
     assert "One seed (1): nothing here tells how much a seed alone moves these numbers." in text
-    assert "One seed: intervals and p are over examples only" in text
-    assert "| 16 | 1/1 | **74.00** | - | 74.00 |" in text  # mean, no deviation, median
+    assert "One seed: cannot be told from luck. The best, adv_lr 0.1, bsz 16, is +4.0" in text
+    assert judge(load_store(tmp_path)).better == frozenset()
 
 
 def test_where_predictions_are_missing_seeds_are_compared_and_that_is_said(tmp_path):
     text = table(searched(tmp_path, sizes=(100, 0)))
-    assert "Predictions are missing: intervals are over seeds only" in text
-    assert "95 % interval" in text
+    assert "Predictions are missing: nothing is said about other examples." in text
+    assert "95 % interval over seeds" in text
 
 
-def test_one_seed_without_predictions_gets_no_verdict(tmp_path):
+def test_one_seed_without_predictions_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,), sizes=(0, 0)))
-    assert "No verdict: without predictions and without a spread over seeds nothing can" in text
+    assert "One seed: cannot be told from luck. The best, adv_lr 0.1, bsz 16, is +" in text
 
 
 def test_two_dev_sets_under_one_name_are_refused_and_the_rows_are_kept(tmp_path):

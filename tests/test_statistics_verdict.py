@@ -10,10 +10,14 @@ from bench.statistics.counts import counts_verdict, possible_discordance
 from bench.statistics.paragen_readme import CELLS, CLEAN, N_DEV
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.arms import Arm
+from freelb_tune.results.statistics.mcnemar import Discordance
+from freelb_tune.results.statistics.power import Trial, smallest
 from freelb_tune.results.statistics.verdict import verdict
 
 POINTS = r"[+-]\d+\.\d"
-INTERVAL = rf"\(95 % interval {POINTS} to {POINTS}\)"
+INTERVAL = (
+    rf"\(95 % interval over seeds {POINTS} to {POINTS}; on other examples {POINTS} to {POINTS}\)"
+)
 
 
 def chance(share, arms=2, seeds=3, examples=100, seed=0):
@@ -21,15 +25,43 @@ def chance(share, arms=2, seeds=3, examples=100, seed=0):
     return (np.random.default_rng(seed).random((arms, seeds, examples)) < share).astype(int)
 
 
+def losing(table, arm):
+    """The same answers, but for a quarter of the examples that one arm always gets wrong."""
+    table = table.copy()
+    table[arm, :, : table.shape[2] // 4] = 0
+    return table
+
+
 def test_no_difference_is_said_with_the_best_its_interval_and_what_would_have_been_seen():
-    told = verdict(searched(chance(0.7, arms=4)), "accuracy")
+    told = verdict(searched(chance(0.7, arms=4, seeds=4)), "accuracy")
     assert re.fullmatch(
         rf"No setting is distinguishable from normal training: the best, c\d, is {POINTS} points "
-        rf"{INTERVAL}\. A difference of \d+\.\d points or more would have been seen\.",
+        rf"{INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference of \d+\.\d points "
+        r"or more would have been seen\.",
         told.sentence,
     )
     assert told.better == frozenset()
     assert len(told.comparisons) == 3
+
+
+def test_two_or_three_seeds_say_that_they_cannot_tell_and_how_many_would():
+    table = chance(0.7, arms=2, seeds=3, seed=5)
+    told = verdict(searched(table), "accuracy")
+    assert re.fullmatch(
+        rf"After 3 seeds no setting is distinguishable from normal training: the best, c1, is "
+        rf"{POINTS} points {INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference "
+        r"of \d+\.\d points or more would have been seen; to tell \+\d\.\d from luck takes about "
+        r"\d+ seeds of each\.",
+        told.sentence,
+    )
+
+
+def test_what_would_have_been_seen_follows_the_plans_power():
+    table = chance(0.7, arms=2, seeds=4)
+    told = verdict(searched(table), "accuracy")
+    differences = table.mean(axis=2)[1] - table.mean(axis=2)[0]
+    plan = Trial(1, 4, differences.std(ddof=1) / 2**0.5)
+    assert f"A difference of {100 * smallest(plan):.1f} points" in told.sentence
 
 
 def test_a_clear_gain_is_better_and_in_bold():
@@ -53,9 +85,7 @@ def test_two_clear_gains_are_counted_and_the_best_is_named():
 
 
 def test_a_clear_loss_is_said_beside_the_best():
-    table = chance(0.6, arms=3)
-    table[1, :, :50] = 0
-    told = verdict(searched(table), "accuracy")
+    told = verdict(searched(losing(chance(0.85, arms=3, seeds=4), 1)), "accuracy")
     assert told.sentence.startswith("No setting is better than normal training: the best, c2, is ")
     assert re.search(
         rf"c1 is worse than normal training by -\d+\.\d points {INTERVAL}\.", told.sentence
@@ -64,9 +94,7 @@ def test_a_clear_loss_is_said_beside_the_best():
 
 
 def test_a_single_loss_is_the_whole_sentence():
-    table = chance(0.6)
-    table[1, :, :50] = 0
-    told = verdict(searched(table), "accuracy")
+    told = verdict(searched(losing(chance(0.85, seeds=4), 1)), "accuracy")
     assert re.fullmatch(
         rf"c1 is worse than normal training by -\d+\.\d points {INTERVAL}\.", told.sentence
     )
@@ -84,22 +112,94 @@ def test_an_incomplete_configuration_is_not_called_the_best():
 
 def test_one_seed_is_said():
     told = verdict(searched(chance(0.7, arms=3, seeds=1)), "accuracy")
-    assert told.comparisons[0].note == "one seed: interval over examples only"
-    assert told.footnotes[0].startswith("One seed: intervals and p are over examples only")
+    assert re.fullmatch(
+        rf"One seed: cannot be told from luck\. The best, c\d, is {POINTS} points \(95 % interval "
+        rf"of these two models on other examples {POINTS} to {POINTS}\) against normal training\.",
+        told.sentence,
+    )
+    assert told.better == frozenset()
+    assert told.footnotes[0].startswith("One seed: how far another seed would move these numbers")
+
+
+def test_one_seed_that_gets_everything_right_is_not_better():
+    table = np.stack([chance(0.7, arms=1, seeds=1)[0], np.ones((1, 100), dtype=int)])
+    told = verdict(searched(table), "accuracy")
+    assert told.sentence.startswith("One seed: cannot be told from luck.")
+    assert told.better == frozenset()
+
+
+def test_collapsed_runs_are_named_and_whole_runs_compared():
+    table = chance(0.8, arms=3, seeds=4)
+    table[0, 2] = np.arange(100) % 2  # always the same answer: right on half of the examples
+    told = verdict(searched(table), "accuracy")
+    assert "Collapsed, no better than always giving one answer (50.0): 1 of 4 of clean." in (
+        told.sentence
+    )
+    assert re.search(
+        rf"Among whole runs the best, c\d, is {POINTS} points \(95 % interval over seeds {POINTS} "
+        rf"to {POINTS}\)\.$",
+        told.sentence,
+    )
+    assert "Collapsed: clean, seed 3 (50.0)." in told.footnotes
+    for one in told.comparisons:
+        assert one.clean_collapsed == (3,)
+        assert one.difference > one.whole.difference + 0.05
+
+
+def test_a_collapsed_arm_does_not_hide_another_ones_gain():
+    table = chance(0.6, arms=3, seeds=4)
+    table[1, :, :50], table[2] = 1, np.arange(100) % 2
+    told = verdict(searched(table), "accuracy")
+    assert told.better == {"c1"}
+    assert "4 of 4 of c2" in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [
+        (
+            0.3,
+            "All 2 settings are within 30.0 points of normal training (two one-sided tests, 95 %)",
+        ),
+        (0.01, "That any setting is within 1.0 points of normal training is not shown."),
+    ],
+)
+def test_equivalence_is_said_where_it_is_shown(margin, said):
+    told = verdict(searched(chance(0.7, arms=3, seeds=5)), "accuracy", margin=margin)
+    assert said in told.sentence
+
+
+def test_some_settings_are_equivalent():
+    table = chance(0.85, arms=3, seeds=6)
+    table[1] = table[0]
+    told = verdict(searched(losing(table, 2)), "accuracy", margin=0.1)
+    assert "1 of 2 settings are within 10.0 points of normal training (two" in told.sentence
 
 
 def test_missing_predictions_are_said_and_seeds_are_compared():
     told = verdict([scored("clean", [0.70, 0.72]), scored("a", [0.71, 0.74])], "accuracy")
-    assert told.footnotes[0].startswith("Predictions are missing: intervals are over seeds only")
-    assert told.sentence.startswith("No setting is distinguishable from normal training")
+    assert "Predictions are missing: nothing is said about other examples." in told.footnotes
+    assert told.sentence.startswith("After 2 seeds no setting is distinguishable from normal")
 
 
-def test_one_seed_without_predictions_gives_no_verdict():
+def test_one_seed_without_predictions_claims_nothing_either():
     told = verdict([scored("clean", [0.70]), scored("a", [0.74])], "accuracy")
+    assert told.sentence == (
+        "One seed: cannot be told from luck. The best, a, is +4.0 points against normal training."
+    )
+
+
+def test_seeds_without_a_spread_give_no_verdict():
+    told = verdict([scored("clean", [0.70, 0.70]), scored("a", [0.74, 0.74])], "accuracy")
     assert told.sentence == (
         "No verdict: without predictions and without a spread over seeds nothing can be tested. "
         "The best, a, is +4.0 points against normal training."
     )
+
+
+def test_one_example_gives_no_verdict():
+    told = verdict([arm("clean", [[0], [1]]), arm("a", [[1], [0]])], "accuracy")
+    assert told.better == frozenset()
 
 
 def test_a_clean_arm_switched_off_gives_no_verdict():
@@ -137,16 +237,9 @@ def test_identical_predictions_are_not_significant_and_make_one_ask(seeds):
     table[1] = table[0]
     told = verdict(searched(table), "accuracy")
     one = told.comparisons[0]
-    assert (one.difference, one.p, one.better) == (0.0, 1.0, False)
+    assert (one.difference, one.p, one.better) == (0.0, 1.0 if seeds > 1 else None, False)
     assert one.low < 0 < one.high
     assert any("Is the perturbation active?" in note for note in told.footnotes)
-
-
-def test_a_difference_on_every_example_has_a_verdict_too():
-    table = np.stack([np.zeros((3, 40), dtype=int), np.ones((3, 40), dtype=int)])
-    told = verdict(searched(table), "accuracy")
-    assert told.better == {"c1"}
-    assert "+100.0 points" in told.sentence
 
 
 def test_two_dev_sets_are_refused():
@@ -171,16 +264,22 @@ def test_a_clean_arm_that_was_tuned_less_is_said():
 
 def test_paragens_published_cells_are_not_distinguishable():
     told = counts_verdict(CELLS, CLEAN, N_DEV)
-    assert told.sentence.startswith("No setting is distinguishable from normal training: the best")
+    assert told.sentence.startswith("One seed: cannot be told from luck. The best, adv_lr 0.05, ")
     assert told.better == frozenset()
     # net +4: exact p 0.125 with 4 discordant examples; other_systems.md has p 0.34 with 10
     shown = {one.config_id: one for one in told.comparisons}
-    assert "p is 0.12 with 4, the fewest" in shown["adv_lr 0.1, init_mag 0.2, batch 32"].note
+    assert (
+        "p over examples is 0.12 with 4, the fewest"
+        in shown["adv_lr 0.1, init_mag 0.2, batch 32"].note
+    )
 
 
 def test_published_counts_agree_with_the_exact_test_at_a_given_discordance():
     told = counts_verdict({"a": 226}, 222, 277, discordance=10 / 277)
-    assert told.comparisons[0].p == pytest.approx(0.34375)  # 7 of 10: 2 x 176 / 1024
+    assert "10 examples assumed to differ" in told.comparisons[0].note
+    assert Discordance(7, 3, 277).p == pytest.approx(0.34375)  # 7 of 10: 2 x 176 / 1024
+    low, high = Discordance(7, 3, 277).interval()
+    assert (told.comparisons[0].low, told.comparisons[0].high) == (low, high)
 
 
 @pytest.mark.parametrize("discordance", [0.0, 0.05, 0.15, 1.0])

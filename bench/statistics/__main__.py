@@ -20,9 +20,9 @@ from typing import TextIO
 
 import numpy as np
 
-from bench.statistics.metrics import bootstrap_coverage, metric_coverage
+from bench.statistics.metrics import metric_coverage
 from bench.statistics.racing import races
-from bench.statistics.studies import accuracy_coverage, no_effect, powers
+from bench.statistics.studies import GRIDS, no_effect, other_examples, powers
 
 Rows = Callable[[int, np.random.Generator], Iterator[list[str]]]
 
@@ -37,21 +37,18 @@ class Study:
     quick: int
 
 
+_BY_GRID = " | ".join(
+    f"{grid}: called different, % | interval holds 0, % | plain t calls, %" for grid in GRIDS
+)
+
 STUDIES = {
-    "no_effect": Study(
-        no_effect,
-        "dev examples | seeds | configurations | any called different, flips only, % "
-        "| middle, % | drawn, % | upper end, % | there by max-T, % | there best above clean, % "
-        "| there unadjusted, % | there t over seeds with Holm, %",
+    "no_effect": Study(no_effect, f"runs | seeds | {_BY_GRID}", 4000, 40),
+    "other_examples": Study(
+        other_examples,
+        "dev examples | dispersion | examples change | 2 seeds, 1 configuration, % "
+        "| 3 seeds, 8, % | 5 seeds, 8, %",
         1500,
-        15,
-    ),
-    "coverage": Study(
-        accuracy_coverage,
-        "dev examples | seeds | configurations | search | flips only, % | middle, % "
-        "| drawn, % | upper end, % | half width there, points",
-        1500,
-        30,
+        20,
     ),
     "metrics": Study(
         metric_coverage,
@@ -59,19 +56,12 @@ STUDIES = {
         600,
         5,
     ),
-    "bootstrap": Study(
-        bootstrap_coverage,
-        "seeds | t over seeds, % | bootstrap of seeds, % | bootstrap of seeds and examples, % "
-        "| ours, %",
-        1000,
-        20,
-    ),
     "power": Study(
         powers,
-        "dev examples | seeds | configurations | dispersion | difference, points | stated, % "
-        "| found, % | stated for two thirds of it, % | found, % | by max-T, %",
-        1500,
-        20,
+        "seeds | configurations | difference, points | stated, % | found, % | plain t, % "
+        "| stated for two thirds of it, % | found, %",
+        4000,
+        40,
     ),
     "racing": Study(
         races,

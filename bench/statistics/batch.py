@@ -1,7 +1,7 @@
-"""The tests of freelb_tune.results.statistics.contrast for accuracy, for many searches at once.
+"""The tests of freelb_tune.results.statistics.anova, for many searches at once.
 
-The same arithmetic as the package's, over arrays of searches, so that a study takes minutes and not
-hours; tests/test_statistics_bench.py holds the two together.
+The same arithmetic as the package's, over arrays of searches without a missing seed, so that a
+study takes minutes and not hours; tests/test_statistics_bench.py holds the two together.
 
 Letters used below: R searches, J configurations, S seeds, N examples.
 """
@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
-from freelb_tune.results.statistics.anova import Evidence
-from freelb_tune.results.statistics.prior import ONE_SEED_DISPERSION
+from freelb_tune.results.statistics.steadiness import (
+    ARM_LEVEL,
+    CLEAN_LEVEL,
+    bounded,
+    is_unsteady,
+    unsteady_difference,
+)
 
-__all__ = ["Tested", "holm", "tested"]
+__all__ = ["Tested", "estimated", "holm", "pooled", "reach_with_examples"]
 
 Floats = NDArray[np.float64]
 
@@ -26,33 +31,86 @@ class Tested:
 
     Attributes:
         difference: estimated.
-        low: lower end of its 95 % interval.
-        high: upper end of it.
-        p: before any adjustment.
-        p_seeds: what Holm's method reads.
-        statistic: Student's t.
-        freedom: its degrees of freedom.
+        error: its standard error.
+        freedom: degrees of freedom of that.
     """
 
     difference: Floats
-    low: Floats
-    high: Floats
-    p: Floats
-    p_seeds: Floats
-    statistic: Floats
+    error: Floats
     freedom: Floats
+
+    @property
+    def reach(self) -> Floats:
+        """Half the width of the 95 % interval."""
+        return np.asarray(stdtrit(self.freedom, 0.975) * self.error)
+
+    @property
+    def p(self) -> Floats:
+        """Before any adjustment."""
+        return np.asarray(2 * stdtr(self.freedom, -abs(self.difference) / self.error))
 
     @property
     def adjusted(self) -> Floats:
         """Holm's p values."""
-        return holm(self.p_seeds)
+        return holm(self.p)
+
+    def holds(self, truth: Floats | float) -> NDArray[np.bool_]:
+        """Whether each interval holds the truth."""
+        return np.asarray(abs(self.difference - truth) <= self.reach)
 
 
-def tested(right: NDArray[np.float32]) -> Tested:
-    """Test every configuration of `(R, 1 + J, S, N)` right answers against arm 0."""
-    if right.shape[2] == 1:
-        return _one_seed(right[:, 1:] - right[:, :1])
-    return _crossed(right)
+def estimated(scores: Floats, least: float = 0.0) -> Tested:
+    """Test every configuration of `(R, 1 + J, S)` scores against arm 0, as the package does."""
+    plain, own = pooled(scores, least), _own(scores)
+    count, seeds = scores.shape[1] - 1, scores.shape[2]
+    if count == 1:
+        return plain
+    g, freedom = seeds - 1.0, count * (seeds - 1.0)
+    rest = np.maximum(
+        (own.sum(axis=1, keepdims=True) * count / (count + 1) - own) / (freedom - g), least
+    )
+    mine = np.maximum(own / g, least)
+    found = unsteady_difference(mine, g, rest, freedom - g, count)
+    levels = np.r_[CLEAN_LEVEL, np.full(count, ARM_LEVEL)]
+    apart = is_unsteady(mine, g, rest, freedom - g, levels)
+    clean, arms = apart[:, :1], apart[:, 1:]
+    variance, free = seeds * plain.error**2, plain.freedom
+    for chosen, place in ((arms, slice(1, None)), (clean & ~arms, slice(0, 1))):
+        variance = np.where(chosen, found[0][:, place], variance)
+        free = np.where(chosen, found[1][:, place], free)
+    paired = np.maximum((scores[:, 1:] - scores[:, :1]).var(axis=2, ddof=1), 2 * least)
+    both = bounded(paired, g, rest[:, :1], freedom - g, 2)
+    variance, free = (
+        np.where(arms & clean, new, old) for new, old in zip(both, (variance, free), strict=True)
+    )
+    return Tested(plain.difference, np.sqrt(variance / seeds), free)
+
+
+def pooled(scores: Floats, least: float = 0.0) -> Tested:
+    """The plain two-way analysis: one residual for all, no arm set apart."""
+    count, seeds = scores.shape[1] - 1, scores.shape[2]
+    freedom = count * (seeds - 1.0)
+    residual = _own(scores).sum(axis=1) * count / (count + 1) / freedom
+    difference = (scores[:, 1:] - scores[:, :1]).mean(axis=2)
+    error = np.sqrt(2 * np.maximum(residual, max(least, 1e-300)) / seeds)[:, None]
+    return Tested(
+        difference, np.broadcast_to(error, difference.shape), np.full(difference.shape, freedom)
+    )
+
+
+def reach_with_examples(found: Tested, right: NDArray[np.float32]) -> Floats:
+    """Half the width of the intervals for other examples, from `(R, 1 + J, S, N)` right answers."""
+    seeds, examples = right.shape[2:]
+    paired = right[:, 1:] - right[:, :1]
+    by_seed = paired.mean(axis=3, dtype=np.float64)
+    by_example = paired.mean(axis=2, dtype=np.float64).var(axis=2, ddof=1)
+    left = (paired**2).sum(axis=(2, 3), dtype=np.float64)
+    left -= seeds * examples * by_seed.mean(axis=2) ** 2
+    left -= examples * (seeds - 1) * by_seed.var(axis=2, ddof=1)
+    left -= seeds * (examples - 1) * by_example
+    residual = np.maximum(left, 0) / ((seeds - 1) * (examples - 1))
+    added = np.maximum(by_example - residual / seeds, 0) / examples
+    return np.asarray(np.hypot(found.reach, stdtrit(examples - 1, 0.975) * np.sqrt(added)))
 
 
 def holm(p: Floats) -> Floats:
@@ -66,72 +124,8 @@ def holm(p: Floats) -> Floats:
     return done
 
 
-def _crossed(right: NDArray[np.float32]) -> Tested:
-    configurations, seeds, examples = right.shape[1] - 1, *right.shape[2:]
-    by_seed = right.mean(axis=3, dtype=np.float64)
-    by_example = right.mean(axis=2, dtype=np.float64)
-    both_right = np.matmul(right[:, 1:, :, None], right[:, :1, :, :, None])[..., 0, 0].sum(axis=2)
-    squares = by_seed.sum(axis=2) * examples  # of 0 and 1: their sum
-    mine, clean = squares[:, 1:], squares[:, :1]
-    mean, from_seeds, from_examples, residual = _mean_squares(
-        by_seed[:, 1:] - by_seed[:, :1],
-        by_example[:, 1:] - by_example[:, :1],
-        mine + clean - 2 * both_right,
-    )
-    _, pair, _, pair_residual = _mean_squares(
-        by_seed[:, 1:] + by_seed[:, :1],
-        by_example[:, 1:] + by_example[:, :1],
-        mine + clean + 2 * both_right,
-    )
-    _, arm, _, arm_residual = _mean_squares(by_seed[:, 1:], by_example[:, 1:], mine)
-    evidence = Evidence(seeds - 1.0, (configurations - 1) * (seeds - 1.0))
-    arm = arm / arm_residual
-    others = (arm.sum(axis=1, keepdims=True) - arm) / max(configurations - 1, 1)
-    used = evidence.dispersion(from_seeds / residual, pair / pair_residual, others)
-    by_seeds, by_examples = used * residual, np.maximum(from_examples - residual, 0)
-    both = by_seeds + by_examples
-    error = np.sqrt(both / (seeds * examples))
-    freedom = both**2 / (by_seeds**2 / evidence.freedom + by_examples**2 / (examples - 1))
-    reach = stdtrit(freedom, 0.975) * error
-    p = 2 * stdtr(freedom, -abs(mean) / error)
-    return Tested(mean, mean - reach, mean + reach, p, p, mean / error, freedom)
-
-
-def _mean_squares(
-    by_seed: Floats, by_example: Floats, squares: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean, then the seeds', the examples' and the residual mean squares, each `(R, J)`.
-
-    Args:
-        by_seed: means over examples, `(R, J, S)`.
-        by_example: means over seeds, `(R, J, N)`.
-        squares: sum of all squares, `(R, J)`.
-    """
-    seeds, examples = by_seed.shape[2], by_example.shape[2]
-    mean = by_seed.mean(axis=2)
-    from_seeds = examples * by_seed.var(axis=2, ddof=1)
-    from_examples = seeds * by_example.var(axis=2, ddof=1)
-    left = squares - seeds * examples * mean**2
-    left -= (seeds - 1) * from_seeds + (examples - 1) * from_examples
-    residual = np.maximum(left / ((seeds - 1) * (examples - 1)), 1 / examples)
-    return mean, from_seeds, from_examples, residual
-
-
-def _one_seed(differences: NDArray[np.float32]) -> Tested:
-    from scipy.special import ndtr, ndtri
-
-    examples = differences.shape[3]
-    gained = (differences[:, :, 0] > 0).sum(axis=2)
-    lost = (differences[:, :, 0] < 0).sum(axis=2)
-    total, least = gained + lost, np.minimum(gained, lost)
-    p = np.where(total > 0, np.minimum(2 * bdtr(least, np.maximum(total, 1), 0.5), 1.0), 1.0)
-    low = np.where(gained > 0, betaincinv(np.maximum(gained, 1), lost + 1, 0.025), 0.0)
-    high = np.where(lost > 0, betaincinv(gained + 1, np.maximum(lost, 1), 0.975), 1.0)
-    none = 1 - 0.025 ** (1 / examples)
-    low = np.where(total > 0, (2 * low - 1) * total / examples, -none)
-    high = np.where(total > 0, (2 * high - 1) * total / examples, none)
-    z = ndtri(np.maximum(p, 1e-300) / 2) / ONE_SEED_DISPERSION**0.5
-    wider = np.minimum(2 * ndtr(z), 1.0)
-    many = np.full_like(p, 1e6)
-    mean = (gained - lost) / examples
-    return Tested(mean, low, high, p, wider, -z * np.sign(mean), many)
+def _own(scores: Floats) -> Floats:
+    """Each arm's squares against the mean of the others, as of one score, `(R, 1 + J)`."""
+    left = scores - scores.mean(axis=2, keepdims=True) - scores.mean(axis=1, keepdims=True)
+    left += scores.mean(axis=(1, 2), keepdims=True)
+    return np.asarray((left**2).sum(axis=2) * scores.shape[1] / (scores.shape[1] - 1))

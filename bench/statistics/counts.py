@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.statistics.contrast import Contrast, adjusted, one_seed_contrast
+from freelb_tune.results.statistics.contrast import ONE_SEED, Contrast
 from freelb_tune.results.statistics.mcnemar import Discordance
 from freelb_tune.results.statistics.prior import prior_discordance
 from freelb_tune.results.statistics.verdict import verdict_of
@@ -57,12 +57,14 @@ def counts_verdict(
         closest = _discordance(count - clean, fewest, fewest, most, n_examples)
         farthest = _discordance(count - clean, most, fewest, most, n_examples)
         note = (
-            f"counts only, one run each: {assumed.gained + assumed.lost} examples assumed to "
-            f"differ; p is {closest.p:.2g} with {fewest}, the fewest possible, and "
+            f"{ONE_SEED}; counts only: {assumed.gained + assumed.lost} examples assumed to differ; "
+            f"p over examples is {closest.p:.2g} with {fewest}, the fewest possible, and "
             f"{farthest.p:.2g} with {most}, the most"
         )
-        made.append(one_seed_contrast(_blank(name), assumed, note))
-    return verdict_of(adjusted(made))
+        low, high = assumed.interval()
+        one = Comparison(name, "clean", 1, assumed.difference, low, high, note=note)
+        made.append(Contrast(one, name))
+    return verdict_of(made)
 
 
 def _discordance(net: int, wanted: float, fewest: int, most: int, n_examples: int) -> Discordance:
@@ -70,8 +72,3 @@ def _discordance(net: int, wanted: float, fewest: int, most: int, n_examples: in
     total = min(max(round(wanted), fewest), most)
     # an odd one left over is in neither: gained + lost and gained - lost are both even or both odd
     return Discordance((total + net) // 2, (total - net) // 2, n_examples)
-
-
-def _blank(name: str) -> Contrast:
-    comparison = Comparison(name, "clean", 1, None, None, None, None, None, better=False)
-    return Contrast(comparison, name)

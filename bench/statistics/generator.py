@@ -17,8 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from freelb_tune.results.statistics.power import Plan
-
 __all__ = ["Truth", "correct", "ease_spread"]
 
 
@@ -55,12 +53,6 @@ class Truth:
     collapse: float = 0.0
     same_level: float = 0.0
     unsteady: float = 1.0
-
-    @property
-    def plan(self) -> Plan:
-        """The same as a power calculation sees it."""
-        observed = (self.seed_sd**2 + self.discordance / 2 / self.n_dev) ** 0.5
-        return Plan(self.n_dev, self.configurations, self.seeds, observed, self.discordance)
 
 
 @lru_cache

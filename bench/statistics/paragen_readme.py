@@ -40,7 +40,7 @@ def main() -> None:
         told = counts_verdict(cells, CLEAN, N_DEV)
         best = max(told.comparisons, key=lambda one: one.difference or 0.0)
         print(f"{title}. {told.sentence}")
-        print(f"  {best.config_id}: p {best.p:.2f}, adjusted {best.p_adjusted:.2f}; {best.note}.")
+        print(f"  {best.config_id}: {best.note}.")
 
 
 if __name__ == "__main__":

@@ -1,40 +1,38 @@
-"""The four studies: no effect, coverage, power, racing. Each yields rows for one table.
+"""Simulated searches: no effect, other examples, power. Each study yields rows for one table.
 
-Every rate comes with the number of simulated searches behind it; its simulation error is two
-standard errors of a share, printed beside it.
+Every rate has two standard errors of simulation beside it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
-from bench.statistics.batch import Tested, holm, tested
+from bench.statistics.batch import estimated, pooled, reach_with_examples
+from bench.statistics.draws import COLLAPSED, CONDITIONS, Condition, scores
 from bench.statistics.generator import Truth, correct
-from freelb_tune.results.statistics.anova import Evidence
-from freelb_tune.results.statistics.power import chance_to_see, power
-from freelb_tune.results.statistics.prior import DISPERSIONS
+from freelb_tune.results.statistics.collapse import tested_with_collapses
+from freelb_tune.results.statistics.contrast import holm
+from freelb_tune.results.statistics.power import Trial, chance_to_see, smallest
 
 __all__ = [
-    "DEV_SIZES",
-    "SPREADS",
-    "accuracy_coverage",
-    "drawn",
+    "GRIDS",
+    "SEEDS",
     "no_effect",
+    "other_examples",
     "powers",
     "seed_sd",
     "share",
+    "simulated",
 ]
 
-DEV_SIZES = (71, 277, 1500)
-SPREADS = {"flips only": 1.0, "middle": 1.5, "drawn": None, "upper end": 2.0}
-"""Dispersions: variance over seeds over its part from flips, as `statistics.prior` has it.
-Drawn: each search has one of its own, any of the measured range with equal chance."""
-
+GRIDS = (1, 4, 8, 32)
+SEEDS = (2, 3, 5, 10)
 _ROOM = 500_000  # numbers per batch: what a processor's cache holds is soonest done
+_DEALT = (
+    10  # of so many searches with collapsed runs one is dealt out: each takes a tenth of a second
+)
 
 
 def share(hits: float, count: int) -> str:
@@ -49,145 +47,86 @@ def seed_sd(n_dev: int, dispersion: float, discordance: float = 0.15) -> float:
     return float(np.sqrt(max(dispersion - 1, 0.0) * discordance / 2 / n_dev))
 
 
-def drawn(searches: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A dispersion for each search; what is below 1 is 1, as nothing beats independent flips."""
-    return np.maximum(rng.uniform(*DISPERSIONS, searches), 1.0)
-
-
-def batches(
-    truth: Truth, searches: int, rng: np.random.Generator, dispersion: float | None
-) -> Iterator[tuple[Tested, NDArray[np.float32]]]:
-    """Simulated searches with their tests, a memory's worth at a time."""
-    each = max(1, _ROOM // (truth.n_dev * truth.seeds * (truth.configurations + 1)))
-    left = searches
-    while left > 0:
-        some = min(each, left)
-        spreads = np.full(some, dispersion) if dispersion else drawn(some, rng)
-        sds = np.array([seed_sd(truth.n_dev, one, truth.discordance) for one in spreads])
-        right = correct(truth, some, rng, sds)
-        left -= some
-        yield tested(right), right
-
-
-def total(
-    truth: Truth,
-    searches: int,
-    rng: np.random.Generator,
-    count: Callable[[Tested, NDArray[np.float32]], NDArray[np.float64]],
-    dispersion: float | None,
-) -> NDArray[np.float64]:
-    """Sum of what `count` finds in each batch; None: each search draws its dispersion."""
-    return np.sum([count(*batch) for batch in batches(truth, searches, rng, dispersion)], axis=0)
-
-
 def no_effect(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
-    """How often a search without any effect calls a configuration different."""
-    for n_dev in DEV_SIZES:
-        for seeds in (1, 2, 3, 5):
-            for grid in (1, 4, 8, 16):
-                row = [str(n_dev), str(seeds), str(grid)]
-                for dispersion in SPREADS.values():
-                    truth = Truth(n_dev, seeds, grid)
-                    found = total(truth, searches, rng, _called, dispersion)
-                    row.append(share(found[0], searches))
-                # the rest of the row is of the last, largest spread
-                yield row + [share(each, searches) for each in found[1:]]
+    """How often a search without any effect calls anything different, and what intervals hold."""
+    for name, condition in CONDITIONS.items():
+        for seeds in SEEDS:
+            row = [name, str(seeds)]
+            for grid in GRIDS:
+                called, held, plain, count = simulated(condition, searches, grid, seeds, rng)
+                row += [share(called, count), share(held, count), share(plain, searches)]
+            yield row
 
 
-def _called(found: Tested, right: NDArray[np.float32]) -> NDArray[np.float64]:
-    ours = (found.adjusted <= 0.05).any(axis=1).sum()
-    best = found.difference.max(axis=1)
-    unadjusted = (found.p <= 0.05).any(axis=1).sum()
-    by_seed = (right[:, 1:] - right[:, :1]).mean(axis=3)
-    plain = 0.0
-    best_of, seeds = by_seed.shape[1:]
-    if seeds > 1:
-        error = np.sqrt(by_seed.var(axis=2, ddof=1) / seeds)
-        p = 2 * stdtr(seeds - 1.0, -abs(by_seed.mean(axis=2)) / error.clip(1e-9))
-        p = np.where(error < 1e-6, 1.0, p)  # no spread over seeds: no test, to be fair to it
-        plain = (holm(p.astype(float)) <= 0.05).any(axis=1).sum()
-    rival = ours
-    if seeds > 1:
-        rival = (abs(found.statistic) >= _critical(seeds, best_of)).any(axis=1).sum()
-    return np.array([ours, rival, (best > 0).sum(), unadjusted, plain], dtype=float)
+def simulated(
+    condition: Condition, searches: int, grid: int, seeds: int, rng: np.random.Generator
+) -> tuple[float, float, float, int]:
+    """Searches that call something, intervals of the first that hold 0, the plain t's calls."""
+    least = 1 / (12 * condition.n_dev**2)
+    drawn = scores(condition, searches, grid + 1, seeds, rng)
+    found = estimated(drawn, least)
+    calls = (found.adjusted <= 0.05).any(axis=1)
+    plain = (pooled(drawn, least).adjusted <= 0.05).any(axis=1)
+    held = found.holds(0.0)[:, 0]
+    if condition.collapse:
+        calls, held = np.array([_struck(one, least) for one in drawn[: searches // _DEALT]]).T
+    return float(calls.sum()), float(held.sum()), float(plain.sum()), len(calls)
 
 
-def accuracy_coverage(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
-    """How often the 95 % interval of accuracy holds the true difference, and how wide it is."""
-    kinds: dict[str, Callable[[Truth], Truth]] = {
-        "plain": lambda truth: truth,
-        "gain of 2 points": lambda truth: replace(truth, effects=(0.02,)),
-        "examples change": lambda truth: replace(truth, example_change=1.0),
-        "shared noise": lambda truth: replace(truth, same_noise=0.3),
-        "heavy tails": lambda truth: replace(truth, heavy=True),
-        "one unsteady": lambda truth: replace(truth, unsteady=2.0),
-        "runs collapse": lambda truth: replace(truth, collapse=0.05),
-        "seeds shared": lambda truth: replace(truth, same_level=0.5),
-    }
-    for n_dev in DEV_SIZES:
-        for seeds in (2, 3, 5):
-            for grid in (1, 8):
-                for kind, change in kinds.items():
-                    if kind != "plain" and n_dev != 277:
-                        continue
-                    row = [str(n_dev), str(seeds), str(grid), kind]
-                    for dispersion in SPREADS.values():
-                        truth = change(Truth(n_dev, seeds, grid))
-                        effect = truth.effects[0] if truth.effects else 0.0
-                        found = total(truth, searches, rng, _covered(effect), dispersion)
-                        row.append(share(found[0], searches))
-                        width = 100 * found[1] / searches
-                    yield [*row, f"{width:.1f}"]
+def _struck(drawn: NDArray[np.float64], least: float) -> tuple[bool, bool]:
+    """Whether a search with collapsed runs calls anything, and its first interval holds 0."""
+    (found,) = tested_with_collapses([drawn], [drawn <= COLLAPSED], least)
+    p = holm([1.0 if one.estimate is None else one.estimate.p for one in found])
+    calls = any(max(a, one.p_dealt) <= 0.05 for a, one in zip(p, found, strict=True))
+    first = found[0].estimate
+    low, high = (0.0, 0.0) if first is None else first.interval()
+    return calls, low <= 0 <= high
 
 
-def _covered(effect: float) -> Callable[[Tested, NDArray[np.float32]], NDArray[np.float64]]:
-    def count(found: Tested, right: NDArray[np.float32]) -> NDArray[np.float64]:
-        low, high = found.low[:, 0], found.high[:, 0]
-        return np.array([((low <= effect) & (effect <= high)).sum(), (high - low).sum() / 2])
+def other_examples(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
+    """How often intervals hold the truth: over seeds, and for other examples, too."""
+    for n_dev in (71, 277, 1500):
+        for dispersion in (1.0, 1.5, 4.0, 20.0):
+            for change in (0.0, 1.0):
+                row = [str(n_dev), f"{dispersion}", "yes" if change else "no"]
+                for seeds, grid in ((2, 1), (3, 8), (5, 8)):
+                    truth = Truth(
+                        n_dev, seeds, grid, seed_sd(n_dev, dispersion), example_change=change
+                    )
+                    held, width = _wider(truth, searches, rng)
+                    row.append(f"{share(held, searches)} (± {100 * width:.1f})")
+                yield row
 
-    return count
+
+def _wider(truth: Truth, searches: int, rng: np.random.Generator) -> tuple[float, float]:
+    held, width, left = 0.0, 0.0, searches
+    each = max(1, _ROOM // (truth.n_dev * truth.seeds * (truth.configurations + 1)))
+    while left > 0:
+        right = correct(truth, min(each, left), rng)
+        by_seed = right.mean(axis=3, dtype=np.float64)
+        found = estimated(by_seed, 1 / (12 * truth.n_dev**2))
+        reach = reach_with_examples(found, right)[:, 0]
+        held += float((abs(found.difference[:, 0]) <= reach).sum())
+        width += float(reach.sum())
+        left -= len(right)
+    return held, width / searches
 
 
 def powers(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
     """Stated against simulated power, at the smallest difference and at two thirds of it."""
-    for n_dev in (277, 1500):
-        for seeds in (1, 2, 3, 5, 8):
-            for grid in (1, 8):
-                for dispersion in (1.0, 1.5, 2.0) if n_dev == 277 else (1.5,):
-                    truth = Truth(n_dev, seeds, grid, seed_sd(n_dev, dispersion))
-                    plan = truth.plan
-                    smallest = power(
-                        n_dev, grid, seeds, seed_sd=plan.seed_sd, discordance=plan.discordance
-                    ).smallest
-                    assert smallest is not None
-                    row = [str(n_dev), str(seeds), str(grid), f"{dispersion}"]
-                    row.append(f"{100 * smallest:.1f}")
-                    for effect in (smallest, smallest * 2 / 3):
-                        # around one half, so that both arms have the plan's discordance
-                        one = replace(truth, effects=(effect,), accuracy=0.5 - effect / 2)
-                        found = total(one, searches, rng, _seen(seeds, grid), dispersion)
-                        row.append(f"{100 * chance_to_see(plan, effect):.1f}")
-                        row.append(share(found[0], searches))
-                    yield [*row, f"{100 * found[1] / searches:.1f}"]
-
-
-def _seen(seeds: int, grid: int) -> Callable[[Tested, NDArray[np.float32]], NDArray[np.float64]]:
-    needed = _critical(seeds, grid) if seeds > 1 else 0.0
-
-    def count(found: Tested, right: NDArray[np.float32]) -> NDArray[np.float64]:
-        gained = found.difference[:, 0] > 0
-        ours = (found.adjusted[:, 0] <= 0.05) & gained
-        rival = found.statistic[:, 0] >= needed if seeds > 1 else ours
-        return np.array([ours.sum(), rival.sum()], dtype=float)
-
-    return count
-
-
-@lru_cache
-def _critical(seeds: int, grid: int) -> float:
-    """Dunnett's critical value: the largest of J t statistics that share their clean arm."""
-    freedom = Evidence(seeds - 1.0, (grid - 1) * (seeds - 1.0)).freedom
-    rng = np.random.default_rng(grid)
-    normal = rng.standard_normal((100_000, grid)) + rng.standard_normal((100_000, 1))
-    scale = np.sqrt(rng.chisquare(freedom, (100_000, 1)) / freedom)
-    return float(np.quantile(abs(normal / 2**0.5 / scale).max(axis=1), 0.95))
+    condition = Condition(1.5)
+    for seeds in (2, 3, 5, 8):
+        for grid in GRIDS:
+            plan = Trial(grid, seeds, condition.deviation)
+            effect = smallest(plan)
+            assert effect is not None
+            row = [str(seeds), str(grid), f"{100 * effect:.1f}"]
+            for size in (effect, effect * 2 / 3):
+                drawn = scores(replace(condition, n_dev=277), searches, grid + 1, seeds, rng)
+                drawn[:, 1] += size
+                seen = (estimated(drawn).adjusted[:, 0] <= 0.05).sum()
+                row += [f"{100 * chance_to_see(plan, size):.1f}", share(float(seen), searches)]
+                if size == effect:
+                    plain = (pooled(drawn).adjusted[:, 0] <= 0.05).sum()
+                    row.append(share(float(plain), searches))
+            yield row

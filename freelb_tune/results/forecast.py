@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.prior import PRIOR_WEIGHT
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.space.cell import Value
@@ -18,9 +17,14 @@ from freelb_tune.store import CellResult, CellState, Store, load_store
 from freelb_tune.tasks import Metric, data_sizes, get_task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from freelb_tune.results.statistics.power import Power
 
 __all__ = ["Cost", "Forecast", "forecast"]
+
+_ENOUGH = 4  # degrees of freedom from which a measured spread says more than the assumed range
 
 _SAME_MODEL = ("task", "model.name", "model.revision", "model.config", "data.max_length")
 _SAME_DATA = ("data.max_train_examples", "data.max_eval_examples")
@@ -154,15 +158,22 @@ def _power(
     examples = {sizes.of(cell)[1] for cell in _first_of_configs(plan)}
     if len(examples) > 1 or None in examples:
         return "Power: not stated, as the number of dev examples is not known before data is read."
-    from freelb_tune.results.statistics.power import power, spread_of
-
-    scores = _scores(space, _alike(plan, stores, _SAME_MODEL + _SAME_DATA), metric)
-    freedom = sum(len(row) - 1 for row in scores)
-    spread = spread_of(scores) if freedom >= PRIOR_WEIGHT else None  # less says less than the prior
     count = next(iter(examples)) or 0
     if count < 2:
         return f"Power: none, with {count} dev example."
-    return power(count, len(compared), len(space.seeds), metric=metric.name, seed_sd=spread)
+    from freelb_tune.results.statistics.anova import pooled_spread
+    from freelb_tune.results.statistics.power import Power, Trial
+    from freelb_tune.results.statistics.prior import prior_spreads
+
+    alike = _alike(plan, stores, _SAME_MODEL + _SAME_DATA)
+    spread, freedom = pooled_spread(_tables(space, alike, metric))
+    spreads = prior_spreads(count, metric.name)
+    source = "from steady to short training, as nothing of this model and task is measured yet"
+    if spread > 0 and freedom >= _ENOUGH:
+        spreads = (spread, spread)
+        source = f"measured in {counted(len(alike), 'finished cell')} of this model and task"
+    low, high = (Trial(len(compared), len(space.seeds), one) for one in spreads)
+    return Power(low, high, count, source)
 
 
 def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> Cost:
@@ -228,12 +239,22 @@ def _alike(plan: Plan, stores: Sequence[Store], names: Sequence[str]) -> list[Ce
     return list(found.values())
 
 
-def _scores(space: Space, cells: Sequence[CellResult], metric: Metric) -> list[list[float]]:
-    """The metric of each finished seed, a list per configuration."""
-    rows: dict[str, list[float]] = {}
+def _tables(
+    space: Space, cells: Sequence[CellResult], metric: Metric
+) -> "list[NDArray[np.float64]]":
+    """The metric of finished seeds: a table of arms and seeds for each clean arm."""
+    import numpy as np
+
+    families: dict[str, dict[str, dict[int, float]]] = {}
     for each in cells:
         values = [e.metrics[metric.name] for e in each.epochs if metric.name in e.metrics]
         if values:
             value = max(values) if space.table.select == "best_epoch" else values[-1]
-            rows.setdefault(each.cell.config_id, []).append(value)
-    return list(rows.values())
+            arms = families.setdefault(each.cell.clean_id or each.cell.config_id, {})
+            arms.setdefault(each.cell.config_id, {})[each.cell.seed] = value
+    tables = []
+    for arms in families.values():
+        seeds = sorted({seed for row in arms.values() for seed in row})
+        rows = [[row.get(seed, np.nan) for seed in seeds] for row in arms.values()]
+        tables.append(np.array(rows))
+    return tables

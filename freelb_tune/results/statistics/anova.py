@@ -1,92 +1,58 @@
-"""A mean over seeds and examples, both random: its interval and p value.
+"""The error model: arms and seeds in a two-way layout, and Student's t for each difference.
 
-Room: results. Arrays in, numbers out. A paired difference has one value per seed and example, and
-both vary: other seeds would have given other models, another dev set other examples. The two-way
-analysis of variance separates the parts, as for readers and cases in radiology.
+Room: results. Scores in, estimates out. This is the file that decides what is luck.
 
-Letters used below: S seeds, N examples, J configurations.
+The model is a textbook's randomised block design. The score of arm a with seed s is
 
-    Var(mean) = (seeds' mean square + examples' mean square - residual mean square) / (S N)
+    score = arm's mean + what the seed gives to all arms + error,
 
-Two seeds estimate the seeds' mean square with one degree of freedom, and an interval from that
-alone is 40 points wide on RTE. So the dispersion, seeds' mean square over residual mean square, is
-steadied by other evidence (`Evidence`).
+as arms with one seed start from the same weights and see the data in the same order. The residual
+of that fit, pooled over all arms of the search, is the errors' variance. A configuration's
+difference from its clean arm is the mean of the paired differences over the n seeds that both have,
+its variance is twice the errors' over n, and it is tested by Student's t.
+
+One thing is added. An arm that is unsteadier than the rest would hide in the pool, so each arm's
+variance is compared with the rest of the search by an F test first. An arm that fails it is set
+apart: its own variance stands in its differences, with Satterthwaite's degrees of freedom. Two or
+three seeds say next to nothing of one arm's variance; there a multiple of the rest's stands in for
+it. The clean arm is set apart sooner, as its luck is in every difference.
+
+Letters used below: A arms of a family (a clean arm, first, and its configurations), S seeds.
 
 Reference:
-    Hillis, Statistics in Medicine 26, 2007, for the crossed design;
-    Satterthwaite, Biometrics Bulletin 2, 1946, for degrees of freedom of a sum of mean squares;
-    Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, for variances shrunk
-    across many comparisons. Deviations: Smyth estimates prior and scatter from the data, ours are
-    stated; his prior adds degrees of freedom to the test's, ours adds none, as it is no estimate.
+    The design: Montgomery, "Design and Analysis of Experiments", the chapter on randomised blocks;
+    with missing cells the residual is that of least squares. Arms set apart: `steadiness.py`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.prior import (
-    MOST_LENT,
-    OTHERS_WEIGHT,
-    PRIOR_WEIGHT,
-    TEST_DISPERSION,
+from freelb_tune.results.statistics.steadiness import (
+    ARM_LEVEL,
+    CLEAN_LEVEL,
+    bounded,
+    is_unsteady,
+    unsteady_difference,
 )
 
-__all__ = ["Analysis", "Estimate", "Evidence", "MeanSquares", "analysis", "crossed_estimates"]
+__all__ = ["Estimate", "differences", "pooled_spread", "reach_over_examples"]
 
 Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class MeanSquares:
-    """The two-way analysis of one table of seeds and examples.
-
-    Attributes:
-        mean: over all seeds and examples.
-        seeds: N times the variance of the seeds' means.
-        examples: S times the variance of the examples' means.
-        residual: what is left, one number per seed and example; never below 1 / N, as if at
-            least one example per seed had flipped.
-        n_seeds: S, at least 2.
-        n_examples: N.
-    """
-
-    mean: float
-    seeds: float
-    examples: float
-    residual: float
-    n_seeds: int
-    n_examples: int
-
-    @property
-    def dispersion(self) -> float:
-        """The seeds' mean square over the residual one: 1 where seeds only flip examples."""
-        return self.seeds / self.residual
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """A configuration against its clean arm, over the seeds that both have.
-
-    Attributes:
-        difference: of the two arms.
-        pair: dispersion of the sum of the two arms.
-        arm: dispersion of the configuration's own runs.
-    """
-
-    difference: MeanSquares
-    pair: float
-    arm: float
+_NOTHING = 1e-12  # of the squares within arms: what rounding leaves where nothing is
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with what is needed to test it.
+    """A mean difference with what is needed to test it.
 
     Attributes:
         mean: the estimate.
-        error: its standard error.
+        error: its standard error, above 0.
         freedom: degrees of freedom of that error.
     """
 
@@ -101,6 +67,16 @@ class Estimate:
 
         return min(1.0, float(2 * stdtr(self.freedom, -abs(self.mean) / self.error)))
 
+    def p_below(self, bound: float) -> float:
+        """One-sided p value against a true difference of `bound` or more."""
+        from scipy.special import stdtr
+
+        return float(stdtr(self.freedom, (self.mean - bound) / self.error))
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p value against a true difference of `bound` or less."""
+        return Estimate(-self.mean, self.error, self.freedom).p_below(-bound)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The interval that excludes 0 exactly where `p` is below 1 - level."""
         from scipy.special import stdtrit
@@ -109,108 +85,169 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a difference's dispersion is estimated from, in degrees of freedom.
-
-    Three sources, independent of one another as long as arms with one seed are: the seeds'
-    differences; the sums of the same two arms, which vary as the differences do; and the search,
-    that is the other configurations' runs with the stated prior. No source but the first counts
-    for more than `OTHERS_WEIGHT`.
-
-    Attributes:
-        own: of the differences, S - 1.
-        others: of the other configurations' runs, together.
-    """
-
-    own: float
-    others: float
-
-    @property
-    def pair(self) -> float:
-        """What the sums count for; a limit, as arms with one seed may move together."""
-        return min(self.own, OTHERS_WEIGHT)
-
-    @property
-    def search(self) -> float:
-        """What the search counts for: all that is known of it, and yet an arm may differ."""
-        return 1 / (1 / (PRIOR_WEIGHT + self.others) + 1 / OTHERS_WEIGHT)
-
-    @property
-    def total(self) -> float:
-        """All sources."""
-        return self.own + self.pair + self.search
-
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the weighted mean; the prior is a constant and adds none."""
-        lent = (self.search / (PRIOR_WEIGHT + self.others)) ** 2 * self.others
-        return self.total**2 / (self.own + self.pair + lent)
-
-    def dispersion(
-        self, own: Floats | float, pair: Floats | float, others: Floats | float
-    ) -> Floats | float:
-        """The weighted mean of the sources' dispersions.
-
-        The others' is taken as 1, flips alone, if it is less: others may widen an interval, and
-        copies of one lucky configuration must not narrow it. What is not of the differences is
-        taken as `MOST_LENT` if it is more.
-        """
-        lent = self.others * np.clip(others, 1.0, MOST_LENT)
-        search = (PRIOR_WEIGHT * TEST_DISPERSION + lent) / (PRIOR_WEIGHT + self.others)
-        paired = self.pair * np.minimum(pair, MOST_LENT)
-        return (self.own * own + paired + self.search * search) / self.total
-
-
-def analysis(mine: Floats, clean: Floats) -> Analysis:
-    """Analyse two arms' values, each `(S, N)`; two seeds and two examples at least."""
-    return Analysis(
-        difference=_mean_squares(mine - clean),
-        pair=_mean_squares(mine + clean).dispersion,
-        arm=_mean_squares(mine).dispersion,
-    )
-
-
-def crossed_estimates(analyses: Sequence[Analysis]) -> list[Estimate]:
-    """Estimate each configuration's mean difference, its error steadied by the others'.
+def differences(families: Sequence[Floats], least: float = 0.0) -> list[list[Estimate | None]]:
+    """Estimate each configuration's difference from its clean arm.
 
     Args:
-        analyses: one per configuration; the numbers of seeds may differ.
+        families: per clean arm its scores and its configurations' below them, `(A, S)`; nan where
+            a seed has no score. The seeds of one family have nothing to do with another's columns.
+        least: what the errors' variance is at least, such as that of a rounded score.
 
     Returns:
-        One estimate per analysis, in order. The order of the analyses changes nothing.
+        Per family an estimate for each configuration, in order; None with fewer than two seeds in
+        common with the clean arm, or where no error is left to estimate a variance from.
     """
-    freedoms = np.array([one.difference.n_seeds - 1.0 for one in analyses])
-    arms = np.array([one.arm for one in analyses])
-    estimates = []
-    for at, one in enumerate(analyses):
-        theirs = np.delete(freedoms, at)
-        evidence = Evidence(freedoms[at], float(theirs.sum()))
-        others = float(theirs @ np.delete(arms, at)) / max(evidence.others, 1.0)
-        estimates.append(_estimate(one, evidence, others))
-    return estimates
+    squares = [_Squares(table) for table in families]
+    total, freedom = sum(each.total for each in squares), sum(each.freedom for each in squares)
+    if freedom == 0:
+        return [[None] * (len(table) - 1) for table in families]
+    pooled = _Variance(max(total / freedom, least), freedom)
+    made = []
+    for table, own in zip(families, squares, strict=True):
+        spreads = [own.apart(at, total, freedom, least) for at in range(len(table))]
+        made.append([_difference(table, at, spreads, pooled, least) for at in range(1, len(table))])
+    return made
 
 
-def _mean_squares(table: Floats) -> MeanSquares:
-    n_seeds, n_examples = table.shape
-    by_seed, by_example = table.mean(axis=1), table.mean(axis=0)
-    mean = float(table.mean())
-    left = table - by_seed[:, None] - by_example + mean
-    residual = float((left**2).sum()) / ((n_seeds - 1) * (n_examples - 1))
-    return MeanSquares(
-        mean=mean,
-        seeds=n_examples * float(by_seed.var(ddof=1)),
-        examples=n_seeds * float(by_example.var(ddof=1)),
-        residual=max(residual, 1 / n_examples),
-        n_seeds=n_seeds,
-        n_examples=n_examples,
-    )
+def pooled_spread(families: Sequence[Floats]) -> tuple[float, float]:
+    """Deviation of a score's error over seeds, pooled over arms, and its degrees of freedom.
+
+    Both are 0 where no error is left to estimate it from.
+    """
+    squares = [_Squares(table) for table in families]
+    total, freedom = sum(each.total for each in squares), sum(each.freedom for each in squares)
+    return (math.sqrt(total / freedom), freedom) if freedom else (0.0, 0.0)
 
 
-def _estimate(one: Analysis, evidence: Evidence, others: float) -> Estimate:
-    squares = one.difference
-    seeds = float(evidence.dispersion(squares.dispersion, one.pair, others)) * squares.residual
-    examples = max(squares.examples - squares.residual, 0.0)
-    variance = (seeds + examples) / (squares.n_seeds * squares.n_examples)
-    scatter = seeds**2 / evidence.freedom + examples**2 / (squares.n_examples - 1)
-    return Estimate(squares.mean, float(np.sqrt(variance)), (seeds + examples) ** 2 / scatter)
+def reach_over_examples(table: Floats) -> float:
+    """Half the width of the 95 % interval of a mean difference that examples alone account for.
+
+    Examples are a second random factor. What they add is the variance over examples of the mean
+    difference, beyond what single runs' flips put there; those are in the seeds' part already.
+
+    Args:
+        table: paired differences by seed and example, `(S, N)`, two of each at least.
+
+    Reference:
+        Two crossed random factors: Hillis, Statistics in Medicine 26, 2007.
+    """
+    from scipy.special import stdtrit
+
+    seeds, examples = table.shape
+    by_example = table.mean(axis=0)
+    left = table - table.mean(axis=1, keepdims=True) - by_example + table.mean()
+    residual = float((left**2).sum()) / ((seeds - 1) * (examples - 1))
+    added = max(float(by_example.var(ddof=1)) - residual / seeds, 0.0) / examples
+    return float(stdtrit(examples - 1, 0.975)) * math.sqrt(added)
+
+
+@dataclass(frozen=True)
+class _Variance:
+    """A variance of the errors and its degrees of freedom."""
+
+    value: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """An arm that is unsteadier than the rest.
+
+    Attributes:
+        own: its own variance, against the mean of the others.
+        rest: that of the rest of the search.
+        others: how many arms that mean is of.
+    """
+
+    own: _Variance
+    rest: _Variance
+    others: float
+
+    def difference(self) -> _Variance:
+        """Of this arm against one of the rest."""
+        own, rest = self.own, self.rest
+        found = unsteady_difference(own.value, own.freedom, rest.value, rest.freedom, self.others)
+        return _Variance(float(found[0]), float(found[1]))
+
+
+class _Squares:
+    """The residual of a family's two-way fit, and what each arm adds to it.
+
+    Arms are swept out first; what is left is a system of S equations for the seeds.
+    """
+
+    def __init__(self, table: Floats) -> None:
+        self._there = ~np.isnan(table)
+        there = self._there.astype(np.float64)
+        counts = there.sum(axis=1)
+        each = np.maximum(counts, 1)[:, None]
+        centred = np.where(self._there, table - np.nansum(table, axis=1, keepdims=True) / each, 0)
+        eye = np.eye(table.shape[1])
+        shared = there[:, :, None] * there[:, None, :] / each[:, :, None]
+        self._systems = there[:, :, None] * eye - shared
+        self._sides, self._within = centred, (centred**2).sum(axis=1)
+        self._free = np.maximum(counts - 1, 0)
+        self._whole = (
+            self._systems.sum(axis=0),
+            self._sides.sum(axis=0),
+            float(self._within.sum()),
+            float(self._free.sum()),
+        )
+        self.total, self.freedom = _residual(*self._whole)
+
+    def apart(self, arm: int, total: float, freedom: float, least: float) -> _Apart | None:
+        """An arm's own variance, if an F test says that it is above the rest of the search's.
+
+        Args:
+            arm: its row; the clean arm's is 0.
+            total: the whole search's residual sum of squares.
+            freedom: its degrees of freedom.
+            least: what a variance is at least.
+        """
+        system, side, within, free = self._whole
+        without, free_without = _residual(
+            system - self._systems[arm],
+            side - self._sides[arm],
+            within - float(self._within[arm]),
+            free - float(self._free[arm]),
+        )
+        own, own_freedom = self.total - without, self.freedom - free_without
+        rest, rest_freedom = total - own, freedom - own_freedom
+        if own_freedom <= 0 or rest_freedom <= 0:
+            return None
+        mine = _Variance(max(own / own_freedom, least), own_freedom)
+        others = _Variance(max(rest / rest_freedom, least), rest_freedom)
+        level = ARM_LEVEL if arm else CLEAN_LEVEL
+        if not is_unsteady(mine.value, own_freedom, others.value, rest_freedom, level):
+            return None
+        beside = self._there.sum(axis=0)[self._there[arm]] - 1
+        return _Apart(mine, others, 1 / float(np.mean(1 / beside[beside > 0])))
+
+
+def _residual(system: Floats, side: Floats, within: float, free: float) -> tuple[float, float]:
+    """What the seeds' equations leave of the squares within arms, and of their freedom."""
+    left = within - float(side @ np.linalg.pinv(system, hermitian=True) @ side)
+    freedom = free - int(np.linalg.matrix_rank(system, hermitian=True))
+    return (left if left > _NOTHING * within else 0.0), freedom
+
+
+def _difference(
+    table: Floats, arm: int, spreads: Sequence[_Apart | None], pooled: _Variance, least: float
+) -> Estimate | None:
+    """One configuration against row 0."""
+    paired = table[arm] - table[0]
+    paired = paired[~np.isnan(paired)]
+    count = len(paired)
+    if count < 2:
+        return None
+    mine, clean = spreads[arm], spreads[0]
+    variance = _Variance(2 * pooled.value, pooled.freedom)
+    if mine and clean:
+        own, rest = max(float(paired.var(ddof=1)), 2 * least), clean.rest
+        found = bounded(own, count - 1.0, rest.value, rest.freedom, 2)
+        variance = _Variance(float(found[0]), float(found[1]))
+    elif apart := mine or clean:
+        variance = apart.difference()
+    if variance.value <= 0:
+        return None
+    return Estimate(float(paired.mean()), math.sqrt(variance.value / count), variance.freedom)

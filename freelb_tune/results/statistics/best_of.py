@@ -144,7 +144,7 @@ def optimism_sentence(
         values = [
             pseudo_values(metric, run.logits, run.labels)
             for run in arm.runs
-            if run.logits is not None and run.labels is not None
+            if run.logits is not None and run.labels is not None and len(run.labels) > 1
         ]
         if len(values) == len(arm.runs):
             rows.append(np.mean(values, axis=0))

@@ -7,7 +7,29 @@ is better than its clean arm, whichever way its metric counts.
 
 from dataclasses import dataclass
 
-__all__ = ["Comparison", "Verdict"]
+__all__ = ["Comparison", "Flips", "Interval", "Verdict"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference with its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Examples that a configuration and its clean arm see differently, mean per seed.
+
+    Attributes:
+        beneficial: wrong in normal training, right in the configuration.
+        harmful: right in normal training, wrong in the configuration.
+    """
+
+    beneficial: float
+    harmful: float
 
 
 @dataclass(frozen=True)
@@ -19,25 +41,42 @@ class Comparison:
         clean_id: its clean arm.
         n_seeds: seeds that both finished; the comparison is paired over them.
         difference: mean paired difference, as a fraction; None where nothing could be compared.
-        low: lower end of the 95 % interval of the difference; None where there is none.
+        low: lower end of the 95 % interval of the difference, over seeds on this dev set; with one
+            seed that of these two models on other examples. None where there is none.
         high: upper end of it.
-        p: p value against no difference, before the adjustment.
+        p: p value against no difference over seeds, before the adjustment; None with one seed.
         p_adjusted: the same, adjusted over all configurations of the search.
         better: whether it is better than normal training after the adjustment.
-        note: what a reader has to know of this comparison, such as "one seed: interval over
-            examples only"; None where there is nothing to say.
+        note: what a reader has to know of this comparison, such as "one seed"; None where there is
+            nothing to say.
+        other_examples: the difference with its interval for other dev examples, too; None without
+            predictions of two seeds.
+        gain_below: the gain is below this with 95 % confidence; None with one seed.
+        p_equivalent: two one-sided tests at the margin that the space gives, adjusted over all
+            configurations; None without a margin.
+        flips: where there are predictions of classes.
+        collapsed: its seeds that collapsed.
+        clean_collapsed: those of its clean arm.
+        whole: the difference among whole runs, where one of these collapsed.
     """
 
     config_id: str
     clean_id: str
     n_seeds: int
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_adjusted: float | None
-    better: bool
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    better: bool = False
     note: str | None = None
+    other_examples: Interval | None = None
+    gain_below: float | None = None
+    p_equivalent: float | None = None
+    flips: Flips | None = None
+    collapsed: tuple[int, ...] = ()
+    clean_collapsed: tuple[int, ...] = ()
+    whole: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
-"""Each configuration against its clean arm: difference, interval and p values.
+"""Each configuration against its clean arm: difference, intervals and p values.
 
-Room: results. Arms in, contrasts out; the sentence about them is `verdict.py`'s. What a contrast
-can rest on decides how it is made:
-
-- predictions of two seeds or more: seeds and examples both random (`crossed.py`);
-- predictions of one seed: examples only (`discordance.py` for accuracy);
-- scores without predictions: Student's t over the seeds' differences.
+Room: results. Arms in, contrasts out; the sentence about them is `verdict.py`'s. What is luck over
+seeds is decided by `anova.py`; with one seed nothing is, and the interval is over examples.
+An interval for other examples joins the seeds' reach and the examples' as independent errors, at a
+right angle: Zou & Donner, Statistics in Medicine 27, 2008.
 
 P values are adjusted over all configurations by Holm's step-down method: Holm, Scandinavian
-Journal of Statistics 6, 1979.
+Journal of Statistics 6, 1979. Equivalence is two one-sided tests: Schuirmann, Journal of
+Pharmacokinetics and Biopharmaceutics 15, 1987.
 """
 
 import math
@@ -19,33 +18,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.anova import Estimate, analysis, crossed_estimates
+from freelb_tune.results.statistics.anova import Estimate, reach_over_examples
 from freelb_tune.results.statistics.arms import Arm, Run, check_one_dev_set, paired
-from freelb_tune.results.statistics.comparison import Comparison
-from freelb_tune.results.statistics.mcnemar import Discordance, one_seed_p
-from freelb_tune.results.statistics.prior import ONE_SEED_DISPERSION
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.collapse import (
+    Tested,
+    has_collapsed,
+    score_of,
+    tested_with_collapses,
+)
+from freelb_tune.results.statistics.comparison import Comparison, Interval
+from freelb_tune.results.statistics.examples import flips_of, one_seed_interval, paired_values
 
-__all__ = [
-    "ALPHA",
-    "Contrast",
-    "adjusted",
-    "compare",
-    "contrasts",
-    "holm",
-    "one_seed_contrast",
-]
+__all__ = ["ALPHA", "Contrast", "compare", "contrasts", "holm"]
 
 ALPHA = 0.05
 """Chance that a search without any effect calls one of its configurations different."""
 
-ONE_SEED = "one seed: interval over examples only"
-SEEDS_ONLY = "predictions missing: interval over seeds only"
+ONE_SEED = "one seed: interval of these two models on other examples"
 IDENTICAL = "the same predictions as its clean arm on every example"
 
-_MANY = 1e6  # degrees of freedom of a normal statistic
-
-Pairs = list[tuple[Run, Run]]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -56,18 +48,34 @@ class Contrast:
         comparison: what is printed; its `p_adjusted` is of the whole search.
         name: how a sentence calls the configuration.
         is_complete: whether every planned seed could be compared.
-        p_seeds: p value before the adjustment, widened by the seeds' prior where there is one
-            seed; what Holm's method reads.
-        error: standard error behind `p_seeds`; None where nothing could be tested.
-        freedom: its degrees of freedom.
+        estimate: of the difference over seeds; None where nothing could be tested.
     """
 
     comparison: Comparison
     name: str
     is_complete: bool = True
-    p_seeds: float | None = None
-    error: float | None = None
-    freedom: float = _MANY
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A clean arm with its configurations, and their scores by seed.
+
+    Attributes:
+        arms: the clean one first.
+        seeds: all that any of them has, in order.
+        scores: more is better, `(A, S)`; nan where there is none.
+        collapsed: where a run is no better than a constant answer, `(A, S)`.
+    """
+
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    scores: Floats
+    collapsed: NDArray[np.bool_]
+
+    def collapsed_seeds(self, arm: int) -> tuple[int, ...]:
+        """The seeds of one arm that collapsed."""
+        return tuple(s for s, is_so in zip(self.seeds, self.collapsed[arm], strict=True) if is_so)
 
 
 def compare(
@@ -81,59 +89,39 @@ def compare(
 
 
 def contrasts(
-    arms: Sequence[Arm], metric: str, better: Literal["higher", "lower"] = "higher"
+    arms: Sequence[Arm],
+    metric: str,
+    better: Literal["higher", "lower"] = "higher",
+    margin: float | None = None,
 ) -> list[Contrast]:
     """Compare every configuration that has a clean arm among `arms`, in their order.
 
     Args:
         arms: all configurations of a search, clean ones among them.
-        metric: what is compared; a metric without influence values is compared over seeds.
+        metric: what is compared.
         better: which way the metric counts.
+        margin: differences below this do not matter, in the metric's own unit; None tests no
+            equivalence.
 
     Raises:
         FreeLBTuneError: dev sets differ, a seed stands twice in an arm, or a prediction is not
             finite.
     """
     check_one_dev_set(arms)
-    clean = {arm.config_id: arm for arm in arms if arm.is_clean}
-    found = [
-        (arm, clean[arm.clean_id]) for arm in arms if not arm.is_clean and arm.clean_id in clean
-    ]
-    pairs = [paired(arm, normal) for arm, normal in found]
     sign = 1.0 if better == "higher" else -1.0
-    tables = [_values(of, metric, sign) for of in pairs]
-    analyses = {
-        at: analysis(*table)
-        for at, table in enumerate(tables)
-        if table is not None and table.shape[1] > 1
-    }
-    crossed = dict(zip(analyses, crossed_estimates(list(analyses.values())), strict=True))
-    made = []
-    for at, (arm, normal) in enumerate(found):
-        blank = Contrast(_blank(arm, normal, pairs[at]), arm.name, len(pairs[at]) >= arm.planned)
-        table = tables[at]
-        if table is None:
-            one = _from_scores(blank, pairs[at], sign)
-        elif at in crossed:
-            one = _from_estimate(blank, crossed[at], _note_crossed(arm, table))
-        else:
-            one = _from_examples(blank, table[0, 0] - table[1, 0], metric)
-        made.append(one)
-    return adjusted(made)
-
-
-def adjusted(made: Sequence[Contrast]) -> list[Contrast]:
-    """Holm's adjustment over all contrasts that have a p value."""
-    tested = [at for at, one in enumerate(made) if one.p_seeds is not None]
-    if not tested:
-        return list(made)
-    done = list(made)
-    for at, value in zip(tested, holm([made[at].p_seeds or 0.0 for at in tested]), strict=True):
-        comparison = made[at].comparison
-        gains = (comparison.difference or 0.0) > 0
-        comparison = replace(comparison, p_adjusted=value, better=gains and value <= ALPHA)
-        done[at] = replace(made[at], comparison=comparison)
-    return done
+    families = [_family(of, metric, sign) for of in _relatives(arms)]
+    found = tested_with_collapses(
+        [family.scores for family in families],
+        [family.collapsed for family in families],
+        _rounding(arms),
+    )
+    made, dealt = {}, {}
+    for family, row in zip(families, found, strict=True):
+        for at, tested in enumerate(row, start=1):
+            one = _contrast(family, at, tested, metric, sign, margin)
+            made[one.comparison.config_id], dealt[one.comparison.config_id] = one, tested.p_dealt
+    names = [arm.config_id for arm in arms if arm.config_id in made]
+    return _adjusted([made[name] for name in names], [dealt[name] for name in names])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -150,117 +138,138 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted_values
 
 
-def one_seed_contrast(blank: Contrast, counts: Discordance, note: str) -> Contrast:
-    """Fill in a contrast from one seed's discordant examples."""
-    low, high = counts.interval()
-    spread = max(counts.gained + counts.lost, 1) ** 0.5 / counts.n_examples
-    return _filled(
-        blank,
-        counts.difference,
-        (low, high),
-        counts.p,
-        note,
-        p_seeds=one_seed_p(counts.p),
-        error=spread * ONE_SEED_DISPERSION**0.5,
-    )
+def _adjusted(made: Sequence[Contrast], dealt: Sequence[float]) -> list[Contrast]:
+    """Holm's adjustment over all contrasts that have a p value, and whether each is better.
+
+    Args:
+        made: the contrasts.
+        dealt: p values of the further test that each has to pass; 0 where it need not.
+    """
+    tested = [at for at, one in enumerate(made) if one.estimate is not None]
+    p = holm([made[at].comparison.p or 0.0 for at in tested])
+    equal = holm([made[at].comparison.p_equivalent or 0.0 for at in tested])
+    done = list(made)
+    for at, first, same in zip(tested, p, equal, strict=True):
+        one = made[at].comparison
+        adjusted = max(first, dealt[at])
+        gains = (one.difference or 0.0) > 0
+        one = replace(
+            one,
+            p_adjusted=adjusted,
+            better=gains and adjusted <= ALPHA,
+            p_equivalent=None if one.p_equivalent is None else same,
+        )
+        done[at] = replace(made[at], comparison=one)
+    return done
 
 
-def _blank(arm: Arm, clean: Arm, pairs: Pairs) -> Comparison:
-    note = None if pairs else "no seed has finished in both arms"
-    return Comparison(
-        config_id=arm.config_id,
-        clean_id=clean.config_id,
-        n_seeds=len(pairs),
-        difference=None,
-        low=None,
-        high=None,
-        p=None,
-        p_adjusted=None,
-        better=False,
-        note=note,
-    )
+def _relatives(arms: Sequence[Arm]) -> list[tuple[Arm, ...]]:
+    """Each clean arm that has a configuration, with its configurations."""
+    made = []
+    for clean in (arm for arm in arms if arm.is_clean):
+        tried = [a for a in arms if not a.is_clean and a.clean_id == clean.config_id]
+        if tried:
+            made.append((clean, *tried))
+    return made
 
 
-def _values(pairs: Pairs, metric: str, sign: float) -> NDArray[np.float64] | None:
-    """Pseudo-values of both arms `(2, S, N)`, clean last; None where a prediction is missing."""
-    if not pairs or metric not in INFLUENCES:
-        return None
-    rows = []
-    for pair in pairs:
-        for run in pair:
-            if run.logits is None or run.labels is None:
-                return None
-            rows.append(sign * pseudo_values(metric, run.logits, run.labels))
-    return np.stack([rows[0::2], rows[1::2]])
+def _family(arms: tuple[Arm, ...], metric: str, sign: float) -> _Family:
+    for arm in arms[1:]:
+        paired(arm, arms[0])  # refuses a seed that stands twice
+    seeds = tuple(sorted({run.seed for arm in arms for run in arm.runs}))
+    places = {seed: at for at, seed in enumerate(seeds)}
+    scores = np.full((len(arms), len(seeds)), np.nan)
+    collapsed = np.zeros(scores.shape, dtype=bool)
+    for row, arm in enumerate(arms):
+        for run in arm.runs:
+            score = score_of(run, metric)
+            if score is not None:
+                scores[row, places[run.seed]] = sign * score
+                collapsed[row, places[run.seed]] = has_collapsed(run, score, metric, sign)
+    return _Family(arms, seeds, scores, collapsed)
 
 
-def _note_crossed(arm: Arm, table: NDArray[np.float64]) -> str | None:
-    if np.array_equal(*table):
-        return IDENTICAL
-    if table.shape[1] < arm.planned:
-        return f"{table.shape[1]} of {arm.planned} seeds"
-    return None
+def _rounding(arms: Sequence[Arm]) -> float:
+    """Variance that a score has from being a count of examples, by Sheppard's correction."""
+    labels = next((run.labels for arm in arms for run in arm.runs if run.labels is not None), None)
+    return 0.0 if labels is None else 1 / (12 * len(labels) ** 2)
 
 
-def _from_estimate(blank: Contrast, estimate: Estimate, note: str | None) -> Contrast:
-    return _filled(
-        blank,
-        estimate.mean,
-        estimate.interval(),
-        estimate.p,
-        note,
-        p_seeds=estimate.p,
-        error=estimate.error,
-        freedom=estimate.freedom,
-    )
-
-
-def _from_examples(blank: Contrast, row: NDArray[np.float64], metric: str) -> Contrast:
-    """One seed: McNemar for accuracy, else Student's t over the examples' pseudo-values."""
-    note = ONE_SEED if row.any() else f"{ONE_SEED}; {IDENTICAL}"
-    if metric == "accuracy":
-        counts = Discordance(int((row > 0).sum()), int((row < 0).sum()), len(row))
-        return one_seed_contrast(blank, counts, note)
-    error = max(float(row.std(ddof=1)), len(row) ** -0.5) / len(row) ** 0.5
-    estimate = Estimate(float(row.mean()), error, len(row) - 1.0)
-    one = _from_estimate(blank, estimate, note)
-    wider = error * ONE_SEED_DISPERSION**0.5
-    return replace(one, p_seeds=one_seed_p(estimate.p), error=wider)
-
-
-def _from_scores(blank: Contrast, pairs: Pairs, sign: float) -> Contrast:
-    """No predictions: Student's t over the seeds' differences, if there are two that differ."""
-    known = [
-        sign * (run.score - clean.score)
-        for run, clean in pairs
-        if run.score is not None and clean.score is not None
-    ]
-    if not known:
-        return blank
-    mean, spread = float(np.mean(known)), float(np.std(known))
-    comparison = replace(blank.comparison, difference=mean, n_seeds=len(known), note=SEEDS_ONLY)
-    if len(known) < 2 or spread < 1e-12:
-        why = "one seed" if len(known) < 2 else "no spread over seeds"
-        note = f"predictions missing and {why}: nothing can be tested"
-        return replace(blank, comparison=replace(comparison, note=note))
-    error = spread * math.sqrt(len(known) / (len(known) - 1) / len(known))
-    estimate = Estimate(mean, error, len(known) - 1.0)
-    return _from_estimate(replace(blank, comparison=comparison), estimate, SEEDS_ONLY)
-
-
-def _filled(
-    blank: Contrast,
-    difference: float,
-    interval: tuple[float, float],
-    p: float,
-    note: str | None,
-    *,
-    p_seeds: float,
-    error: float,
-    freedom: float = _MANY,
+def _contrast(
+    family: _Family,
+    row: int,
+    tested: Tested,
+    metric: str,
+    sign: float,
+    margin: float | None,
 ) -> Contrast:
-    low, high = interval
-    comparison = replace(
-        blank.comparison, difference=difference, low=low, high=high, p=p, note=note
+    """One configuration against its clean arm, before any adjustment."""
+    clean, arm, estimate = family.arms[0], family.arms[row], tested.estimate
+    paired_scores = family.scores[row] - family.scores[0]
+    known = paired_scores[~np.isnan(paired_scores)]
+    pairs = paired(arm, clean)
+    one = Comparison(
+        arm.config_id,
+        clean.config_id,
+        len(known),
+        float(known.mean()) if len(known) else None,
+        note=_note(arm, pairs, len(known)),
+        flips=flips_of(pairs),
+        collapsed=family.collapsed_seeds(row),
+        clean_collapsed=family.collapsed_seeds(0),
     )
-    return replace(blank, comparison=comparison, p_seeds=p_seeds, error=error, freedom=freedom)
+    values = paired_values(pairs, metric, sign)
+    if estimate is not None:
+        one = _over_seeds(one, estimate, values, margin)
+    elif len(known) > 1:
+        one = replace(one, note="no spread over seeds: nothing can be tested")
+    elif len(known) == 1 and values is not None:
+        found = one_seed_interval(values[0], metric)
+        one = replace(one, low=found.low, high=found.high)
+    if tested.whole is not None:
+        one = replace(one, whole=Interval(tested.whole.mean, *tested.whole.interval()))
+    return Contrast(one, arm.name, len(known) >= arm.planned, estimate)
+
+
+def _over_seeds(
+    one: Comparison, estimate: Estimate, values: Floats | None, margin: float | None
+) -> Comparison:
+    """Fill in what two seeds or more allow to say."""
+    low, high = estimate.interval()
+    others = None
+    if values is not None and values.shape[0] > 1:
+        wider = math.hypot(high - estimate.mean, reach_over_examples(values))
+        others = Interval(estimate.mean, estimate.mean - wider, estimate.mean + wider)
+    equivalent = None
+    if margin is not None:
+        equivalent = max(estimate.p_below(margin), estimate.p_above(-margin))
+    return replace(
+        one,
+        low=low,
+        high=high,
+        p=estimate.p,
+        other_examples=others,
+        gain_below=estimate.interval(0.9)[1],
+        p_equivalent=equivalent,
+    )
+
+
+def _note(arm: Arm, pairs: Sequence[tuple[Run, Run]], known: int) -> str | None:
+    """What a reader has to know of a comparison."""
+    if not pairs:
+        return "no seed has finished in both arms"
+    notes = [ONE_SEED] if known == 1 else []
+    if 1 < known < arm.planned:
+        notes.append(f"{known} of {arm.planned} seeds")
+    if all(_same_predictions(*pair) for pair in pairs):
+        notes.append(IDENTICAL)
+    return "; ".join(notes) or None
+
+
+def _same_predictions(run: Run, clean: Run) -> bool:
+    mine, theirs = run.logits, clean.logits
+    if mine is None or theirs is None or mine.shape != theirs.shape:
+        return False
+    if mine.ndim > 1 and mine.shape[1] > 1:
+        return bool((mine.argmax(axis=1) == theirs.argmax(axis=1)).all())
+    return np.array_equal(mine, theirs)

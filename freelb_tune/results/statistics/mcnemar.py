@@ -1,7 +1,7 @@
-"""Two runs on the same examples: the exact test of who is right more often, and its interval.
+"""Two runs on the same examples: who is right more often, and the exact interval of it.
 
 Room: results. Counts in, numbers out. With one seed there is no spread over seeds; what can be
-tested is whether these two models differ on examples like these.
+said is how these two models differ on examples like these.
 
 Reference:
     McNemar, Psychometrika 12, 1947: only the examples that one run gets right and the other wrong
@@ -11,9 +11,7 @@ Reference:
 
 from dataclasses import dataclass
 
-from freelb_tune.results.statistics.prior import ONE_SEED_DISPERSION
-
-__all__ = ["Discordance", "one_seed_p"]
+__all__ = ["Discordance"]
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,3 @@ class Discordance:
         share = binomtest(self.gained, discordant).proportion_ci(0.95, method="exact")
         scale = discordant / self.n_examples
         return float(2 * share.low - 1) * scale, float(2 * share.high - 1) * scale
-
-
-def one_seed_p(p: float) -> float:
-    """A p value over examples, widened for the spread over seeds that one seed cannot show.
-
-    The statistic is taken as normal and its variance as `ONE_SEED_DISPERSION` times larger, the
-    upper end of the stated prior, so that a lucky seed is not taken for a better setting.
-    """
-    from scipy.special import ndtr, ndtri
-
-    return min(1.0, float(2 * ndtr(ndtri(max(p, 1e-300) / 2) / ONE_SEED_DISPERSION**0.5)))

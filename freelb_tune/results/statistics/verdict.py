@@ -1,67 +1,39 @@
-"""What a search has shown, in one plain sentence and the footnotes that go with it.
+"""What a search has shown, in plain sentences, and the footnotes that go with them.
 
-Room: results. Arms in, a Verdict out; every sentence a table prints about significance is made
-here, and every number in it comes from `contrast.py`.
+Room: results. Arms in, a Verdict out; every sentence a table prints about luck is made here, and
+every number in it comes from `contrast.py` and `power.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from freelb_tune.errors import counted
 from freelb_tune.results.statistics.arms import Arm
 from freelb_tune.results.statistics.best_of import budget_sentence, optimism_sentence
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
+from freelb_tune.results.statistics.collapse import Collapses, collapses
+from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.contrast import (
     ALPHA,
     IDENTICAL,
     ONE_SEED,
-    SEEDS_ONLY,
     Contrast,
     contrasts,
 )
+from freelb_tune.results.statistics.power import MOST_SEEDS, Trial, seeds_for, smallest
+from freelb_tune.results.statistics.wording import POINTS, Unit
 
-__all__ = ["POINTS", "Unit", "verdict", "verdict_of"]
+__all__ = ["verdict", "verdict_of"]
 
-_POWER = 0.8
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How a difference is said.
-
-    Attributes:
-        factor: what a difference is multiplied by.
-        digits: after the point.
-        word: what it is counted in.
-    """
-
-    factor: float
-    digits: int
-    word: str
-
-    def size(self, value: float) -> str:
-        """Without a sign, with its word: "4.0 points"."""
-        return f"{value * self.factor:.{self.digits}f} {self.word}"
-
-    def signed(self, value: float | None) -> str:
-        """With its sign and no word: "+1.1"; nothing is ever minus zero."""
-        rounded = round((value or 0.0) * self.factor, self.digits) + 0.0
-        return f"{rounded:+.{self.digits}f}"
-
-    def by(self, comparison: Comparison) -> str:
-        """A difference with its interval."""
-        low, high = self.signed(comparison.low), self.signed(comparison.high)
-        word = f"{self.signed(comparison.difference)} {self.word}"
-        return f"{word} (95 % interval {low} to {high})"
-
-
-POINTS = Unit(100.0, 1, "points")
-"""Hundredths of a score that counts up to 1."""
+_FEW_SEEDS = 3
+_NAMED = 12  # most collapsed runs that a footnote names
 
 
 def verdict(
-    arms: Sequence[Arm], metric: str, better: Literal["higher", "lower"] = "higher"
+    arms: Sequence[Arm],
+    metric: str,
+    better: Literal["higher", "lower"] = "higher",
+    margin: float | None = None,
 ) -> Verdict:
     """Say what a search has shown.
 
@@ -69,6 +41,7 @@ def verdict(
         arms: all configurations in plan order, clean arms among them, with their finished runs.
         metric: the search metric.
         better: which way it counts.
+        margin: differences below this do not matter, as `contrasts` has it.
 
     Raises:
         FreeLBTuneError: as `contrasts`.
@@ -76,15 +49,28 @@ def verdict(
     silent = _why_silent(arms)
     if silent is not None:
         return Verdict(silent)
-    found = contrasts(arms, metric, better)
-    told = verdict_of(found, POINTS if better == "higher" else Unit(1.0, 4, metric))
+    found = contrasts(arms, metric, better, margin)
+    unit = POINTS if better == "higher" else Unit(1.0, 4, metric)
+    told = verdict_of(found, unit, margin, collapses(arms, metric, better))
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
     return Verdict(told.sentence, told.comparisons, told.better, footnotes)
 
 
-def verdict_of(found: Sequence[Contrast], unit: Unit = POINTS) -> Verdict:
-    """The sentence about contrasts that are adjusted already."""
+def verdict_of(
+    found: Sequence[Contrast],
+    unit: Unit = POINTS,
+    margin: float | None = None,
+    collapsed: Collapses | None = None,
+) -> Verdict:
+    """The sentences about contrasts that are adjusted already.
+
+    Args:
+        found: the contrasts.
+        unit: of their differences.
+        margin: what was tested for equivalence.
+        collapsed: the runs that collapsed; None where none did.
+    """
     comparisons = tuple(one.comparison for one in found)
     known = [one for one in found if one.comparison.difference is not None]
     if not known:
@@ -92,18 +78,18 @@ def verdict_of(found: Sequence[Contrast], unit: Unit = POINTS) -> Verdict:
             "No verdict: no seed has finished both in a configuration and in its clean arm.",
             comparisons,
         )
-    tested = [one for one in known if one.p_seeds is not None]
-    if not tested:
-        best = max(known, key=_place)
-        return Verdict(
-            "No verdict: without predictions and without a spread over seeds nothing can be "
-            f"tested. The best, {best.name}, is {unit.signed(best.comparison.difference)} "
-            f"{unit.word} against normal training.",
-            comparisons,
-        )
     better = frozenset(one.config_id for one in comparisons if one.better)
-    sentence = _better(tested, unit) if better else _not_better(tested, unit)
-    return Verdict(sentence, comparisons, better, tuple(_footnotes(tested, len(known))))
+    tested = [one for one in known if one.estimate is not None]
+    if not tested:
+        said = [_untested(known, unit)]
+    else:
+        said = [_better(tested, unit) if better else _not_better(tested, unit)]
+        said += [] if margin is None else [_equivalence(tested, margin, unit)]
+    footnotes = _footnotes(known, tested)
+    if collapsed is not None:
+        said.append(_collapsed(collapsed, tested, unit))
+        footnotes += _collapsed_runs(collapsed, unit)
+    return Verdict(" ".join(said), comparisons, better, tuple(footnotes))
 
 
 def _why_silent(arms: Sequence[Arm]) -> str | None:
@@ -128,6 +114,18 @@ def _place(one: Contrast) -> tuple[bool, float, str]:
     return one.is_complete, one.comparison.difference or 0.0, one.name
 
 
+def _untested(known: Sequence[Contrast], unit: Unit) -> str:
+    """Where no two seeds can be compared, or no two of them differ."""
+    best = max(known, key=_place)
+    against = f"The best, {best.name}, is {unit.by(best.comparison)} against normal training."
+    if max(one.comparison.n_seeds for one in known) == 1:
+        return f"One seed: cannot be told from luck. {against}"
+    return (
+        "No verdict: without predictions and without a spread over seeds nothing can be tested. "
+        f"{against}"
+    )
+
+
 def _better(tested: Sequence[Contrast], unit: Unit) -> str:
     winners = [one for one in tested if one.comparison.better]
     best = max(winners, key=_place)
@@ -142,13 +140,15 @@ def _better(tested: Sequence[Contrast], unit: Unit) -> str:
 
 def _not_better(tested: Sequence[Contrast], unit: Unit) -> str:
     best, worse = max(tested, key=_place), _worse(tested, unit)
-    claim = "better than" if worse else "distinguishable from"
     if len(tested) == 1 and worse:
-        return f"{worse.strip()}"
+        return worse.strip()
+    seeds = best.comparison.n_seeds
+    start = "No setting is" if seeds > _FEW_SEEDS else f"After {seeds} seeds no setting is"
+    claim = "better than" if worse else "distinguishable from"
+    gain = max(max(one.comparison.gain_below or 0.0 for one in tested), 0.0)
     return (
-        f"No setting is {claim} normal training: the best, {best.name}, is "
-        f"{unit.by(best.comparison)}.{worse} "
-        f"A difference of {unit.size(_detectable(tested))} or more would have been seen."
+        f"{start} {claim} normal training: the best, {best.name}, is {unit.by(best.comparison)}."
+        f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit)}"
     )
 
 
@@ -168,40 +168,104 @@ def _worse(tested: Sequence[Contrast], unit: Unit) -> str:
     return f" {len(losers)} of {len(tested)} are worse; the worst, {worst.name}, {by}."
 
 
-def _detectable(tested: Sequence[Contrast]) -> float:
-    """The true difference that the middle configuration would have shown in 80 of 100 searches."""
-    from scipy.special import stdtrit
+def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit) -> str:
+    """What would have been seen at the spread that this search shows, and what it would take."""
+    errors = [
+        one.estimate.error * (one.comparison.n_seeds / 2) ** 0.5
+        for one in tested
+        if one.estimate is not None
+    ]
+    plan = Trial(len(tested), int(median(one.comparison.n_seeds for one in tested)), median(errors))
+    sentence = f"A difference of {unit.size(smallest(plan) or 0.0)} or more would have been seen"
+    found, seeds = best.comparison.difference or 0.0, best.comparison.n_seeds
+    if seeds > _FEW_SEEDS or found <= 0:
+        return f"{sentence}."
+    needed = seeds_for(plan, found)
+    many = f"more than {MOST_SEEDS:,}" if needed is None else f"about {needed:,}"
+    return f"{sentence}; to tell {unit.signed(found)} from luck takes {many} seeds of each."
 
-    def reach(one: Contrast) -> float:
-        assert one.error is not None
-        needed = float(stdtrit(one.freedom, 1 - ALPHA / 2 / len(tested)))
-        return (needed + float(stdtrit(one.freedom, _POWER))) * one.error
 
-    return median(reach(one) for one in tested)
+def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit) -> str:
+    """Whether settings are within the margin of normal training."""
+    within = unit.size(margin)
+    raw = [
+        max(one.estimate.p_below(margin), one.estimate.p_above(-margin))
+        for one in tested
+        if one.estimate is not None
+    ]
+    if max(raw) <= ALPHA:  # all at once: each test at 5 %, as all have to pass
+        those = "It is" if len(tested) == 1 else f"All {len(tested)} settings are"
+        return f"{those} within {within} of normal training (two one-sided tests, 95 %)."
+    count = sum((one.comparison.p_equivalent or 1.0) <= ALPHA for one in tested)
+    if count:
+        return (
+            f"{count} of {len(tested)} settings are within {within} of normal training (two "
+            "one-sided tests, Holm, 95 %)."
+        )
+    return f"That any setting is within {within} of normal training is not shown."
 
 
-def _footnotes(tested: Sequence[Contrast], known: int) -> list[str]:
-    notes = [one.comparison.note or "" for one in tested]
+def _collapsed(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> str:
+    """How many runs of which arm collapsed, and the difference among the others."""
+    counts = [f"{len(arm.runs)} of {arm.of} of {arm.name}" for arm in collapsed.arms if arm.runs]
+    constant = unit.number(collapsed.constant)
+    said = f"Collapsed, no better than always giving one answer ({constant}): {', '.join(counts)}."
+    whole = [one for one in tested if one.comparison.whole is not None]
+    if not whole:
+        return said
+
+    def place(one: Contrast) -> tuple[float, str]:
+        assert one.comparison.whole is not None
+        return one.comparison.whole.difference, one.name
+
+    best = max(whole, key=place)
+    assert best.comparison.whole is not None
+    interval = best.comparison.whole
+    return (
+        f"{said} Among whole runs the best, {best.name}, is {unit.signed(interval.difference)} "
+        f"{unit.word} (95 % interval over seeds {unit.ends(interval)})."
+    )
+
+
+def _collapsed_runs(collapsed: Collapses, unit: Unit) -> list[str]:
+    """Which runs collapsed, and what is asked of a claim."""
+    runs = [
+        f"{arm.name}, seed {seed} ({unit.number(score)})"
+        for arm in collapsed.arms
+        for seed, score in arm.runs
+    ]
+    more = f"; and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+    return [
+        f"Collapsed: {'; '.join(runs[:_NAMED])}{more}.",
+        "Where a run has collapsed, a claim also needs the agreement of a test that deals the "
+        "scores out again within each seed; adjusted p is the larger of the two.",
+    ]
+
+
+def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[str]:
+    notes = [one.comparison.note or "" for one in known]
     lines = []
     if any(note.startswith(ONE_SEED) for note in notes):
         lines.append(
-            "One seed: intervals and p are over examples only; adjusted p also allows for the "
-            "spread over seeds that RTE is known to have, since one seed shows none."
+            "One seed: how far another seed would move these numbers is not known, so nothing is "
+            "tested; intervals are of these two models on other examples."
         )
-    if any(note.startswith(SEEDS_ONLY) for note in notes):
+    if tested:
         lines.append(
-            "Predictions are missing: intervals are over seeds only and speak of these dev "
-            "examples, not of others."
+            "Intervals are over seeds, on these dev examples, each by itself; table.json has those "
+            "for other examples, too."
         )
-    same = [one.name for one in tested if IDENTICAL in (one.comparison.note or "")]
+    if any(one.comparison.other_examples is None for one in tested):
+        lines.append("Predictions are missing: nothing is said about other examples.")
+    same = [one.name for one in known if IDENTICAL in (one.comparison.note or "")]
     if same:
         lines.append(
             f"Identical to normal training on every example: {'; '.join(same)}. Is the "
             "perturbation active?"
         )
-    if known > 1:
+    if len(tested) > 1:
         lines.append(
-            f"Adjusted p: Holm over {len(tested)} configurations; 'would have been seen' means "
-            "with 80 % power after that adjustment."
+            f"Adjusted p: Holm over {counted(len(tested), 'configuration')}; 'would have been "
+            "seen' means with 80 % power after that adjustment."
         )
     return lines

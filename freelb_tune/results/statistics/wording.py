@@ -1,0 +1,60 @@
+"""How a difference is said: its unit, its sign, its intervals.
+
+Room: results. Numbers in, words out.
+"""
+
+from dataclasses import dataclass
+
+from freelb_tune.results.statistics.comparison import Comparison, Interval
+from freelb_tune.results.statistics.contrast import ONE_SEED
+
+__all__ = ["POINTS", "Unit"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a difference is said.
+
+    Attributes:
+        factor: what a difference is multiplied by.
+        digits: after the point.
+        word: what it is counted in.
+    """
+
+    factor: float
+    digits: int
+    word: str
+
+    def number(self, value: float) -> str:
+        """A value without its word: "52.7"."""
+        return f"{value * self.factor:.{self.digits}f}"
+
+    def size(self, value: float) -> str:
+        """Without a sign, with its word: "4.0 points"."""
+        return f"{self.number(value)} {self.word}"
+
+    def signed(self, value: float | None) -> str:
+        """With its sign and no word: "+1.1"; nothing is ever minus zero."""
+        rounded = round((value or 0.0) * self.factor, self.digits) + 0.0
+        return f"{rounded:+.{self.digits}f}"
+
+    def ends(self, interval: Interval) -> str:
+        """The ends of an interval: "-0.4 to +2.6"."""
+        return f"{self.signed(interval.low)} to {self.signed(interval.high)}"
+
+    def by(self, one: Comparison) -> str:
+        """A difference with its intervals, and what they are of."""
+        word = f"{self.signed(one.difference)} {self.word}"
+        if one.low is None or one.high is None:
+            return word
+        own = self.ends(Interval(one.difference or 0.0, one.low, one.high))
+        if one.note is not None and one.note.startswith(ONE_SEED):
+            return f"{word} (95 % interval of these two models on other examples {own})"
+        others = (
+            f"; on other examples {self.ends(one.other_examples)}" if one.other_examples else ""
+        )
+        return f"{word} (95 % interval over seeds {own}{others})"
+
+
+POINTS = Unit(100.0, 1, "points")
+"""Hundredths of a score that counts up to 1."""
