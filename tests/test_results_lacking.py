@@ -8,7 +8,7 @@ from store_fixtures import Search, cell
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
-from freelb_tune.results.analysis import judge
+from freelb_tune.results.analysis import analyse, judge
 from freelb_tune.store import load_store
 
 
@@ -48,7 +48,7 @@ def test_one_seed_has_no_spread_and_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,)))
     assert "One seed (1): nothing here tells how much a seed alone moves these numbers." in text
     assert "One seed: cannot be told from luck. The best, adv_lr 0.1, bsz 16, is +4.0" in text
-    assert judge(load_store(tmp_path)).better == frozenset()
+    assert analyse(load_store(tmp_path)).verdict.better == frozenset()
 
 
 def test_where_predictions_are_missing_seeds_are_compared_and_that_is_said(tmp_path):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from freelb_tune.results.analysis import arms_of
 from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.tables.metric import measure_of
+from freelb_tune.results.tables.table import build_table
 from freelb_tune.store import CellState, load_store
 
 __all__ = ["REGIMES", "RealRuns", "load_runs"]
@@ -125,7 +125,8 @@ def pack(folder: Path) -> None:
 
 def _pack(folder: Path, name: str) -> None:
     store = load_store(folder)
-    arms = arms_of(store)
+    table = build_table(store)
+    arms = arms_of(store, table)
     common = sorted(set.intersection(*({run.seed for run in arm.runs} for arm in arms)))
     rows = [[_predicted(arm, seed) for seed in common] for arm in arms]
     labels = arms[0].runs[0].labels
@@ -133,7 +134,7 @@ def _pack(folder: Path, name: str) -> None:
     is_class = store.task != "stsb"
     np.savez_compressed(
         LIBRARY / f"{name}.npz",
-        metric=measure_of(store).name,
+        metric=table.measure.name,
         arms=[arm.name for arm in arms],
         seeds=common,
         predicted=np.array(rows, dtype=np.uint8 if is_class else np.float16),
