@@ -213,7 +213,7 @@ def test_results_of_a_running_search_are_frames_with_right_types(stored):
         0.1,
     ]
     assert results.ranking["best_epoch_mean"].iloc[0] == pytest.approx(0.75)
-    assert results.table["Best accuracy (bsz=16)"].iloc[0] == pytest.approx(0.75)
+    assert results.table["Best accuracy (batch size=16)"].iloc[0] == pytest.approx(0.75)
     assert results.verdict.sentence in repr(results)
     assert "3 cells: 2 done, 1 waiting" in results._repr_html_()
     assert results.report().read_text("utf-8").startswith("<!doctype html>")

@@ -238,7 +238,7 @@ def test_a_terminal_gets_the_table_in_the_letters_it_has(tmp_path, encoding, sig
         env={**os.environ, "PYTHONIOENCODING": encoding},
     )
     assert done.returncode == 0, done.stderr
-    assert b"is 65.00 " + sign + b" 7.07 (bsz=16, n=2)" in done.stdout
+    assert b"is 65.00 " + sign + b" 7.07 (batch size=16, n=2)" in done.stdout
     assert "±" in (tmp_path / "table.md").read_text("utf-8")
 
 

@@ -34,10 +34,12 @@ def test_markdown_has_the_readmes_form(table):
     lines = to_markdown(table).splitlines()
     assert lines[0] == "# rte_grid: accuracy on RTE"
     assert lines[2] == (
-        "Under normal training, the accuracy on RTE is 60.00 (bsz=16) and 65.00 (bsz=32)."
+        "Under normal training, the accuracy on RTE is 60.00 (batch size=16) and 65.00 "
+        "(batch size=32)."
     )
     assert lines[4:10] == [
-        "| adv_lr | init_mag | max_norm | Best accuracy (bsz=16) | Best accuracy (bsz=32) |",
+        "| adv_lr | init_mag | max_norm "
+        "| Best accuracy (batch size=16) | Best accuracy (batch size=32) |",
         "| :--- | :--- | :--- | ---: | ---: |",
         "| 0.05 | 0.1 | 0.1 | **61.00** | **66.00** |",
         "| 0.1 | 0.1 | 0.1 | **62.00** | **67.00** |",
@@ -84,11 +86,11 @@ def test_latex_escapes_what_latex_reads(search, tmp_path):
 def test_the_tables_csv_holds_numbers_in_the_tables_own_form(table):
     frame = pd.read_csv(io.StringIO(to_table_csv(table)))
     assert frame["adv_lr"].tolist() == [0.05, 0.1, 0.05, 0.1]
-    assert frame["Best accuracy (bsz=16)"].tolist()[:2] == [61.0, 62.0]
-    assert frame["normal training (bsz=32)"].tolist() == [65.0] * 4
-    assert frame["bold (bsz=32)"].tolist() == [True] * 4
-    assert frame["n (bsz=16)"].tolist() == [1, 1, 0, 1]
-    assert frame["notes (bsz=16)"].tolist()[2] == "failed"
+    assert frame["Best accuracy (batch size=16)"].tolist()[:2] == [61.0, 62.0]
+    assert frame["normal training (batch size=32)"].tolist() == [65.0] * 4
+    assert frame["bold (batch size=32)"].tolist() == [True] * 4
+    assert frame["n (batch size=16)"].tolist() == [1, 1, 0, 1]
+    assert frame["notes (batch size=16)"].tolist()[2] == "failed"
 
 
 def test_the_tables_json_holds_everything(table):

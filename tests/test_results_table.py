@@ -51,7 +51,10 @@ def one_row(*pairs):
 
 def test_the_readmes_table_comes_out_as_in_the_readme(tmp_path):
     table = table_of(paragen(), tmp_path)
-    said = "Under normal training, the accuracy on RTE is 80.14 (bsz=16) and 80.51 (bsz=32)."
+    said = (
+        "Under normal training, the accuracy on RTE is 80.14 (batch size=16) and 80.51 "
+        "(batch size=32)."
+    )
     assert baseline_sentence(table) == said
     assert [[value.text for value in row.settings] for row in table.rows] == [
         ["0.05", "0.1", "0.1"],
@@ -179,7 +182,7 @@ def test_a_search_in_which_everything_failed_has_a_table_that_says_so(tmp_path):
         "0 of 10 cells done, 10 diverged; there is nothing to compare; trials.csv says why cells "
         "failed."
     )
-    assert "is diverged (bsz=16) and diverged (bsz=32)." in baseline_sentence(table)
+    assert "is diverged (batch size=16) and diverged (batch size=32)." in baseline_sentence(table)
 
 
 def test_a_search_under_way_says_how_far_it_is(tmp_path):
@@ -226,7 +229,7 @@ def test_a_setting_that_goes_with_the_column_needs_no_row(tmp_path):
     table = table_of(Search(cells), tmp_path)
     assert len(table.rows) == 4
     assert table.layout.tied == ("trainer.max_steps",)
-    assert "Goes with bsz: max_steps." in footnotes(table)
+    assert "Goes with batch size: max_steps." in footnotes(table)
 
 
 def test_a_setting_that_the_space_ties_to_the_column_needs_no_row(tmp_path):

@@ -10,11 +10,11 @@ from rich.console import Console
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.labels import cell_labels
 from freelb_tune.search.driver.ledger import Outputs
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.ray_tune.share import Share, find_share
 from freelb_tune.space import Cell, ResourcesConfig
+from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import CellState
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
-from freelb_tune.results.tables.axes import short_name, shown
+from freelb_tune.results.tables.axes import settings_text
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Table, build_table, with_verdict
@@ -72,8 +72,6 @@ def _run(result: CellResult, select: Select, measure: Measure) -> Run:
 
 
 def _name(config: Configuration, table: Table) -> str:
-    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, bsz 16`."""
-    values = [(short_name(name), shown(config, name)) for name in table.rank_names]
-    said = [f"{name} {value.text}" for name, value in values if value.applies]
     start = ["normal training"] if config.arm == "clean" else []
-    return ", ".join([*start, *said]) or "the adversarial arm"
+    said = settings_text(config, table.rank_names)
+    return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"

@@ -6,10 +6,11 @@ Room: results. plotly loads on use.
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from freelb_tune.results.tables.axes import Shown, short_name
+from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.sentences import baseline_sentence, footnotes, title
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.tuning import Choosing, Pair
+from freelb_tune.space.naming import short_name
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

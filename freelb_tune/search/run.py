@@ -15,13 +15,13 @@ from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.interruption import Interruption
-from freelb_tune.search.driver.labels import cell_labels
 from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Plan, Space, digest
+from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import (
     FORMAT,
     CellState,

@@ -3,14 +3,14 @@
 Room: space. Plain text, as a table of ten thousand rows must come at once.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from freelb_tune.errors import counted
-from freelb_tune.space.cell import Cell, Value
+from freelb_tune.space.naming import own_settings, short_name, told_apart, value_text
 from freelb_tune.space.planning import Plan
 from freelb_tune.space.reading import Space
+from freelb_tune.space.values import Value
 
 __all__ = ["list_plan"]
 
@@ -23,34 +23,19 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
         plan: its cells.
         known: the state of the cells that the results folder knows, by id.
     """
-    varying, fixed = _varying(plan.cells)
-    rows = [["cell", "arm", *(name.partition(".")[2] for name in varying), "seed", "state"]]
+    varying = told_apart(plan.cells)
+    rows = [["cell", "arm", *map(short_name, varying), "seed", "state"]]
+    fixed: dict[str, Value] = {}
     for cell in plan.cells:
-        values = [_text(cell.settings[n]) if n in cell.settings else "-" for n in varying]
+        own = own_settings(cell)
+        values = [value_text(own[name]) if name in own else "-" for name in varying]
         rows.append([cell.id, cell.arm, *values, str(cell.seed), known.get(cell.id, "new")])
+        fixed = {**own, **fixed}
     lines = _columns(rows)
-    settled = ", ".join(f"{name} {_text(value)}" for name, value in fixed.items())
+    settled = ", ".join(f"{n} {value_text(v)}" for n, v in fixed.items() if n not in varying)
     return "\n".join(
         [*lines, "", f"the same in all cells: {settled}", *_counts(space, plan, known)]
     )
-
-
-def _varying(cells: Sequence[Cell]) -> tuple[list[str], dict[str, Value]]:
-    """Names of the settings that differ between cells, and those that do not with their value.
-
-    A setting that only the clean arm lacks does not vary.
-    """
-    first: dict[str, Value] = {}
-    differ: set[str] = set()
-    configs = {cell.config_id: cell.settings for cell in cells}
-    for settings in configs.values():
-        for name, value in settings.items():
-            if name == "adversary.method" and value == "none":
-                continue
-            if first.setdefault(name, value) != value:
-                differ.add(name)
-    varying = [name for name in first if name in differ]
-    return varying, {name: value for name, value in first.items() if name not in differ}
 
 
 def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
@@ -82,11 +67,3 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-
-
-def _text(value: Value) -> str:
-    if value is None:
-        return "none"
-    if type(value) in (int, float):
-        return repr(value)
-    return value if isinstance(value, str) else json.dumps(value)

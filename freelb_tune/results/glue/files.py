@@ -9,13 +9,13 @@ from freelb_tune.results.glue.published import UNSTATED, Figure
 from freelb_tune.results.glue.table import Chosen, GlueRow, GlueTable
 from freelb_tune.results.glue.text import (
     average_label,
+    chosen_settings,
     glue_notes,
     glue_title,
     metric_label,
     print_figures,
     print_glue,
     reference,
-    settings_text,
 )
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.latex import latex_table
@@ -104,7 +104,7 @@ def _numbers(chosen: Chosen | None, place: int, row: GlueRow) -> list[object]:
         config.finished,
         config.planned,
         chosen.tried,
-        settings_text(chosen, row) or None,
+        chosen_settings(chosen, row) or None,
     ]
 
 

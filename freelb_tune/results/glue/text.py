@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from freelb_tune.results.glue.published import UNSTATED, Figure
 from freelb_tune.results.glue.table import CONTROLS, Average, Chosen, GlueRow, GlueTable
-from freelb_tune.results.tables.axes import short_name, shown
+from freelb_tune.results.tables.axes import settings_text
 from freelb_tune.results.tables.configuration import Spread
 from freelb_tune.results.tables.grid import Grid, Text
 from freelb_tune.results.tables.sentences import entry_notes, limits, progress
@@ -17,17 +17,18 @@ from freelb_tune.tasks import GLUE, Task
 
 __all__ = [
     "average_label",
+    "chosen_settings",
     "glue_notes",
     "glue_title",
     "metric_label",
     "print_figures",
     "print_glue",
     "reference",
-    "settings_text",
 ]
 
 _METRICS = {"matthews": "Matthews", "f1": "F1", "pearson": "Pearson", "spearman": "Spearman"}
 _LACKING = {CellState.WAITING, CellState.RUNNING, CellState.FAILED, CellState.DIVERGED}
+_ELSEWHERE = ("adversary.method", "model.name", "task")  # said in places of their own
 _OMITTED = ", ".join(task.title for task in GLUE if task.glue and task.glue.is_omitted)
 
 
@@ -97,12 +98,10 @@ def print_figures(table: GlueTable) -> Grid:
     return Grid(header, tuple(rows), 5)
 
 
-def settings_text(chosen: Chosen, row: GlueRow) -> str:
-    """The settings that tell a configuration from the others: `freelb: adv_lr 0.1, bsz 16`."""
+def chosen_settings(chosen: Chosen, row: GlueRow) -> str:
+    """What tells a configuration from the others: `freelb: adv_lr 0.1, batch size 16`."""
     config = chosen.config
-    names = [n for n in row.table.rank_names if n not in ("adversary.method", "model.name")]
-    values = [(short_name(name), shown(config, name)) for name in names if name != "task"]
-    said = ", ".join(f"{name} {value.text}" for name, value in values if value.applies)
+    said = settings_text(config, [n for n in row.table.rank_names if n not in _ELSEWHERE])
     method = "" if config.arm == "clean" else str(config.settings.get("adversary.method", ""))
     return ": ".join(filter(None, [method, said]))
 
@@ -205,7 +204,7 @@ def _chosen_text(chosen: Chosen | None, row: GlueRow) -> str:
     if chosen is None:
         return "-"
     of = f"best of {chosen.tried}" if chosen.tried > 1 else ""
-    return "; ".join(filter(None, [settings_text(chosen, row), of])) or "-"
+    return "; ".join(filter(None, [chosen_settings(chosen, row), of])) or "-"
 
 
 def _result(chosen: Chosen | None, row: GlueRow) -> str:

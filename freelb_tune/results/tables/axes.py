@@ -5,19 +5,18 @@ nor columns is added to the rows, unless it goes with the column.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from freelb_tune.results.tables.configuration import Configuration, Select
-from freelb_tune.space.cell import Value
+from freelb_tune.space.naming import by_section, differing, short_name, value_text
 from freelb_tune.space.sections import TableConfig
+from freelb_tune.space.values import Value
 
-__all__ = ["Bold", "Layout", "Shown", "layout_of", "short_name", "shown"]
+__all__ = ["Bold", "Layout", "Shown", "layout_of", "settings_text", "shown"]
 
 Bold = Literal["at_least_baseline", "best", "significant", "none"]
-_SHORT = {"trainer.per_device_train_batch_size": "bsz"}
-_SECTIONS = ("adversary", "trainer", "model", "data", "run")
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,7 @@ class Shown:
     @property
     def text(self) -> str:
         """How it is printed."""
-        if not self.applies:
-            return "-"
-        if self.value is None:
-            return "none"
-        return self.value if isinstance(self.value, str) else json.dumps(self.value)
+        return value_text(self.value) if self.applies else "-"
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     columns = _resolve(table["columns"], names) if table.get("columns") else None
     resolved = dict.fromkeys(_resolve(name, names) for name in table.get("rows") or ())
     asked = tuple(name for name in resolved if name != columns)
-    varying = [name for name in _in_sections(names) if len(_values(configs, name)) > 1]
+    varying = differing((config.settings for config in configs), absence=True)
     ties = [{_resolve(name, names) for name in group} for group in space.get("tie") or ()]
     tied = tuple(
         name
@@ -101,19 +96,17 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     )
 
 
-def short_name(name: str) -> str:
-    """A setting as printed: `adv_lr` for `adversary.adv_lr`, `bsz` for the batch size."""
-    section, _, rest = name.partition(".")
-    if name in _SHORT:
-        return _SHORT[name]
-    return rest if section in ("adversary", "trainer") and rest else name
-
-
 def shown(config: Configuration, name: str) -> Shown:
     """A setting as a configuration has it."""
     if name not in config.settings or name in _inert(config.settings):
         return Shown(None, applies=False)
     return Shown(config.settings[name])
+
+
+def settings_text(config: Configuration, names: Iterable[str]) -> str:
+    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, batch size 16`."""
+    told = ((short_name(name), shown(config, name)) for name in names)
+    return ", ".join(f"{name} {value.text}" for name, value in told if value.applies)
 
 
 def _inert(settings: Mapping[str, Value]) -> frozenset[str]:
@@ -127,14 +120,8 @@ def _resolve(name: str, names: Sequence[str]) -> str:
     """The dotted name that a table's section means; the name itself if no cell has it."""
     if name in names:
         return name
-    matches = [each for each in names if name in (each.partition(".")[2], _SHORT.get(each))]
-    return next(iter(_in_sections(matches)), name)
-
-
-def _in_sections(names: Sequence[str]) -> list[str]:
-    """The adversary's settings first, then the trainer's, and so on; else in the given order."""
-    known = {section: place for place, section in enumerate(_SECTIONS)}
-    return sorted(names, key=lambda name: known.get(name.partition(".")[0], len(known)))
+    matches = [each for each in names if name in (each.partition(".")[2], short_name(each))]
+    return next(iter(by_section(matches)), name)
 
 
 def _values(configs: Sequence[Configuration], name: str) -> set[str]:

@@ -6,12 +6,12 @@ Room: results.
 from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparison import Comparison
-from freelb_tune.results.tables.axes import short_name
 from freelb_tune.results.tables.configuration import Configuration, Spread
 from freelb_tune.results.tables.cost import Cost
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.sentences import column_heading, entry_text
 from freelb_tune.results.tables.table import Entry, Ranked, Table
+from freelb_tune.space.naming import short_name
 
 __all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table"]
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from freelb_tune.errors import counted
-from freelb_tune.results.tables.axes import Shown, short_name, shown
+from freelb_tune.results.tables.axes import Shown, shown
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
+from freelb_tune.space.naming import short_name
 from freelb_tune.store import CellState
 
 __all__ = [
@@ -34,13 +35,13 @@ def title(table: Table) -> str:
 
 
 def column_label(table: Table, value: Shown) -> str:
-    """What tells a column from the others: `bsz=16`; empty without a column setting."""
+    """What tells a column from the others: `batch size=16`; empty without a column setting."""
     name = table.layout.columns
     return "" if name is None else f"{short_name(name)}={value.text}"
 
 
 def column_heading(table: Table, value: Shown, what: str | None = None) -> str:
-    """A column's heading: `Best accuracy (bsz=16)`."""
+    """A column's heading: `Best accuracy (batch size=16)`."""
     epoch = "Best" if table.layout.select == "best_epoch" else "Last"
     label = column_label(table, value)
     return f"{what or f'{epoch} {table.measure.name}'}{f' ({label})' if label else ''}"
@@ -73,7 +74,7 @@ def _telling(configs: Sequence[Configuration]) -> list[str]:
 
 
 def _baseline(config: Configuration, names: Sequence[str], table: Table) -> str:
-    """One clean arm: `80.14 ± 0.53 (bsz=16, n=2)`."""
+    """One clean arm: `80.14 ± 0.53 (batch size=16, n=2)`."""
     labels = [f"{short_name(name)}={shown(config, name).text}" for name in names]
     number = _number(config, table.layout.select, table.measure)
     notes, stops = _notes(config), _stops(config, table)

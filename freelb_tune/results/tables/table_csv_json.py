@@ -8,7 +8,6 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from freelb_tune.results.tables.axes import short_name
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.grid import cost_headings
 from freelb_tune.results.tables.sentences import (
@@ -20,6 +19,7 @@ from freelb_tune.results.tables.sentences import (
     title,
 )
 from freelb_tune.results.tables.table import Entry, Ranked, Table
+from freelb_tune.space.naming import short_name
 
 __all__ = ["to_json", "to_table_csv"]
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from freelb_tune.results.tables.axes import Shown, short_name
+from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.grid import Grid, Text
 from freelb_tune.results.tables.table import Table
+from freelb_tune.space.naming import short_name
 
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing, Pair

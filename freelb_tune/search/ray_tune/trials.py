@@ -14,7 +14,6 @@ from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
-from freelb_tune.search.driver.labels import trial_namer
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
 from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
@@ -22,6 +21,7 @@ from freelb_tune.search.ray_tune.default_work import default_work
 from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
 from freelb_tune.space import Space
+from freelb_tune.space.naming import trial_namer
 from freelb_tune.store import CellState, write_environment
 
 __all__ = ["run_trials"]
