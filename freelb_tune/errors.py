@@ -7,7 +7,7 @@ message and leaves with status 2. Any other exception is a fault of ours and kee
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DivergedError", "FreeLBTuneError", "counted", "unknown_name"]
+__all__ = ["DamagedError", "DivergedError", "FreeLBTuneError", "counted", "unknown_name"]
 
 
 class FreeLBTuneError(Exception):
@@ -16,6 +16,10 @@ class FreeLBTuneError(Exception):
 
 class DivergedError(FreeLBTuneError):
     """A trial's loss or score is not a finite number; it ends and is recorded as diverged."""
+
+
+class DamagedError(FreeLBTuneError):
+    """What a file of a results folder holds is not whole, or not as we write it."""
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -56,7 +56,8 @@ def write_search(folder, task, runs, *, space="", **facts):
                 continue
             if state in ("dropped", "spared"):
                 left = {"dropped": {}, "spared": {}, state: {cell.id: "the race went on"}}
-                journal.append("decided", race="r", **left)
+                round_ = {"round": 2, "contenders": [], "failed": [], "over": True}
+                journal.append("decided", race="r", **round_, **left)
                 continue
             journal.append("started", cell_id=cell.id, at=utc_now())
             log = EpochLog(cell_folder(folder, cell.id) / "epochs.jsonl")

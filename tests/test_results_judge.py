@@ -8,7 +8,7 @@ from freelb_tune.store import load_store
 
 def arms(folder):
     store = load_store(folder)
-    return arms_of(store, build_table(store))
+    return arms_of(store, build_table(store), [])
 
 
 LABELS = np.arange(100) % 2

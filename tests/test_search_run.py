@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,3 +321,24 @@ def test_a_second_run_on_the_folder_is_refused_with_the_firsts_pid(tmp_path):
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def test_cells_whose_logs_are_damaged_are_trained_again_to_the_same_tables(tmp_path, uninterrupted):
+    base = Path(shutil.copytree(uninterrupted, tmp_path / "copy"))
+    results = base / "results"
+    before = {name: (results / name).read_bytes() for name in ("table.md", "table.csv")}
+    whole = trials_csv(base)
+    ids = [each.cell.id for each in load_store(results).cells]
+    logs = [results / "cells" / cell_id / "epochs.jsonl" for cell_id in ids]
+    logs[0].write_bytes(logs[0].read_bytes()[5:])  # a torn first line
+    logs[1].write_bytes(logs[1].read_bytes()[:-5])  # a torn last one, of a cell that was over
+    logs[2].unlink()
+    damaged = [each.damage is not None for each in load_store(results).cells]
+    assert damaged == [True, True, True, False]
+    assert search(base).ran == 3
+    assert [trained(base, cell_id).count(1) for cell_id in ids] == [2, 2, 2, 1]
+    assert {name: (results / name).read_bytes() for name in before} == before
+    assert trials_csv(base) == whole
+    assert [(log.parent / "epochs.damaged.jsonl").exists() for log in logs] == [
+        True, True, False, False
+    ]  # fmt: skip

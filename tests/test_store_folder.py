@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from store_fixtures import SPACE, Search, cell, epoch, grid, plan
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.store import (
     CellState,
     EpochLog,
@@ -143,8 +143,7 @@ def test_states_follow_the_journal(tmp_path):
     ]
     assert (store.name, store.task, store.seeds) == ("rte_grid", "rte", tuple(range(7)))
     assert store.space["table"]["rows"] == ["adv_lr", "init_mag", "max_norm"]
-    assert store.get(done.id).cell == done
-    assert store.get("unknown") is None
+    assert store.known[done.id].cell == done
 
 
 def test_a_later_plan_orders_the_cells_and_keeps_the_rest_aside(tmp_path):
@@ -185,7 +184,7 @@ def test_predictions_are_read_by_epoch(tmp_path):
     assert result.predictions("last")[1].tolist() == [0, 1, 2]
     assert result.predictions("last", set="mismatched") is None
     (home / "epoch_0002.npz").write_bytes(b"PK torn")
-    with pytest.raises(FreeLBTuneError, match=r"epoch_0002\.npz: is damaged"):
+    with pytest.raises(DamagedError, match=r"epoch_0002\.npz: is damaged"):
         result.predictions("last")
 
 

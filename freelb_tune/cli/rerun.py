@@ -14,6 +14,7 @@ from freelb_tune.cli.options import Folder, Plugins
 from freelb_tune.errors import FreeLBTuneError
 
 if TYPE_CHECKING:
+    from freelb_tune.space import Cell
     from freelb_tune.store import CellResult, EpochRecord
 
 __all__ = ["rerun"]
@@ -24,6 +25,9 @@ def rerun(
     cell: Annotated[str, typer.Argument(help="A cell's id, or the first digits of it.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
     plugin: Plugins = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let the model's own Python run.")
+    ] = False,
 ) -> None:
     """Train one cell again here, without Ray, and compare its numbers with the stored ones."""
     from freelb_tune.api.spaces import load_adversaries
@@ -31,6 +35,12 @@ def rerun(
 
     load_adversaries(plugin or ())
     found = _find(folder, cell)
+    if found.cell.model.trust_remote_code and not trust_remote_code:
+        raise FreeLBTuneError(
+            f"cell {found.cell.id}: its model {found.cell.model.name!r} runs Python of its own, "
+            "and a results folder may come from somebody else; add --trust-remote-code if you "
+            "trust both"
+        )
     known = {record.epoch: record for record in found.epochs}
     differ = False
 
@@ -43,20 +53,28 @@ def rerun(
         print(f"epoch {record.epoch}: {record.score} ({word})")
 
     with tempfile.TemporaryDirectory() as scratch:
-        writable = os.access(folder.parent, os.W_OK)
-        cache = folder.parent / ".cache" if writable else Path(scratch, "cache")
+        cache = Path(scratch, "cache")
+        if os.access(folder.parent, os.W_OK) and _has_its_data(found.cell):
+            cache = folder.parent / ".cache"  # kept under the data's name, so only for that data
         ready = prepare([found.cell], cache)[found.cell.id]
         run_cell(found.cell, ready, Path(scratch, "cell"), tell, threads)
     if differ:
         raise typer.Exit(1)
 
 
+def _has_its_data(cell: "Cell") -> bool:
+    """Whether the cell's settings still lead to the data that it was planned with."""
+    from freelb_tune.tasks import data_fingerprint
+
+    return data_fingerprint(cell.inputs) == cell.data_fingerprint
+
+
 def _find(folder: Path, cell: str) -> "CellResult":
     """The one cell of a search whose id begins so."""
     from freelb_tune.store import load_store
 
-    store = load_store(folder)
-    found = [r for r in (*store.cells, *store.others) if r.cell.id.startswith(cell)]
+    known = load_store(folder).known
+    found = [result for cell_id, result in known.items() if cell_id.startswith(cell)]
     if len(found) != 1:
         raise FreeLBTuneError(
             f"{len(found)} cells of {folder} begin with {cell!r}; ids are in trials.csv"

@@ -4,7 +4,9 @@ Room: results. Loads numpy and scipy, so it is imported where a verdict is asked
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from freelb_tune.errors import DamagedError
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
@@ -35,21 +37,36 @@ def judge(store: Store, table: Table) -> Verdict:
         table: the table of it, which need have no verdict.
 
     Raises:
-        FreeLBTuneError: a file of predictions is damaged, or dev sets differ under one name.
+        FreeLBTuneError: dev sets differ under one name.
     """
-    return verdict(arms_of(store, table), table.measure.name, table.measure.better)
+    damaged: list[str] = []
+    arms = arms_of(store, table, damaged)
+    told = verdict(arms, table.measure.name, table.measure.better)
+    notes = [f"Without the predictions of cell {each}." for each in damaged]
+    return replace(told, footnotes=(*told.footnotes, *notes))
 
 
-def arms_of(store: Store, table: Table) -> list[Arm]:
-    """Every configuration of the latest plan with its finished runs, clean arms first."""
+def arms_of(store: Store, table: Table, damaged: list[str]) -> list[Arm]:
+    """Every configuration of the latest plan with its finished runs, clean arms first.
+
+    Args:
+        store: what is known.
+        table: the table of it.
+        damaged: is given what is wrong with files of predictions; such a run counts by its score.
+    """
     cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}
     configs = [*(c for c in table.clean if c.config_id not in known), *tried]
-    return [_arm(config, cells, table) for config in configs]
+    return [_arm(config, cells, table, damaged) for config in configs]
 
 
-def _arm(config: Configuration, cells: Mapping[tuple[str, int], CellResult], table: Table) -> Arm:
+def _arm(
+    config: Configuration,
+    cells: Mapping[tuple[str, int], CellResult],
+    table: Table,
+    damaged: list[str],
+) -> Arm:
     """One configuration with its finished runs."""
     done = [each.seed for each in config.seeds if each.state is CellState.DONE]
     select, measure = table.layout.select, table.measure
@@ -58,16 +75,21 @@ def _arm(config: Configuration, cells: Mapping[tuple[str, int], CellResult], tab
         clean_id=config.clean_id,
         name=_name(config, table),
         planned=config.planned,
-        runs=tuple(_run(cells[config.config_id, seed], select, measure) for seed in done),
+        runs=tuple(_run(cells[config.config_id, seed], select, measure, damaged) for seed in done),
         failed=config.count(CellState.FAILED, CellState.DIVERGED),
     )
 
 
-def _run(result: CellResult, select: Select, measure: Measure) -> Run:
+def _run(result: CellResult, select: Select, measure: Measure, damaged: list[str]) -> Run:
     """One finished cell at the epoch that counts."""
     record = result.best(measure.better) if select == "best_epoch" else result.last
     assert record is not None  # a finished cell without epochs is read as waiting
-    logits, labels = result.predictions(record.epoch) or (None, None)
+    try:
+        logits, labels = result.predictions(record.epoch) or (None, None)
+    except DamagedError as err:
+        inside = str(err).replace(f"{result.folder}/", "")
+        damaged.append(f"{result.cell.id}: {inside}")
+        logits = labels = None
     return Run(result.cell.seed, record.score, logits, labels)
 
 

@@ -5,7 +5,7 @@ Room: search. Ray is loaded only where something is left to run.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,14 @@ from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Plan, Space, digest
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import (
+    EPOCHS,
     FORMAT,
+    CellResult,
     CellState,
     Journal,
     cell_folder,
     load_store,
+    set_log_aside,
     take_results,
     utc_now,
 )
@@ -104,25 +107,37 @@ def _opened(
     labels = cell_labels(plan.cells)
     better = get_task(space.task).metric(space.search.metric).better
     board = Board(plan.cells, better, labels, space.table.select)
-    _journal_plan(space, plan, journal, options)
-    _read_known(board, folder)
+    known = load_store(folder).known
+    _journal_plan(space, plan, journal, options, known)
+    damaged = _read_known(board, known)
     best = BestModel(folder, options.command)
     ledger = Ledger(journal, board, best, Outputs(lambda: _write_outputs(folder)), guard)
     ledger.repair()
     guard.tell(guard.listener.opened, board)
+    for text in damaged:
+        ledger.say(text)
+    is_judged = False
     try:
         yield ledger
-        journal.append("closed", at=utc_now())
-        ledger.write_outputs()
-        _write_verdict(folder)
+        try:
+            _write_verdict(folder)
+            is_judged = True
+        finally:
+            if not is_judged:
+                ledger.write_outputs()  # the newest numbers, without a verdict
+            journal.append("closed", at=utc_now())
     finally:
         guard.tell(guard.listener.closed)
 
 
-def _journal_plan(space: Space, plan: Plan, journal: Journal, options: SearchOptions) -> None:
+def _journal_plan(
+    space: Space,
+    plan: Plan,
+    journal: Journal,
+    options: SearchOptions,
+    known: Mapping[str, CellResult],
+) -> None:
     """Say in the journal that a run begins, and which cells nobody planned before."""
-    store = load_store(journal.folder)
-    known = {result.cell.id for result in (*store.cells, *store.others)}
     journal.append(
         "opened",
         format=FORMAT,
@@ -141,14 +156,26 @@ def _journal_plan(space: Space, plan: Plan, journal: Journal, options: SearchOpt
     )
 
 
-def _read_known(board: Board, folder: Path) -> None:
-    """Put on the board what the store knows of the plan's cells."""
-    for result in load_store(folder).cells:
-        row = board[result.cell.id]
+def _read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
+    """Put on the board what the store knows of the plan's cells.
+
+    Returns:
+        What to tell of damaged logs: they are out of the way, and their cells begin again.
+    """
+    told = []
+    for row in board.rows.values():
+        result = known.get(row.cell.id)
+        if result is None:
+            continue
         row.state, row.message = result.state, result.message
         row.scores = {record.epoch: record.score for record in result.epochs}
         if row.state is CellState.DONE:
             row.epochs = row.epochs_done
+        if result.damage is not None:
+            set_log_aside(result.folder / EPOCHS)
+            row.message = row.message if row.state.is_over else None
+            told.append(f"{board.label[row.cell.id]}: {result.damage}; it is trained again")
+    return told
 
 
 def _take_up_failed(ledger: Ledger, folder: Path) -> None:

@@ -7,9 +7,9 @@ sections, typed objects that are read from those once, when they are first asked
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.adversary_settings import (
@@ -28,14 +28,18 @@ __all__ = ["Cell", "Value", "digest"]
 _Section = TypeVar("_Section")
 
 
+_Name = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+"""An id names a folder: one with a path in it would lead elsewhere."""
+
+
 class _Stored(BaseModel):
     """A cell as the journal has it; `data` and `weights` are fingerprints there."""
 
     model_config = ConfigDict(strict=True)
 
-    id: str
-    config_id: str
-    clean_id: str | None
+    id: _Name
+    config_id: _Name
+    clean_id: _Name | None
     arm: Literal["adversarial", "clean"]
     seed: int
     settings: dict[str, Any]

@@ -45,6 +45,7 @@ _KINDS = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "finite_number": "a finite number",
+    "string_pattern_mismatch": "an id of 12 digits, 0 to 9 and a to f",
 }
 _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 

@@ -6,7 +6,7 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 
 from freelb_tune.store.disk import write_whole
 from freelb_tune.store.environment import describe_environment, write_environment
-from freelb_tune.store.epochs import EpochLog, read_epochs
+from freelb_tune.store.epochs import EPOCHS, EpochLog, Seal, read_epochs, seal_of, set_log_aside
 from freelb_tune.store.folder import check_results, set_aside, take_results
 from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, read_journal, utc_now
@@ -15,6 +15,7 @@ from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
 from freelb_tune.store.records import CellState, End, EpochRecord
 
 __all__ = [
+    "EPOCHS",
     "FORMAT",
     "Better",
     "CellResult",
@@ -23,6 +24,7 @@ __all__ = [
     "EpochLog",
     "EpochRecord",
     "Journal",
+    "Seal",
     "SetLengths",
     "Store",
     "TextLengths",
@@ -33,7 +35,9 @@ __all__ = [
     "take_results",
     "read_epochs",
     "read_journal",
+    "seal_of",
     "set_aside",
+    "set_log_aside",
     "set_lengths",
     "utc_now",
     "write_environment",

@@ -6,14 +6,25 @@ Room: store. Bytes in, bytes on disk. Knows nothing of what they mean.
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import DamagedError, FreeLBTuneError
 
-__all__ = ["append_lines", "disk_error", "make_folder", "read_lines", "write_whole"]
+__all__ = [
+    "append_lines",
+    "disk_error",
+    "linked",
+    "make_folder",
+    "parse_lines",
+    "read_file",
+    "read_lines",
+    "write_whole",
+]
 
+_DEEPEST = 30  # lists and mappings inside each other; as deep as in a search-space file
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -24,6 +35,41 @@ def disk_error(doing: str, path: Path, err: OSError) -> FreeLBTuneError:
     else:
         advice = "change its permissions, or choose another folder with --results"
     return FreeLBTuneError(f"{path}: cannot {doing}: {err.strerror or err}; {advice}")
+
+
+def linked(path: Path) -> FreeLBTuneError:
+    """Say that a link stands where a file or folder of ours should."""
+    return FreeLBTuneError(
+        f"{path}: is a link, and what a results folder holds has to lie inside it; put what it "
+        "leads to in its place, if you trust it (the results folder itself may be a link)"
+    )
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file of a results folder, which may be somebody else's.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        FreeLBTuneError: it is a link, or a pipe or the like, or it cannot be read.
+    """
+    try:
+        # without O_NONBLOCK a pipe in the file's place would be waited for without end
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as err:
+        if err.errno == errno.ELOOP:
+            raise linked(path) from err
+        raise disk_error("read this file", path, err) from err
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise FreeLBTuneError(f"{path}: expected a file, found something else; move it away")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as err:
+        raise disk_error("read this file", path, err) from err
+    finally:
+        os.close(handle)
 
 
 def make_folder(folder: Path) -> None:
@@ -62,10 +108,11 @@ def write_whole(path: Path, content: str) -> bool:
     raw = content.encode("utf-8", "backslashreplace")
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if path.exists() and path.read_bytes() == raw:
+        if not path.is_symlink() and path.is_file() and path.read_bytes() == raw:
             return False
+        draft.unlink(missing_ok=True)
         try:
-            with draft.open("wb") as file:
+            with draft.open("xb") as file:  # never through a link that lies there
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
@@ -96,7 +143,7 @@ def append_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     raw = "".join(f"{line}\n" for line in lines).encode()
     try:
         is_new = not path.exists()
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             end = _mend_tail(handle)
             try:
@@ -116,25 +163,38 @@ def append_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read JSON lines; entry `n` of the list is line `n + 1` of the file.
 
-    A last line without its end is what a killed writer left: it counts if it is whole, and is
-    passed over if it is not. A file that is not there has no lines.
+    A file that is not there has no lines.
 
     Raises:
-        FreeLBTuneError: any other line is not one JSON mapping, or the file cannot be read.
+        DamagedError: as `parse_lines`.
+        FreeLBTuneError: the file cannot be read.
     """
     try:
-        raw = path.read_bytes()
+        return parse_lines(read_file(path), path)
     except FileNotFoundError:
         return []
-    except OSError as err:
-        raise disk_error("read this file", path, err) from err
+
+
+def parse_lines(raw: bytes, path: Path) -> list[dict[str, Any]]:
+    """The entries of a file of JSON lines.
+
+    A last line without its end is what a killed writer left: it counts if it is whole, and is
+    passed over if it is not.
+
+    Args:
+        raw: what the file holds.
+        path: its name, for messages.
+
+    Raises:
+        DamagedError: any other line is not one JSON mapping.
+    """
     *lines, tail = raw.split(b"\n")
     entries = []
     for number, line in enumerate(lines, start=1):
         entry = _parse(line)
         if entry is None:
             shown = line[:60].decode("utf-8", "backslashreplace")
-            raise FreeLBTuneError(
+            raise DamagedError(
                 f"{path}, line {number}: expected one JSON mapping, found {shown!r}; only a last "
                 "line may be torn, so this file was changed by hand or damaged: restore it from a "
                 "copy"
@@ -147,15 +207,29 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The mapping that a line says, or None where it says none."""
     try:
-        entry = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError:  # also not UTF-8
+        entry = _DECODER.decode(line.decode())
+    except (ValueError, RecursionError):  # also not UTF-8
         return None
-    return entry if isinstance(entry, dict) else None
+    if not isinstance(entry, dict):
+        return None
+    most = line.count(b"[") + line.count(b"{")  # nesting is no deeper than this
+    return entry if most <= _DEEPEST or _is_flat(entry, _DEEPEST) else None
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether lists and mappings are nested no deeper than this: whoever reads them may recurse."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_flat(each, depth - 1) for each in inner)
 
 
 def _refuse_constant(text: str) -> None:
     """NaN and Infinity are Python's, not JSON's, and no writer of ours lets one through."""
     raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _mend_tail(handle: int) -> int:

@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from freelb_tune.store.disk import write_whole
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.store.disk import read_file, write_whole
 
 __all__ = ["ENVIRONMENT", "describe_environment", "write_environment"]
 
@@ -54,6 +55,7 @@ def write_environment(
     now = {**describe_environment(devices), "fingerprints": dict(fingerprints or {})}
     before = _read(path)
     earlier = before.pop("earlier", [])
+    earlier = earlier if isinstance(earlier, list) else []
     if before and before != now:
         earlier = [*earlier, before]
     write_whole(path, json.dumps({**now, "earlier": earlier}, indent=2) + "\n")
@@ -62,8 +64,8 @@ def write_environment(
 def _read(path: Path) -> dict[str, Any]:
     """What an earlier run wrote; nothing if it is gone or damaged, as no number depends on it."""
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
+        content = json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError, FreeLBTuneError):
         return {}
     return content if isinstance(content, dict) else {}
 

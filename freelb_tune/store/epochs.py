@@ -1,20 +1,35 @@
 """The log of a cell's epochs: `cells/ID/epochs.jsonl`, written by the trial alone.
 
 Room: store. The order in training is checkpoint, predictions, this line, report: an epoch whose
-line is here can be gone on from.
+line is here can be gone on from. When a cell is over, the journal takes down what its log held, so
+that a line which is lost or changed afterwards is found.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.store.disk import append_lines, make_folder, read_lines
+from freelb_tune.errors import DamagedError, DivergedError
+from freelb_tune.store.disk import append_lines, disk_error, make_folder, parse_lines, read_file
 from freelb_tune.store.records import EpochRecord
 
-__all__ = ["EPOCHS", "EpochLog", "read_epochs"]
+__all__ = ["EPOCHS", "EpochLog", "Seal", "read_epochs", "seal_of", "set_log_aside"]
 
 EPOCHS = "epochs.jsonl"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a log held when its cell was over.
+
+    Attributes:
+        lines: how many lines.
+        digest: of those lines, 16 hex digits of SHA-256.
+    """
+
+    lines: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -42,20 +57,72 @@ class EpochLog:
         append_lines(self.path, [line])
 
 
-def read_epochs(path: Path) -> list[EpochRecord]:
+def read_epochs(path: Path, seal: Seal | None = None) -> list[EpochRecord]:
     """A cell's epochs in the order of writing; of an epoch that stands twice, the first.
 
+    Args:
+        path: the cell's log; one that is not there has no epochs.
+        seal: what it held when the cell was over; None for a cell that is not.
+
     Raises:
-        FreeLBTuneError: a line that is not the torn last one is no epoch.
+        DamagedError: a line that is not the torn last one is no epoch, an epoch is missing, or the
+            log no longer holds what it did.
+        FreeLBTuneError: it cannot be read.
     """
+    raw = _read(path)
     known: dict[int, EpochRecord] = {}
-    for number, entry in enumerate(read_lines(path), start=1):
+    for number, entry in enumerate(parse_lines(raw, path), start=1):
         try:
             record = EpochRecord.from_json(entry)
         except ValueError as err:
-            raise FreeLBTuneError(
+            raise DamagedError(
                 f"{path}, line {number}: expected an epoch's record, and {err}; restore the file "
                 "from a copy"
             ) from err
         known.setdefault(record.epoch, record)
+    missing = [epoch for epoch in range(1, max(known, default=0) + 1) if epoch not in known]
+    if missing or min(known, default=1) < 1:
+        raise DamagedError(f"{path}: epoch {missing[0] if missing else min(known)} is missing")
+    if seal is not None and _sealed(raw, seal.lines) != seal:
+        had = f"{seal.lines} line{'s' * (seal.lines != 1)}"
+        raise DamagedError(
+            f"{path}: it had {had} when the cell was over, and no longer has the same"
+        )
     return list(known.values())
+
+
+def seal_of(path: Path) -> Seal:
+    """What a log holds now.
+
+    Raises:
+        FreeLBTuneError: it cannot be read.
+    """
+    raw = _read(path)
+    return _sealed(raw, raw.count(b"\n"))
+
+
+def set_log_aside(path: Path) -> None:
+    """Move a damaged log out of the way; nothing is deleted.
+
+    Raises:
+        FreeLBTuneError: it cannot be moved.
+    """
+    try:
+        if path.exists():
+            path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
+    except OSError as err:
+        raise disk_error("move this file aside", path, err) from err
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""
+
+
+def _sealed(raw: bytes, lines: int) -> Seal:
+    """The seal of the first so many lines, or of as many as there are."""
+    whole = raw.split(b"\n")[:-1][:lines]
+    held = b"".join(line + b"\n" for line in whole)
+    return Seal(len(whole), hashlib.sha256(held).hexdigest()[:16])

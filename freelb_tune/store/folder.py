@@ -11,6 +11,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.store.disk import disk_error, write_whole
+from freelb_tune.store.inside import refuse_links
 from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 
 __all__ = ["SPACE", "check_results", "take_results", "set_aside"]
@@ -27,14 +28,15 @@ def check_results(folder: Path, *, name: str, task: str) -> None:
         task: the space's task.
 
     Raises:
-        FreeLBTuneError: the folder holds another space's results or files that are not ours, it
-            is a file, or it cannot be written in.
+        FreeLBTuneError: the folder holds another space's results, files that are not ours or a
+            link, it is a file, or it cannot be written in.
     """
     if not os.path.exists(folder):  # False also where we may not look, unlike Path.exists
         _check_writable(next(p for p in folder.absolute().parents if os.path.exists(p)))
         return
     _check_writable(folder)
     _check_ours(folder)
+    refuse_links(folder)
     opened = [entry for entry in read_journal(folder) if entry["event"] == "opened"]
     if not opened:
         return

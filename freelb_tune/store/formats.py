@@ -5,7 +5,7 @@ refused, as what it says cannot be known; one of an older format is read as it i
 the newest format's on the way. A run that goes on with it writes the newest format from there on.
 
     1   version 0.1.0, which wrote no number
-    2   `opened` has the number
+    2   `opened` has the number; `finished` may say what the cell's log held
 
 To add a format: raise `FORMAT`, add its line here and what differs in `_UPGRADES`, and put a small
 folder of the old format among the tests. A field that is added to `EpochRecord` or `Cell` has its

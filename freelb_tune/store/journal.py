@@ -13,7 +13,7 @@ Room: store. The driver is its one writer. The events and what they carry:
               and spared (why each cell will never run, by id)
     failed    cell_id, state ("failed" or "diverged"), message
     retried   cell_id
-    finished  cell_id, state ("done" or "stopped")
+    finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log)
     ended     by (a setting of `search` that is a limit), limit (its value); before `closed`
     closed    at
 """
@@ -28,8 +28,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import DamagedError, FreeLBTuneError
+from freelb_tune.space.checks import Refusal
 from freelb_tune.store.disk import append_lines, disk_error, make_folder, read_lines, write_whole
+from freelb_tune.store.events import check_event
 from freelb_tune.store.formats import format_of, upgraded
 
 if TYPE_CHECKING:
@@ -53,8 +55,9 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     Events of an older format are given as the newest has them.
 
     Raises:
-        FreeLBTuneError: the folder's format is newer than this version's, or a line that is not
-            the torn last one is no event.
+        DamagedError: a line that is not the torn last one is no event, or not as we write it.
+        FreeLBTuneError: the folder's format is newer than this version's, or the journal cannot be
+            read.
     """
     path = folder / JOURNAL
     entries = read_lines(path)
@@ -64,13 +67,21 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     written, events = 1, []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry.get("event"), str):
-            raise FreeLBTuneError(
+            raise DamagedError(
                 f"{path}, line {number}: expected an event, found a mapping without the text "
                 f"'event' (it has {sorted(entry)}); restore the file from a copy"
             )
         if entry["event"] == "opened":
             written = format_of(entry, folder)
-        events.append(upgraded(entry, written))
+        event = upgraded(entry, written)
+        try:
+            check_event(event)
+        except Refusal as refusal:
+            raise DamagedError(
+                f"{path}, line {number}: the event {event['event'][:60]!r} is not as we write it: "
+                f"{refusal}; restore the file from a copy"
+            ) from refusal
+        events.append(event)
     return events
 
 

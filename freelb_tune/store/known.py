@@ -3,20 +3,23 @@
 Room: store. Reads only files of ours; needs neither Ray nor torch, nor that a run has ended.
 """
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
-from freelb_tune.store.disk import disk_error
-from freelb_tune.store.epochs import EPOCHS, read_epochs
+from freelb_tune.store.epochs import EPOCHS, Seal, read_epochs
 from freelb_tune.store.folder import SPACE
+from freelb_tune.store.inside import refuse_link, refuse_links
 from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
+from freelb_tune.store.predictions import read_predictions
 from freelb_tune.store.records import CellState, End, EpochRecord
+from freelb_tune.store.stored_space import read_space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +45,11 @@ class CellResult:
         cell: the configuration and its seed.
         state: a cell that was started and has neither finished nor failed is waiting: it goes on
             from its last epoch. (`RUNNING` is known only to the run itself.)
-        message: why it failed; None for a cell that has not.
+        message: why it failed or was not run; None for a cell that did not.
         epochs: its epochs in order; empty before the first.
         folder: `results/NAME/cells/ID`.
+        damage: what is wrong with its log, whose epochs are then not known: a cell that was over
+            is waiting again. None for a whole one.
     """
 
     cell: Cell
@@ -52,6 +57,7 @@ class CellResult:
     message: str | None
     epochs: tuple[EpochRecord, ...]
     folder: Path
+    damage: str | None = None
 
     @property
     def last(self) -> EpochRecord | None:
@@ -77,14 +83,15 @@ class CellResult:
             Logits `(N, C)` and labels `(N,)` in the data's order; None where they were not kept.
 
         Raises:
-            FreeLBTuneError: the file is damaged.
+            DamagedError: the file is cut or changed.
+            FreeLBTuneError: it is a link, or cannot be read.
         """
         if not isinstance(epoch, int):
             record = self.best(better) if epoch == "best" else self.last
             if record is None:
                 return None
             epoch = record.epoch
-        return _read_predictions(self.folder / "predictions" / f"epoch_{epoch:04d}.npz", set)
+        return read_predictions(self.folder, epoch, set)
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,25 @@ class Store:
     lengths: Mapping[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
 
-    def get(self, cell_id: str) -> CellResult | None:
-        """What is known of a cell, of whichever plan; None if it was never planned."""
-        return next((each for each in (*self.cells, *self.others) if each.cell.id == cell_id), None)
+    @property
+    def known(self) -> dict[str, CellResult]:
+        """Every cell that was ever planned, by id."""
+        return {each.cell.id: each for each in (*self.cells, *self.others)}
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the journal says of a cell that was taken up.
+
+    Attributes:
+        state: where it is.
+        message: why it failed or was not run.
+        seal: what its log held when it was over; None where the journal does not say.
+    """
+
+    state: CellState
+    message: str | None = None
+    seal: Seal | None = None
 
 
 @dataclass
@@ -125,7 +148,7 @@ class _Replay:
 
     opened: dict[str, Any] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
-    states: dict[str, tuple[CellState, str | None]] = field(default_factory=dict)
+    states: dict[str, _State] = field(default_factory=dict)
     lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
 
@@ -133,14 +156,14 @@ class _Replay:
         """Take one event; one that says nothing of a cell's state is passed over.
 
         Raises:
-            KeyError, TypeError, ValueError: the event lacks something, or has something strange.
+            ValueError: a planned cell is none.
         """
         match entry["event"]:
             case "opened":
-                self.opened = {key: entry[key] for key in ("name", "task", "cells", "seeds")}
+                self.opened = dict(entry)
                 self.end = None
             case "ended":
-                self.end = End(str(entry["by"]), float(entry["limit"]))
+                self.end = End(entry["by"], entry["limit"])
             case "planned":
                 cell = Cell.from_json(entry["cell"])
                 self.cells[cell.id] = cell
@@ -148,22 +171,28 @@ class _Replay:
                 found = TextLengths.from_json(entry["lengths"])
                 self.lengths[entry["data"], entry["weights"], found.max_length] = found
             case "started" | "retried":
-                self.states[entry["cell_id"]] = (CellState.WAITING, None)
+                self.states[entry["cell_id"]] = _State(CellState.WAITING)
             case "failed":
-                self.states[entry["cell_id"]] = (CellState(entry["state"]), entry["message"])
+                self.states[entry["cell_id"]] = _State(CellState(entry["state"]), entry["message"])
             case "finished":
-                self.states[entry["cell_id"]] = (CellState(entry["state"]), None)
+                lines, digest = entry.get("lines"), entry.get("digest")
+                seal = Seal(lines, digest) if lines is not None and digest is not None else None
+                self.states[entry["cell_id"]] = _State(CellState(entry["state"]), seal=seal)
             case "decided" if "race" in entry:
                 for state in (CellState.DROPPED, CellState.SPARED):
                     told = entry[state.value].items()
-                    self.states |= {cell_id: (state, why) for cell_id, why in told}
+                    self.states |= {cell_id: _State(state, why) for cell_id, why in told}
 
 
 def load_store(folder: Path) -> Store:
-    """Read a results folder.
+    """Read a results folder. It may be somebody else's: nothing in it is run or leads outside.
+
+    A cell whose log is damaged is known without its epochs; see `CellResult.damage`.
 
     Raises:
-        FreeLBTuneError: it is no results folder, or a line in it is damaged.
+        DamagedError: the journal or `space.yaml` is not as we write it.
+        FreeLBTuneError: it is no results folder, is of a newer format, holds a link, or cannot be
+            read.
     """
     path = folder / JOURNAL
     if not os.path.exists(path):
@@ -171,81 +200,59 @@ def load_store(folder: Path) -> Store:
             f"{folder}: no {JOURNAL} here, so this is no results folder; name one, such as "
             "results/NAME"
         )
+    refuse_link(folder / "cells")
+    refuse_links(folder / "cells", deep=False)
     replay = _Replay()
     for number, entry in enumerate(read_journal(folder), start=1):
         try:
             replay.take(entry)
-        except (KeyError, TypeError, ValueError) as err:
-            raise FreeLBTuneError(
-                f"{path}, line {number}: the event {entry['event']!r} is not as we write it "
-                f"({type(err).__name__}: {err}); restore the file from a copy"
+        except ValueError as err:
+            raise DamagedError(
+                f"{path}, line {number}: expected a cell, and {err}; restore the file from a copy"
             ) from err
-    order = replay.opened.get("cells", list(replay.cells))
+    order = dict.fromkeys(replay.opened.get("cells", replay.cells))
     latest = [replay.cells[cell_id] for cell_id in order if cell_id in replay.cells]
-    inside = set(order)
+    others = [cell for cell in replay.cells.values() if cell.id not in order]
     return Store(
         folder=folder,
         name=replay.opened.get("name", folder.name),
         task=replay.opened.get("task", ""),
         seeds=tuple(replay.opened.get("seeds", ())),
-        space=_read_space(folder / SPACE),
-        cells=_results(folder, latest, replay.states),
-        others=_results(
-            folder, [c for c in replay.cells.values() if c.id not in inside], replay.states
-        ),
+        space=read_space(folder / SPACE),
+        cells=tuple(_result(folder, cell, replay.states.get(cell.id)) for cell in latest),
+        others=tuple(_result(folder, cell, replay.states.get(cell.id)) for cell in others),
         lengths=replay.lengths,
         end=replay.end,
     )
 
 
-def _results(
-    folder: Path, cells: Sequence[Cell], states: Mapping[str, tuple[CellState, str | None]]
-) -> tuple[CellResult, ...]:
-    """Join cells with their states and their epochs."""
-    results = []
-    for cell in cells:
-        state, message = states.get(cell.id, (CellState.WAITING, None))
-        home = cell_folder(folder, cell.id)
-        epochs = tuple(read_epochs(home / EPOCHS)) if cell.id in states else ()
-        if not epochs and state in (CellState.DONE, CellState.STOPPED):
-            state = CellState.WAITING  # its log is gone, so its numbers are not known: run it again
-        results.append(CellResult(cell, state, message, epochs, home))
-    return tuple(results)
-
-
-def _read_space(path: Path) -> dict[str, Any]:
-    """The space as plain mappings; empty where the file is gone."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _result(folder: Path, cell: Cell, known: _State | None) -> CellResult:
+    """Join a cell with its state and its epochs."""
+    home = cell_folder(folder, cell.id)
+    if known is None:
+        return CellResult(cell, CellState.WAITING, None, (), home)
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as err:
-        raise disk_error("read this file", path, err) from err
-    except (YAMLError, UnicodeDecodeError) as err:
-        raise FreeLBTuneError(
-            f"{path}: is damaged ({err}); restore it from a copy, or run the search's command "
-            "again, which writes it"
-        ) from err
-    return content if isinstance(content, dict) else {}
+        epochs = tuple(read_epochs(home / EPOCHS, known.seal))
+        if known.state in (CellState.DONE, CellState.STOPPED):
+            _check_count(home / EPOCHS, cell, known, len(epochs))
+    except DamagedError as err:
+        damage = str(err).replace(f"{folder}{os.sep}", "")
+        is_over = known.state in (CellState.FAILED, CellState.DIVERGED)
+        state = known.state if is_over else CellState.WAITING  # its numbers are gone: run it again
+        return CellResult(cell, state, known.message or damage, (), home, damage)
+    return CellResult(cell, known.state, known.message, epochs, home)
 
 
-def _read_predictions(path: Path, set: str) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
-    """One evaluation set's logits and labels out of an epoch's file."""
-    import zipfile
+def _check_count(path: Path, cell: Cell, known: _State, count: int) -> None:
+    """Refuse the log of a finished cell that has too few epochs, as far as the cell says.
 
-    import numpy as np
-
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if f"{set}.logits" not in arrays:
-                return None
-            return arrays[f"{set}.logits"], arrays[f"{set}.labels"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
-        raise FreeLBTuneError(
-            f"{path}: is damaged ({err}); restore it, or delete it: comparisons then use seeds only"
-        ) from err
+    A log that the journal has sealed is known to be whole; a journal of format 1 seals none.
+    """
+    asked = cell.settings.get("trainer.num_train_epochs")
+    is_told = isinstance(asked, int | float) and "trainer.max_steps" not in cell.settings
+    wanted = 1
+    if known.seal is None and known.state is CellState.DONE and is_told:
+        wanted = math.ceil(cast(float, asked))
+    if count < wanted:
+        had = f"{count} of {wanted} epochs" if count else "no epoch"
+        raise DamagedError(f"{path}: the cell was trained to its end, and it has {had}")

@@ -10,6 +10,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import CellState, load_store
+from freelb_tune.store.inside import refuse_link, refuse_links
 
 __all__ = ["best_cell", "load_best_model"]
 
@@ -18,10 +19,12 @@ def best_cell(folder: Path) -> Cell:
     """The cell in `results/NAME/best`.
 
     Raises:
-        FreeLBTuneError: `folder` is no results folder, or there is no model in its `best/`.
+        FreeLBTuneError: `folder` is no results folder, or in its `best/` is no model or a link.
     """
     store = load_store(folder)
     best = folder / "best"
+    refuse_link(best)
+    refuse_links(best)
     if not (best / "cell.json").is_file():
         done = sum(each.state is CellState.DONE for each in store.cells)
         raise FreeLBTuneError(
@@ -30,7 +33,7 @@ def best_cell(folder: Path) -> Cell:
         )
     try:
         cell = Cell.from_json(json.loads((best / "cell.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as err:
+    except (OSError, ValueError, TypeError, RecursionError) as err:
         raise FreeLBTuneError(f"{best / 'cell.json'}: cannot be read: {err}") from err
     missing = [
         name

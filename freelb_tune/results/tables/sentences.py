@@ -26,6 +26,7 @@ __all__ = [
     "title",
 ]
 
+_NAMED = 5  # most damaged cells that the footer names
 _MANY = 6  # more clean arms than this are a range, and each row shows its own
 
 
@@ -167,7 +168,14 @@ def progress(table: Table) -> str:
 
 def footnotes(table: Table) -> tuple[str, ...]:
     """The footer, one sentence or two each: what the numbers are and what is missing."""
-    notes = [progress(table), _end(table), _what(table), _seeds(table), _bold(table)]
+    notes = [
+        progress(table),
+        *_damaged(table),
+        _end(table),
+        _what(table),
+        _seeds(table),
+        _bold(table),
+    ]
     names = [short_name(name) for name in table.layout.added]
     if names:
         notes.append(f"Added to the rows, because it varies: {', '.join(names)}.")
@@ -202,6 +210,15 @@ def _end(table: Table) -> str:
         "device_hours": f"{limit} device-hours are spent; a higher limit goes on",
     }
     return f"Ended by search.{table.end.by}: {said.get(table.end.by, f'it is {limit}')}."
+
+
+def _damaged(table: Table) -> list[str]:
+    """The cells whose numbers are lost, the first few by name."""
+    named = [f"Not counted: {each}." for each in table.damaged[:_NAMED]]
+    more = len(table.damaged) - len(named)
+    named += [f"Not counted: {more} more, which trials.csv names."] if more else []
+    advice = "Restore these logs from a copy, or run the search again: it trains their cells anew."
+    return [*named, advice] if named else []
 
 
 def _ranking_notes(table: Table) -> list[str]:

@@ -88,6 +88,7 @@ class Table:
         costs: what each configuration has cost; None where the space does not ask.
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
         end: the limit that ended the search before every cell was over; None where none did.
+        damaged: what is wrong with cells' logs, a sentence each; they count as still to come.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Table:
     costs: Costs | None = None
     cut: tuple[str, ...] = ()
     end: End | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         further=_further(store, measure),
         costs=costs_of(store) if layout.cost else None,
         cut=_cut(store),
+        damaged=tuple(f"cell {c.cell.id}: {c.damage}" for c in store.cells if c.damage),
     )
     return with_verdict(table, verdict) if verdict else table
 

@@ -115,9 +115,9 @@ class BestModel:
         """Id of the cell in `best/`; None where there is none."""
         try:
             content = json.loads((self._home / "cell.json").read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        return str(content.get("id"))
+        return str(content.get("id")) if isinstance(content, dict) else None
 
     def _is_whole(self) -> bool:
         """Whether there is a model in `best/`."""

@@ -6,6 +6,7 @@ follow from it, then the reader. What a killed run leaves undone after the journ
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.store import CellState, End, Journal, utc_now
+from freelb_tune.store import EPOCHS, CellState, End, Journal, cell_folder, seal_of, utc_now
 
 __all__ = ["Ledger", "Outputs"]
 
@@ -40,9 +41,9 @@ class Outputs:
         self.flush()
 
     def flush(self, *, now: bool = False) -> None:
-        """Rewrite if something changed and the last time is long enough ago, or `now`."""
+        """Rewrite if something changed: when the last time is long enough ago, or `now`."""
         start = time.monotonic()
-        if not (now or (self._stale and start >= self._due)):
+        if not (self._stale and (now or start >= self._due)):
             return
         self._write()
         took = time.monotonic() - start
@@ -85,7 +86,7 @@ class Ledger:
         return self._best.leader
 
     def write_outputs(self) -> None:
-        """Rewrite the tables now."""
+        """Rewrite the tables now, if something changed."""
         self._outputs.flush(now=True)
 
     def say(self, text: str) -> None:
@@ -146,7 +147,8 @@ class Ledger:
 
     def finished(self, cell_id: str, state: CellState) -> None:
         """The cell is done, or was stopped early."""
-        self._journal.append("finished", cell_id=cell_id, state=state.value)
+        seal = seal_of(cell_folder(self.folder, cell_id) / EPOCHS)
+        self._journal.append("finished", cell_id=cell_id, state=state.value, **asdict(seal))
         drop_checkpoint(self.folder, cell_id)
         self._close_cell(cell_id, state)
 

@@ -1,0 +1,112 @@
+"""What the journal's events hold, checked as they are read: a journal may be somebody else's.
+
+Room: store. An event that is not named here is passed on as it is; so is a field.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from freelb_tune.space.checks import read_shape
+
+__all__ = ["check_event"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Opened(_Event):
+    name: str
+    task: str
+    cells: list[str]
+    seeds: list[int]
+
+
+class _Planned(_Event):
+    cell: dict[str, Any]
+
+
+class _Set(_Event):
+    texts: int
+    cut: int
+    holds: int
+
+
+class _Lengths(_Event):
+    max_length: int
+    sets: dict[str, _Set]
+
+
+class _Prepared(_Event):
+    data: str
+    weights: str
+    lengths: _Lengths
+
+
+class _Ended(_Event):
+    by: str
+    limit: float
+
+
+class _OfCell(_Event):
+    cell_id: str
+
+
+class _Failed(_OfCell):
+    state: Literal["failed", "diverged"]
+    message: str
+
+
+class _Finished(_OfCell):
+    state: Literal["done", "stopped"]
+    lines: int | None = None
+    digest: str | None = None
+
+
+class _Decided(_Event):
+    """On one configuration, after an epoch."""
+
+    config_id: str
+    epoch: int
+    score: float
+    missing: list[int]
+    decision: Literal["continue", "stop"]
+
+
+class _Raced(_Event):
+    """A round of a race."""
+
+    race: str
+    round: int
+    contenders: list[str]
+    failed: list[str]
+    over: bool
+    dropped: dict[str, str]
+    spared: dict[str, str]
+
+
+_SHAPES: dict[str, type[_Event]] = {
+    "opened": _Opened,
+    "planned": _Planned,
+    "prepared": _Prepared,
+    "started": _OfCell,
+    "retried": _OfCell,
+    "failed": _Failed,
+    "finished": _Finished,
+    "decided": _Decided,
+    "ended": _Ended,
+}
+
+
+def check_event(entry: Mapping[str, Any]) -> None:
+    """Refuse an event that does not hold what its readers ask for.
+
+    Raises:
+        Refusal: so it is; says the first thing that is wrong.
+    """
+    name = entry["event"]
+    shape = _Raced if name == "decided" and "race" in entry else _SHAPES.get(name)
+    if shape is not None:
+        read_shape(shape, entry)
