@@ -21,8 +21,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from freelb_tune.adversary.passes import Outcome, Passes
     from freelb_tune.api.best import Best
     from freelb_tune.api.plans import Plan, plan
+    from freelb_tune.api.registering import register
     from freelb_tune.api.results import Results, open_results
     from freelb_tune.api.searching import search
     from freelb_tune.api.spaces import Space, load_space
@@ -41,6 +43,14 @@ if TYPE_CHECKING:
         SMARTSettings,
         VATSettings,
     )
+    from freelb_tune.space.algorithms import (
+        AlgorithmSettings,
+        ASHASettings,
+        GridSettings,
+        RaceSettings,
+        RandomSettings,
+    )
+    from freelb_tune.tasks import Metric, Task
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __version__ = "0.1.0"
@@ -48,36 +58,11 @@ __version__ = "0.1.0"
 TRAINING_VERSION = 2
 """Raised by hand whenever the numbers of an unchanged cell change; part of every cell's id."""
 
-__all__ = [
-    "AdversarialTrainer",
-    "AdversarySettings",
-    "Best",
-    "FGMSettings",
-    "FreeATSettings",
-    "FreeLBSettings",
-    "FreeLBTuneError",
-    "NoiseSettings",
-    "NoneSettings",
-    "PGDSettings",
-    "Perturbing",
-    "Plan",
-    "R3FSettings",
-    "RepeatSettings",
-    "Results",
-    "SMARTSettings",
-    "Space",
-    "TRAINING_VERSION",
-    "VATSettings",
-    "__version__",
-    "load_space",
-    "open_results",
-    "plan",
-    "search",
-]
-
 _HOMES = {
+    "adversary.passes": ("Outcome", "Passes"),
     "api.best": ("Best",),
     "api.plans": ("Plan", "plan"),
+    "api.registering": ("register",),
     "api.results": ("Results", "open_results"),
     "api.searching": ("search",),
     "api.spaces": ("Space", "load_space"),
@@ -87,9 +72,50 @@ _HOMES = {
         *("NoneSettings", "PGDSettings", "Perturbing", "R3FSettings", "RepeatSettings"),
         *("SMARTSettings", "VATSettings"),
     ),
+    "space.algorithms": (
+        *("ASHASettings", "AlgorithmSettings", "GridSettings", "RaceSettings", "RandomSettings"),
+    ),
+    "tasks": ("Metric", "Task"),
     "training.trainer": ("AdversarialTrainer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "TRAINING_VERSION",
+    "__version__",
+    "AdversarialTrainer",
+    "AdversarySettings",
+    "AlgorithmSettings",
+    "ASHASettings",
+    "Best",
+    "FGMSettings",
+    "FreeATSettings",
+    "FreeLBSettings",
+    "FreeLBTuneError",
+    "GridSettings",
+    "Metric",
+    "NoiseSettings",
+    "NoneSettings",
+    "Outcome",
+    "Passes",
+    "Perturbing",
+    "PGDSettings",
+    "Plan",
+    "R3FSettings",
+    "RaceSettings",
+    "RandomSettings",
+    "RepeatSettings",
+    "Results",
+    "SMARTSettings",
+    "Space",
+    "Task",
+    "VATSettings",
+    "load_space",
+    "open_results",
+    "plan",
+    "register",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """What several test files share: tiny random encoders, batches, and where real GLUE lies."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,29 @@ def tiny_encoder(kind, dropout=0.0, seed=0, **changes):
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     return model.train()
+
+
+@pytest.fixture
+def forgetful():
+    """What a test registers and imports is forgotten after it."""
+    from freelb_tune.adversary import plugins
+    from freelb_tune.search.algorithms.registry import BEHAVIOURS
+    from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
+    from freelb_tune.space.algorithms import ALGORITHMS
+    from freelb_tune.space.registered import REGISTERED
+    from freelb_tune.tasks.task import DEFINITIONS, TASKS
+
+    named = (ADVERSARIES, PLUGINS, plugins.FACTORIES, ALGORITHMS, BEHAVIOURS, TASKS, DEFINITIONS)
+    before, modules = [dict(each) for each in named], set(sys.modules)
+    listed = [(each, list(each)) for each in (plugins._LOADED, REGISTERED)]
+    yield
+    for registry, content in zip(named, before, strict=True):
+        registry.clear()
+        registry.update(content)
+    for registry, content in listed:
+        registry[:] = content
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
 
 
 @pytest.fixture

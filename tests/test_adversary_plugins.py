@@ -57,17 +57,7 @@ register({title}Settings, {title})
 """
 
 
-@pytest.fixture(autouse=True)
-def _as_before(monkeypatch):
-    """What a test registers and imports is forgotten after it."""
-    known, modules, loaded = dict(ADVERSARIES), set(sys.modules), list(loaded_plugins())
-    yield
-    for registry in (ADVERSARIES, PLUGINS, plugins.FACTORIES):
-        for name in set(registry) - set(known):
-            del registry[name]
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
-    plugins._LOADED[:] = loaded
+pytestmark = pytest.mark.usefixtures("forgetful")
 
 
 @pytest.fixture
@@ -231,7 +221,7 @@ def test_a_plugin_that_misses_something_itself_keeps_its_own_error(plugin):
 
 def test_a_plugin_that_registers_nothing_is_told(plugin):
     plugin("idle", "value = 1\n")
-    with pytest.raises(FreeLBTuneError, match="'idle_plugin' registered no adversary"):
+    with pytest.raises(FreeLBTuneError, match="'idle_plugin' registered nothing; it must call"):
         load_plugins(["idle_plugin"])
 
 

@@ -13,6 +13,7 @@ from api_fixtures import TOY
 from store_fixtures import Search, cell
 
 import freelb_tune as ft
+from freelb_tune.space import ADVERSARIES, ALGORITHMS
 from freelb_tune.space.document import to_yaml
 
 RTE = {"task": "rte", "model": "some/encoder"}
@@ -24,35 +25,20 @@ def python(code, *words):
 
 
 def test_the_door_has_these_names_and_no_others():
-    assert sorted(ft.__all__) == [
-        "AdversarialTrainer",
-        "AdversarySettings",
-        "Best",
-        "FGMSettings",
-        "FreeATSettings",
-        "FreeLBSettings",
-        "FreeLBTuneError",
-        "NoiseSettings",
-        "NoneSettings",
-        "PGDSettings",
-        "Perturbing",
-        "Plan",
-        "R3FSettings",
-        "RepeatSettings",
-        "Results",
-        "SMARTSettings",
-        "Space",
-        "TRAINING_VERSION",
-        "VATSettings",
-        "__version__",
-        "load_space",
-        "open_results",
-        "plan",
-        "search",
-    ]
+    assert set(ft.__all__) == {
+        *("TRAINING_VERSION", "__version__", "FreeLBTuneError", "AdversarialTrainer"),
+        *("Space", "load_space", "Plan", "plan", "search", "Results", "open_results", "Best"),
+        *("register", "Task", "Metric", "Passes", "Outcome"),
+        *("AdversarySettings", "Perturbing", "NoneSettings", "FreeLBSettings", "PGDSettings"),
+        *("FreeATSettings", "FGMSettings", "SMARTSettings", "R3FSettings", "VATSettings"),
+        *("NoiseSettings", "RepeatSettings"),
+        *("AlgorithmSettings", "GridSettings", "RandomSettings", "ASHASettings", "RaceSettings"),
+    }
     for name in ft.__all__:
         assert getattr(ft, name).__doc__, name
         assert name in dir(ft)
+    for settings in (*ADVERSARIES.values(), *ALGORITHMS.values()):
+        assert getattr(ft, settings.__name__) is settings
     with pytest.raises(AttributeError, match="has no attribute 'serach'"):
         _ = ft.serach
 

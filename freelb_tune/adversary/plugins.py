@@ -1,29 +1,31 @@
-"""Adversaries that are not ours: registered by Python code that the user names or has installed.
+"""What is not ours: adversaries, algorithms and tasks of Python code that the user names.
 
 Room: adversary. Loads no torch by itself.
 
-A plugin is a module that calls `register` when it is imported:
+A plugin is a module that registers something when it is imported:
 
-    class TwiceSettings(Perturbing):
+    import freelb_tune as ft
+
+    class TwiceSettings(ft.Perturbing):
         method: Literal["twice"] = "twice"
         adv_lr: float = 0.1
 
     class Twice:
         def __init__(self, settings: TwiceSettings) -> None: ...
-        def __call__(self, passes: Passes) -> Outcome: ...
+        def __call__(self, passes: ft.Passes) -> ft.Outcome: ...
 
-    register(TwiceSettings, Twice)
+    ft.register(TwiceSettings, Twice)
 
-It is found by name (`--plugin MODULE` or `--plugin FILE.py`) or, once installed, through an entry
-point of the group `freelb_tune.adversaries` whose value is the module. A search-space file can
-name a registered method but cannot make anything load. `training.contract.check` puts an
-adversary through the suite that ours pass.
+It is found by name (`--plugin MODULE` or `--plugin FILE.py`, `plugins=` in Python) or, once
+installed, through an entry point of the group `freelb_tune.adversaries` whose value is the module.
+A search-space file can name a registered method but cannot make anything load.
+`training.contract.check` puts an adversary through the suite that ours pass.
 
 The bytes of the files that define the settings and the adversary are a part of its cells' ids:
-after an edit they run again. What those files import from elsewhere is not looked at.
+after an edit they run again. What those files import from elsewhere is not looked at. A notebook or
+a script that starts a search may call `ft.register` itself; its classes travel to the workers.
 """
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -34,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS, AdversarySettings
+from freelb_tune.space.registered import REGISTERED, Registered, check_free, code_of, name_of
 
 if TYPE_CHECKING:
     from freelb_tune.adversary.passes import Adversary
@@ -64,43 +67,44 @@ def register(settings: type[AdversarySettings], factory: Factory) -> None:
     Raises:
         FreeLBTuneError: the class has no name for its method, or another one has that name.
     """
-    where = f"{settings.__module__}.{settings.__qualname__}"
-    name = settings.model_fields["method"].default
-    if not isinstance(name, str) or not name:
-        raise FreeLBTuneError(
-            f"{where} does not name its method; write  method: Literal['mine'] = 'mine'"
-        )
-    known = ADVERSARIES.get(name)
-    if known is not None and known is not settings:
-        raise FreeLBTuneError(
-            f"{where}: the method {name!r} is {known.__module__}.{known.__qualname__} already; "
-            "choose another name"
-        )
-    ADVERSARIES[name] = settings
-    PLUGINS[name] = _fingerprint(settings, factory)
-    FACTORIES[name] = factory
+    name = name_of(settings, "method")
+    check_free("method", name, settings, ADVERSARIES.get(name))
+    parts = (settings, factory, code_of(settings, factory))
+    _take(*parts)
+    REGISTERED.append(Registered(_take, parts))
 
 
-def load_plugins(modules: Sequence[str]) -> None:
+def _take(settings: type[AdversarySettings], factory: Factory, code: str) -> None:
+    name = name_of(settings, "method")
+    ADVERSARIES[name], PLUGINS[name], FACTORIES[name] = settings, code, factory
+
+
+def load_plugins(modules: Sequence[str | Registered]) -> None:
     """Import plugins, each once; a worker process needs `load_plugins(loaded_plugins())`.
 
     Args:
-        modules: names of Python modules, or paths of `.py` files.
+        modules: names of Python modules, or paths of `.py` files; and what another process's
+            program had registered itself.
 
     Raises:
-        FreeLBTuneError: there is no such module or file, or it registers no adversary.
+        FreeLBTuneError: there is no such module or file, or it registers nothing.
     """
     for module in modules:
+        if isinstance(module, Registered):
+            if module.again is not None:
+                module.again(*module.parts)
+            continue
         place = str(Path(module).resolve()) if module.endswith(".py") else module
         if place in _LOADED:
             continue
-        before, imported = set(FACTORIES), module in sys.modules
+        before, imported = len(REGISTERED), module in sys.modules
         _run_file(Path(place)) if module.endswith(".py") else _import(module)
-        if set(FACTORIES) == before and not imported:
+        if len(REGISTERED) == before and not imported:
             raise FreeLBTuneError(
-                f"plugin {module!r} registered no adversary; it must call "
-                "freelb_tune.adversary.register(SettingsClass, factory) when it is imported"
+                f"plugin {module!r} registered nothing; it must call freelb_tune.register, as with "
+                "(SettingsClass, Adversary), when it is imported"
             )
+        del REGISTERED[before:]
         _LOADED.append(place)
 
 
@@ -113,19 +117,12 @@ def load_entry_points() -> None:
     load_plugins([point.module for point in entry_points(group=GROUP)])
 
 
-def loaded_plugins() -> tuple[str, ...]:
-    """What was loaded in this process: module names and absolute paths of files, in order."""
-    return tuple(_LOADED)
+def loaded_plugins() -> tuple[str | Registered, ...]:
+    """What was loaded in this process: module names and absolute paths of files, in order.
 
-
-def _fingerprint(*parts: object) -> str:
-    """Hash the files that define these; those of a notebook or a prompt have none."""
-    modules = [sys.modules.get(str(getattr(part, "__module__", ""))) for part in parts]
-    files = dict.fromkeys(getattr(module, "__file__", None) for module in modules)
-    whole = hashlib.sha256()
-    for file in filter(None, files):
-        whole.update(Path(file).read_bytes())
-    return f"code:{whole.hexdigest()[:16]}"
+    And what its program registered without a plugin, which workers get by value.
+    """
+    return (*_LOADED, *(each for each in REGISTERED if each.again is not None))
 
 
 def _import(module: str) -> None:

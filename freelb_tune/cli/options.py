@@ -36,7 +36,7 @@ Data = Annotated[
 ]
 Plugins = Annotated[
     list[str] | None,
-    typer.Option("--plugin", help="A Python module that registers adversaries. Repeatable."),
+    typer.Option("--plugin", help="A Python module that registers an adversary. Repeatable."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
 Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]

@@ -16,6 +16,7 @@ from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind
 from freelb_tune.tasks.hub import hub_fingerprint
 from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.task import DEFINITIONS
 from freelb_tune.tasks.toy import TOY_VERSION
 
 __all__ = ["data_fingerprint"]
@@ -48,6 +49,8 @@ def data_fingerprint(inputs: Inputs) -> str:
     guessed = {part: sign for part, path in _files(data).items() if (sign := _dialect(data, path))}
     if guessed:
         facts["dialects"] = guessed
+    if data.task.name in DEFINITIONS:
+        facts["definition"] = DEFINITIONS[data.task.name]
     if data.form.encoding:
         facts["encoding"] = data.form.encoding
     if data.alike_labels == "merge":

@@ -4,10 +4,12 @@ Room: tasks. Knows no files. Light: nothing heavy loads on import or by `task_me
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.cell import digest
+from freelb_tune.space.registered import REGISTERED, Registered, code_of
 from freelb_tune.tasks.metrics import (
     ACCURACY,
     F1,
@@ -24,7 +26,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["GLUE", "TASKS", "Glue", "Task", "compute_metrics", "get_task", "task_metrics"]
+__all__ = [
+    "DEFINITIONS",
+    "GLUE",
+    "TASKS",
+    "Glue",
+    "Task",
+    "compute_metrics",
+    "get_task",
+    "register",
+    "task_metrics",
+]
+
 
 
 @dataclass(frozen=True)
@@ -240,6 +253,33 @@ _OWN: tuple[Task, ...] = (
 
 TASKS: dict[str, Task] = {task.name: task for task in (*GLUE, *_OWN)}
 """Every task by its name: what `task` may say."""
+
+
+DEFINITIONS: dict[str, str] = {}
+"""What stands for the definition of each registered task in its cells' ids."""
+
+
+def register(task: Task) -> None:
+    """Make a task of your own known under its name.
+
+    Its labels, columns and metrics, and the code of its metrics, are a part of its cells' ids.
+
+    Raises:
+        FreeLBTuneError: there is a task of that name, with another definition.
+    """
+    facts = repr(replace(task, metrics=()))
+    said = [(metric.name, metric.better, code_of(metric.compute)) for metric in task.metrics]
+    definition = digest({"task": facts, "metrics": said})
+    if task.name in TASKS and DEFINITIONS.get(task.name) != definition:
+        raise FreeLBTuneError(
+            f"the task {task.name!r} is there already; choose another name for {task.title!r}"
+        )
+    _take(task, definition)
+    REGISTERED.append(Registered(_take, (task, definition)))
+
+
+def _take(task: Task, definition: str) -> None:
+    TASKS[task.name], DEFINITIONS[task.name] = task, definition
 
 
 def get_task(name: str) -> Task:

@@ -3,7 +3,6 @@
 Room: search, without Ray. A plugin's `register` is this one.
 """
 
-from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.asha import ASHA
 from freelb_tune.search.algorithms.hyperband import Hyperband
@@ -11,6 +10,7 @@ from freelb_tune.search.algorithms.median import Median
 from freelb_tune.search.algorithms.race import Race
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings, Space
+from freelb_tune.space.registered import REGISTERED, Registered, check_free, name_of
 from freelb_tune.store import CellState
 
 __all__ = ["BEHAVIOURS", "open_algorithm", "register"]
@@ -37,19 +37,10 @@ def register(settings: type[AlgorithmSettings], behaviour: type[Algorithm]) -> N
     Raises:
         FreeLBTuneError: the class has no name for its algorithm, or another one has that name.
     """
-    where = f"{settings.__module__}.{settings.__qualname__}"
-    name = settings.model_fields["algorithm"].default
-    if not isinstance(name, str) or not name:
-        raise FreeLBTuneError(
-            f"{where} does not name its algorithm; write  algorithm: Literal['mine'] = 'mine'"
-        )
-    known = ALGORITHMS.get(name)
-    if known is not None and known is not settings:
-        raise FreeLBTuneError(
-            f"{where}: the algorithm {name!r} is {known.__module__}.{known.__qualname__} already; "
-            "choose another name"
-        )
+    name = name_of(settings, "algorithm")
+    check_free("algorithm", name, settings, ALGORITHMS.get(name))
     ALGORITHMS[name], BEHAVIOURS[name] = settings, behaviour
+    REGISTERED.append(Registered())
 
 
 def open_algorithm(space: Space, ledger: Ledger) -> Algorithm:

@@ -169,7 +169,9 @@ class BestModel:
             weights=_LOADS.format(path=str(self._home)) if has_weights else _GONE,
             command=self._command,
             folder_argument=shlex.quote(str(self._folder)),
-            plugins="".join(f" --plugin {shlex.quote(name)}" for name in plugins),
+            plugins="".join(
+                f" --plugin {shlex.quote(name)}" for name in plugins if isinstance(name, str)
+            ),
         )
 
 

@@ -27,6 +27,7 @@ from freelb_tune.search.driver.work import Ready, Train
 from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
 from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
+from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
 __all__ = ["OUTCOME", "Job", "actor_class", "run_trial", "trial_config"]
@@ -49,7 +50,7 @@ class Job:
         train: trains one cell.
         threads: CPU threads of one trial.
         environment: variables that training sees.
-        plugins: modules that register the user's own adversaries.
+        plugins: what the user has registered, as `loaded_plugins` gives it.
     """
 
     folder: Path
@@ -58,7 +59,7 @@ class Job:
     train: Train
     threads: int
     environment: Mapping[str, str]
-    plugins: tuple[str, ...] = ()
+    plugins: tuple[str | Registered, ...] = ()
 
 
 def actor_class(job: Job, share: Share) -> type:

@@ -1,0 +1,40 @@
+"""The examples run as they stand."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+QUICK = ["seeds=[1]", "trainer.num_train_epochs=1", "data.max_train_examples=64"]
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # it is kept without
+    for cell in notebook.cells:  # fewer steps; all else stands as it is shown
+        cell.source = cell.source.replace("max_train_examples=640", "max_train_examples=64")
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+    (progress,) = outputs['results = ft.search(space, results="results")']
+    assert progress.output_type == "display_data"  # one area, redrawn in place
+    assert "6 cells: 6 done; best" in progress.data["text/html"]
+    (shown,) = outputs["results"]
+    assert "Under normal training, the accuracy on toy" in shown.data["text/html"]
+    (ranking,) = next(value for text, value in outputs.items() if text.startswith("results.rank"))
+    assert ranking.data["text/html"].count("<tr") == 1 + 3
+    assert (tmp_path / "results" / "notebook" / "best" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_scripts_own_adversary_reaches_the_workers(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "own_adversary.py"), *QUICK]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"1 +sign +1 0\.\d+ ", done.stdout), done.stdout
+    assert "3 cells: 3 done" in done.stderr
