@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         AlgorithmSettings,
         ASHASettings,
         GridSettings,
+        HyperbandSettings,
+        MedianSettings,
         RaceSettings,
         RandomSettings,
     )
@@ -73,7 +75,8 @@ _HOMES = {
         *("SMARTSettings", "VATSettings"),
     ),
     "space.algorithms": (
-        *("ASHASettings", "AlgorithmSettings", "GridSettings", "RaceSettings", "RandomSettings"),
+        *("ASHASettings", "AlgorithmSettings", "GridSettings", "HyperbandSettings"),
+        *("MedianSettings", "RaceSettings", "RandomSettings"),
     ),
     "tasks": ("Metric", "Task"),
     "training.trainer": ("AdversarialTrainer",),
@@ -93,6 +96,8 @@ __all__ = [
     "FreeLBSettings",
     "FreeLBTuneError",
     "GridSettings",
+    "HyperbandSettings",
+    "MedianSettings",
     "Metric",
     "NoiseSettings",
     "NoneSettings",

@@ -33,6 +33,7 @@ def test_the_door_has_these_names_and_no_others():
         *("FreeATSettings", "FGMSettings", "SMARTSettings", "R3FSettings", "VATSettings"),
         *("NoiseSettings", "RepeatSettings"),
         *("AlgorithmSettings", "GridSettings", "RandomSettings", "ASHASettings", "RaceSettings"),
+        *("HyperbandSettings", "MedianSettings"),
     }
     for name in ft.__all__:
         assert getattr(ft, name).__doc__, name
