@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from freelb_tune.tasks import Metric, Task
     from freelb_tune.training.trainer import AdversarialTrainer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TRAINING_VERSION = 2
 """Raised by hand whenever the numbers of an unchanged cell change; part of every cell's id."""

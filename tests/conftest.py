@@ -57,7 +57,7 @@ def tiny_encoder(kind, dropout=0.0, seed=0, **changes):
 
 
 @pytest.fixture
-def forgetful():
+def forgetful(tmp_path_factory):
     """What a test registers and imports is forgotten after it."""
     from freelb_tune.adversary import plugins
     from freelb_tune.search.algorithms.registry import BEHAVIOURS
@@ -75,8 +75,10 @@ def forgetful():
         registry.update(content)
     for registry, content in listed:
         registry[:] = content
+    own = str(tmp_path_factory.getbasetemp())  # what is not a test's own may stay
     for name in set(sys.modules) - modules:
-        del sys.modules[name]
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(own):
+            del sys.modules[name]
 
 
 @pytest.fixture

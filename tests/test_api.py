@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import freelb_tune as ft
 from freelb_tune.space import ADVERSARIES, ALGORITHMS
 from freelb_tune.space.document import to_yaml
 
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 RTE = {"task": "rte", "model": "some/encoder"}
 
 
@@ -236,33 +238,41 @@ def test_a_folder_that_another_process_holds_is_refused_and_left_as_it_is(tmp_pa
 
 
 @pytest.mark.slow
-def test_a_search_runs_in_an_event_loop_under_the_users_ray_and_goes_on_in_the_same_process(
-    tmp_path, capfd
+@pytest.mark.usefixtures("no_ray")
+def test_the_readmes_search_runs_in_an_event_loop_under_the_users_ray_and_goes_on_in_the_process(
+    tmp_path, capfd, monkeypatch
 ):
     import ray
 
+    (shown,) = (
+        code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "search(" in code
+    )
+    small = ["data.max_train_examples=64", "data.max_eval_examples=40"]
+    shown = shown.replace('"seeds=[1]"', f'"seeds=[1]", *{small}')
+    monkeypatch.chdir(tmp_path)
+    named = {}
+
     async def notebook():  # whose cells run inside a loop
-        first = ft.search(ft.Space.of(TOY), tmp_path, progress=False)
-        again = ft.search(ft.Space.of(TOY, ["seeds=2"]), tmp_path)
-        return first, again
+        exec(shown, named)
+        return ft.search(ft.Space.of(named["space"].content, ["seeds=2"]), progress=False)
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     level = logging.getLogger("ray.tune").level
     try:
-        first, again = asyncio.run(notebook())
+        again = asyncio.run(notebook())
         assert ray.is_initialized()  # it is the user's, and stays
         assert logging.getLogger("ray.tune").level == level
     finally:
         ray.shutdown()
-    assert (dict(first.counts), dict(again.counts)) == ({"done": 2}, {"done": 4})
+    first = named["results"]
+    assert (dict(first.counts), dict(again.counts)) == ({"done": 3}, {"done": 6})
     pd.testing.assert_frame_equal(
         first.trials, again.trials[again.trials["seed"] == 1].reset_index(drop=True)
     )
     out, err = capfd.readouterr()
-    assert (out, "4 cells: 4 done; best" in err) == ("", True)
-    model, tokenizer = again.best.model(), again.best.tokenizer()
-    assert model.config.num_labels == 2
-    assert tokenizer("every dog")["input_ids"]
-    (said,) = again.best.pipeline()([{"text": "every dog barks", "text_pair": "a dog barks"}])
-    assert said["label"] in ("entailment", "not_entailment")
-    assert 0.5 <= said["score"] <= 1
+    assert out == f"{first.verdict.sentence}\n"
+    assert "3 cells: 3 done; best" in err
+    assert len(err.splitlines()) < 30  # the second one was not to say anything
+    assert named["label"]["label"] in ("entailment", "not_entailment")
+    assert 0.5 <= named["label"]["score"] <= 1
+    assert again.best.tokenizer()("every dog")["input_ids"]
