@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test lint docs bench clean
+.PHONY: quickstart test lint docs bench fresh clean
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,13 @@ docs: $(BIN)/freelb-tune  ## docs/columns.md, from the columns' own declaration
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb
+
+fresh: $(BIN)/freelb-tune  ## install the wheel with all it needs, without a checkout, and search
+	rm -rf build/fresh && mkdir -p build/fresh
+	$(BIN)/python -m hatchling build -t wheel -d build/fresh
+	$(PYTHON) -m venv build/fresh/venv
+	build/fresh/venv/bin/pip install --quiet build/fresh/*.whl
+	cd build/fresh && venv/bin/freelb-tune --space quickstart 'seeds=[1]' trainer.num_train_epochs=1
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
