@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 
-
 @dataclass(frozen=True)
 class Glue:
     """What GLUE knows of one of its tasks besides its rows.
