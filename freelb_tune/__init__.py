@@ -21,39 +21,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freelb_tune.adversary.passes import Outcome, Passes
-    from freelb_tune.api.best import Best
-    from freelb_tune.api.plans import Plan, plan
-    from freelb_tune.api.registering import register
-    from freelb_tune.api.results import Results, open_results
-    from freelb_tune.api.searching import search
-    from freelb_tune.api.spaces import Space, load_space
-    from freelb_tune.errors import FreeLBTuneError
-    from freelb_tune.space.adversary_settings import (
-        AdversarySettings,
-        FGMSettings,
-        FreeATSettings,
-        FreeLBSettings,
-        NoiseSettings,
-        NoneSettings,
-        Perturbing,
-        PGDSettings,
-        R3FSettings,
-        RepeatSettings,
-        SMARTSettings,
-        VATSettings,
-    )
-    from freelb_tune.space.algorithms import (
-        AlgorithmSettings,
-        ASHASettings,
-        GridSettings,
-        HyperbandSettings,
-        MedianSettings,
-        RaceSettings,
-        RandomSettings,
-    )
-    from freelb_tune.tasks import Metric, Task
-    from freelb_tune.training.trainer import AdversarialTrainer
+    from freelb_tune.adversary.passes import Outcome as Outcome
+    from freelb_tune.adversary.passes import Passes as Passes
+    from freelb_tune.api.best import Best as Best
+    from freelb_tune.api.plans import Plan as Plan
+    from freelb_tune.api.plans import plan as plan
+    from freelb_tune.api.registering import register as register
+    from freelb_tune.api.results import Results as Results
+    from freelb_tune.api.results import open_results as open_results
+    from freelb_tune.api.searching import search as search
+    from freelb_tune.api.spaces import Space as Space
+    from freelb_tune.api.spaces import load_space as load_space
+    from freelb_tune.errors import FreeLBTuneError as FreeLBTuneError
+    from freelb_tune.space.adversary_settings import *  # noqa: F403
+    from freelb_tune.space.algorithms import *  # noqa: F403
+    from freelb_tune.tasks import Metric as Metric
+    from freelb_tune.tasks import Task as Task
+    from freelb_tune.training.trainer import AdversarialTrainer as AdversarialTrainer
 
 __version__ = "0.2.0"
 
@@ -69,70 +53,37 @@ _HOMES = {
     "api.searching": ("search",),
     "api.spaces": ("Space", "load_space"),
     "errors": ("FreeLBTuneError",),
-    "space.adversary_settings": (
-        *("AdversarySettings", "FGMSettings", "FreeATSettings", "FreeLBSettings", "NoiseSettings"),
-        *("NoneSettings", "PGDSettings", "Perturbing", "R3FSettings", "RepeatSettings"),
-        *("SMARTSettings", "VATSettings"),
-    ),
-    "space.algorithms": (
-        *("ASHASettings", "AlgorithmSettings", "GridSettings", "HyperbandSettings"),
-        *("MedianSettings", "RaceSettings", "RandomSettings"),
-    ),
+    "space.adversary_settings": ("Perturbing",),
     "tasks": ("Metric", "Task"),
     "training.trainer": ("AdversarialTrainer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "TRAINING_VERSION",
-    "__version__",
-    "AdversarialTrainer",
-    "AdversarySettings",
-    "AlgorithmSettings",
-    "ASHASettings",
-    "Best",
-    "FGMSettings",
-    "FreeATSettings",
-    "FreeLBSettings",
-    "FreeLBTuneError",
-    "GridSettings",
-    "HyperbandSettings",
-    "MedianSettings",
-    "Metric",
-    "NoiseSettings",
-    "NoneSettings",
-    "Outcome",
-    "Passes",
-    "Perturbing",
-    "PGDSettings",
-    "Plan",
-    "R3FSettings",
-    "RaceSettings",
-    "RandomSettings",
-    "RepeatSettings",
-    "Results",
-    "SMARTSettings",
-    "Space",
-    "Task",
-    "VATSettings",
-    "load_space",
-    "open_results",
-    "plan",
-    "register",
-    "search",
-]
+_SETTINGS = ("space.adversary_settings", "space.algorithms")
+"""Where the names in `Settings` are: one that is added there is in the door by itself."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name == "__all__":
+        value: Any = ["TRAINING_VERSION", "__version__", *_HOME_OF, *_settings()]
+    elif name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    elif name.endswith("Settings") and name in (known := _settings()):
+        value = known[name]
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 
 
+def _settings() -> dict[str, Any]:
+    """Every settings class by its name."""
+    modules = [import_module(f"{__name__}.{home}") for home in _SETTINGS]
+    names = [(module, name) for module in modules for name in module.__all__]
+    return {name: getattr(module, name) for module, name in names if name.endswith("Settings")}
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})
 
 
 class _Door(ModuleType):
@@ -142,6 +93,9 @@ class _Door(ModuleType):
         if name == "search" and isinstance(value, ModuleType):
             return  # the import system would put the room here; imports find it without
         super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.__name__,)  # as of any module, for Ray's workers
 
 
 sys.modules[__name__].__class__ = _Door

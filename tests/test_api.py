@@ -42,8 +42,9 @@ def test_the_door_has_these_names_and_no_others():
         assert name in dir(ft)
     for settings in (*ADVERSARIES.values(), *ALGORITHMS.values()):
         assert getattr(ft, settings.__name__) is settings
-    with pytest.raises(AttributeError, match="has no attribute 'serach'"):
-        _ = ft.serach
+    for name in ("serach", "NoSuchSettings"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+            getattr(ft, name)
 
 
 def test_importing_it_is_quick_and_loads_nothing_heavy():
@@ -61,6 +62,13 @@ def test_reading_and_planning_from_python_loads_neither_torch_nor_ray_nor_pandas
         "print(sorted({'torch', 'ray', 'pandas', 'transformers', 'datasets'} & set(sys.modules)))"
     )
     assert python(code) == "[]"
+
+
+def test_a_function_that_uses_the_door_travels_to_rays_workers():
+    from ray import cloudpickle
+
+    ours = cloudpickle.loads(cloudpickle.dumps({"ft": ft, "what": lambda: ft.__version__}))
+    assert (ours["ft"], ours["what"]()) == (ft, ft.__version__)
 
 
 def test_search_is_the_function_whoever_imports_the_room_of_that_name():

@@ -23,6 +23,13 @@ _AHEAD = "200"
 """Trials that Ray may have waiting: what it takes itself where it spans a grid."""
 
 
+class _Silent(tune.ProgressReporter):
+    """Shows nothing. In a notebook, the one that Ray would choose wipes out what ours shows."""
+
+    def should_report(self, trials: object, done: bool = False) -> bool:
+        return False
+
+
 def fit(
     job: Job,
     share: Share,
@@ -69,6 +76,7 @@ def fit(
             name="tune",
             storage_path=str(scratch),
             verbose=0,
+            progress_reporter=_Silent(),
             callbacks=[watch],
             failure_config=tune.FailureConfig(max_failures=resources.max_failures),
         ),
