@@ -1,6 +1,7 @@
 """Installed from its wheel alone, without a checkout, the tool is whole."""
 
 import os
+import re
 import site
 import subprocess
 import sys
@@ -70,10 +71,19 @@ def test_a_shipped_space_is_planned_by_its_name_and_a_file_of_that_name_comes_fi
 
 
 @pytest.mark.slow
-def test_a_search_runs_from_the_wheel_in_another_folder(installed):
-    said = installed(
-        "--space", "quickstart", "seeds=[1]", "adversary.adv_lr=0.01", "trainer.num_train_epochs=1",
-        "data.max_train_examples=64", "data.max_eval_examples=40", "--no-dashboard",
+def test_the_example_script_searches_from_the_wheel_with_an_adversary_of_its_own(installed):
+    small = [
+        "trainer.num_train_epochs=1",
+        "data.max_train_examples=64",
+        "data.max_eval_examples=40",
+    ]
+    script = ROOT / "examples" / "own_adversary.py"
+    done = subprocess.run(
+        [installed.python, script, "seeds=[1]", *small],
+        cwd=installed.folder, env=installed.environment, capture_output=True, text=True,
     )  # fmt: skip
-    assert "2 of 2 cells done" in said
-    assert (installed.folder / "results" / "quickstart" / "best" / "model.safetensors").is_file()
+    assert done.returncode == 0, done.stderr
+    assert "3 cells: 3 done; best" in done.stderr  # the workers know its class
+    assert re.search(r"^\d +[12] +sign +1 +0\.\d+ ", done.stdout, re.MULTILINE), done.stdout
+    best = installed.folder / "results" / "own_adversary" / "best"
+    assert (best / "model.safetensors").is_file()

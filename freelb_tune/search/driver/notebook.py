@@ -4,6 +4,8 @@ Room: search, without Ray. IPython loads here, where it runs already. rich's own
 notebook needs ipywidgets, and leaves nothing in the saved file.
 """
 
+import logging
+import warnings
 from io import StringIO
 from typing import Any
 
@@ -24,6 +26,9 @@ class NotebookDisplay(LiveDisplay):
         super().__init__(
             Console(file=StringIO(), record=True, width=110, height=28, force_jupyter=False)
         )
+        # what is shown here needs no ipywidgets, which both of these would have installed
+        logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+        warnings.filterwarnings("ignore", "IProgress not found")
         self._handle: Any = None
         self._lines: list[Text] = []
         self._table: RenderableType = ""
