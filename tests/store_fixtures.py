@@ -141,3 +141,11 @@ def plan(journal, cells, **changed):
         "opened", at=utc_now(), pid=1, version="0", command="", cells=ids, space="0", **facts
     )
     journal.append_all(("planned", {"cell": each.to_json()}) for each in cells)
+
+
+def table_text(folder: Path, judge=None) -> str:
+    """A folder's table as Markdown, as `table.md` has it without and with a verdict."""
+    from freelb_tune.results import write_outputs
+
+    write_outputs(folder, judge)
+    return (folder / "table.md").read_text("utf-8")

@@ -6,8 +6,9 @@ import json
 import pandas as pd
 import pytest
 from glue_fixtures import glue_cell, write_search
+from store_fixtures import table_text
 
-from freelb_tune.results import build_table, render_table, write_outputs
+from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.tables.cost import Cost, costs_of
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.space import TableConfig
@@ -58,12 +59,12 @@ def test_a_configuration_without_a_finished_seed_has_no_cost(tmp_path):
         tmp_path / "a", "rte", [(cell, [{"accuracy": 0.5}], "failed")], space="table: {cost: true}"
     )
     assert costs_of(load_store(folder)).by_config == {}
-    assert ranking(render_table(folder))[0]["passes"] == "-"
+    assert ranking(table_text(folder))[0]["passes"] == "-"
 
 
 def test_cost_stands_in_the_ranking_where_the_space_asks(tmp_path):
     folder = search(tmp_path / "a", "table: {cost: true}", peak_gib=2.5)
-    text = render_table(folder)
+    text = table_text(folder)
     first = ranking(text)[0]
     assert (first["passes"], first["GPU-hours"], first["peak GiB"]) == ("60", "0.00111", "2.50")
     assert "GPU-hours, wall time of training and evaluation" in text
@@ -138,4 +139,4 @@ def test_only_the_searched_metric_of_a_further_set_enters_the_ranking(tmp_path):
         tmp_path / "a", "qqp", [(glue_cell("qqp", adv_lr=0.1), [metrics], "done")]
     )
     assert build_table(load_store(folder)).further == ("advglue.accuracy",)
-    assert "f1" not in " ".join(ranking(render_table(folder))[0])
+    assert "f1" not in " ".join(ranking(table_text(folder))[0])

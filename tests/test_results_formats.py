@@ -5,12 +5,13 @@ import re
 
 import pandas as pd
 import pytest
-from store_fixtures import Search, cell, epoch, grid
+from store_fixtures import Search, cell, epoch, grid, table_text
 
-from freelb_tune.results import Comparison, Verdict, build_table, render_table, write_outputs
+from freelb_tune.results import Comparison, Verdict, build_table, write_outputs
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
+from freelb_tune.results.tables.table import with_verdict
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.store import EpochLog, cell_folder, load_store
 
@@ -54,7 +55,8 @@ def test_the_verdict_stands_under_the_table_and_in_the_ranking(search, tmp_path)
     store = load_store(search.write(tmp_path))
     tried = store.cells[1].cell
     compared = Comparison(tried.config_id, tried.clean_id, 1, 0.01, -0.025, 0.045, 0.5, 0.75, False)
-    text = to_markdown(build_table(store, Verdict("No setting stands out.", (compared,))))
+    verdict = Verdict("No setting stands out.", (compared,))
+    text = to_markdown(with_verdict(build_table(store), verdict))
     assert "|\n\nNo setting stands out.\n\n- 9 of 10" in text
     assert "| +1.00 | -2.50 to +4.50 | 0.750 |" in text
 
@@ -62,7 +64,7 @@ def test_the_verdict_stands_under_the_table_and_in_the_ranking(search, tmp_path)
 def test_every_row_of_a_markdown_table_has_as_many_places_as_its_header(search, tmp_path):
     odd = cell(method="a|b *c* <d> `e`\n[f]", adv_lr=0.5)
     search.cells.append(odd)
-    text = render_table(search.end(odd, 0.5).write(tmp_path))
+    text = table_text(search.end(odd, 0.5).write(tmp_path))
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
     assert len(tables) == 2  # the table and the ranking
     for lines in tables:

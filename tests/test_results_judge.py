@@ -1,7 +1,7 @@
 import numpy as np
-from store_fixtures import SPACE, Search, cell
+from store_fixtures import SPACE, Search, cell, table_text
 
-from freelb_tune.results import build_table, render_table
+from freelb_tune.results import build_table
 from freelb_tune.results.analysis import arms_of, judge
 from freelb_tune.store import load_store
 
@@ -71,4 +71,4 @@ def test_the_verdict_of_a_search_stands_under_its_table(tmp_path):
     told = judge(store, build_table(store))
     assert [each.config_id for each in told.comparisons] == [cell(1, adv_lr=0.1).config_id]
     assert round(told.comparisons[0].difference, 6) == 0.02
-    assert told.sentence in render_table(tmp_path, judge)
+    assert told.sentence in table_text(tmp_path, judge)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_fixtures import Search, cell, grid, plan
+from store_fixtures import Search, cell, grid, plan, table_text
 
-from freelb_tune.results import Verdict, render_table, write_outputs
+from freelb_tune.results import Verdict, write_outputs
 from freelb_tune.store import Journal
 
 STABLE = ("trials.csv", "table.md", "table.csv", "table.tex", "table.json")
@@ -180,7 +180,7 @@ def test_cells_of_earlier_plans_are_counted_and_not_shown(tmp_path):
 
 def test_the_judge_reads_the_store_and_its_sentence_is_printed(tmp_path):
     Search([cell(1)]).end(cell(1), 0.5).write(tmp_path)
-    text = render_table(tmp_path, lambda store, _: Verdict(f"{len(store.cells)} cell, no verdict."))
+    text = table_text(tmp_path, lambda store, _: Verdict(f"{len(store.cells)} cell, no verdict."))
     assert "\n1 cell, no verdict.\n" in text
 
 

@@ -5,6 +5,7 @@ from freelb_tune.results import Comparison, Verdict, build_table
 from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.configuration import Spread
 from freelb_tune.results.tables.sentences import baseline_sentence, entry_text, footnotes
+from freelb_tune.results.tables.table import with_verdict
 from freelb_tune.store import load_store
 
 # correct answers out of RTE's 277 dev examples in ParaGen's README, in the plan's order
@@ -23,7 +24,8 @@ def paragen():
 
 
 def table_of(search, folder, *, space=SPACE, verdict=None, task="rte"):
-    return build_table(load_store(search.write(folder, space=space, task=task)), verdict)
+    table = build_table(load_store(search.write(folder, space=space, task=task)))
+    return with_verdict(table, verdict) if verdict else table
 
 
 def texts(table):
@@ -97,7 +99,7 @@ def test_significant_needs_a_verdict(tmp_path):
     )
     winner = search.cells[9].config_id
     verdict = Verdict("It is better.", better=frozenset({winner}), footnotes=("Mind the gap.",))
-    table = build_table(load_store(tmp_path), verdict)
+    table = with_verdict(build_table(load_store(tmp_path)), verdict)
     assert [text for row in texts(table) for text in row if "*" in text] == ["*81.59*"]
     assert footnotes(table)[-1] == "Mind the gap."
 

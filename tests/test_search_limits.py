@@ -8,9 +8,9 @@ import pytest
 import search_fixtures
 from search_drive import drive, ends
 from search_fixtures import make_plan, score_of
+from store_fixtures import table_text
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results import render_table
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, load_store, read_journal
 
@@ -66,11 +66,11 @@ def test_device_hours_count_over_all_runs_and_what_ended_stands_in_the_footer(
     assert drive(tmp_path, space, plan, score_of) == []  # they are spent
     assert load_store(tmp_path / "results").end is not None
     said = "Ended by search.device_hours: 10 device-hours are spent; a higher limit goes on."
-    assert said in render_table(tmp_path / "results")
+    assert said in table_text(tmp_path / "results")
 
     space, plan = make_plan(tmp_path, search=f"{{algorithm: {algorithm}}}", **asked)
     drive(tmp_path, space, plan, score_of)
-    assert "Ended by" not in render_table(tmp_path / "results")
+    assert "Ended by" not in table_text(tmp_path / "results")
     assert all(state.is_over for state, _ in ends(tmp_path).values())
 
 
@@ -79,7 +79,7 @@ def test_a_limit_that_keeps_nothing_from_running_is_not_said(tmp_path, slow_epoc
     assert len(drive(tmp_path, space, plan, score_of)) == 4
     assert events(tmp_path, "ended") == []
     drive(tmp_path, space, plan, score_of)
-    assert "Ended by" not in render_table(tmp_path / "results")
+    assert "Ended by" not in table_text(tmp_path / "results")
 
 
 @pytest.mark.parametrize("name", ["wall_hours", "device_hours"])

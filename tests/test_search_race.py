@@ -8,10 +8,11 @@ import pytest
 import search_fixtures
 from ray import cloudpickle
 from search_fixtures import Prepare, make_plan, train
+from store_fixtures import table_text
 from test_search_run import start, trained, wait_until
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results import build_table, render_table
+from freelb_tune.results import build_table
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel
@@ -153,7 +154,7 @@ def test_what_is_out_of_the_race_ranks_after_every_complete_one(whole):
     placed = [each for each in table.ranking if each.place is not None]
     assert len(placed) == 3
     assert all(each.entry.config.finished == 5 for each in placed)
-    text = render_table(whole)
+    text = table_text(whole)
     assert "3 of 5 seeds not run: out of the race" in text
     assert "tested out with at most 5 % chance" in text
 

@@ -3,7 +3,7 @@
 Room: results. A store in; Markdown, CSV, LaTeX and JSON out, all from one table of numbers.
 """
 
-from freelb_tune.results.outputs import Judge, render_table, write_outputs
+from freelb_tune.results.outputs import Judge, write_outputs
 from freelb_tune.results.statistics.comparison import Comparison, Verdict
 from freelb_tune.results.tables.configuration import (
     Configuration,
@@ -26,6 +26,5 @@ __all__ = [
     "build_table",
     "configurations",
     "measure_of",
-    "render_table",
     "write_outputs",
 ]

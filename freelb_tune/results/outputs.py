@@ -20,7 +20,7 @@ from freelb_tune.store import Store, load_store, write_whole
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing
 
-__all__ = ["Judge", "render_table", "write_outputs"]
+__all__ = ["Judge", "write_outputs"]
 
 Judge = Callable[[Store, Table], Verdict | None]
 
@@ -59,15 +59,6 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = F
         contents["report.html"] = to_html(table, choosing)
     for name, content in contents.items():
         write_whole(folder / name, content)
-
-
-def render_table(folder: Path, judge: Judge | None = None) -> str:
-    """The table as Markdown; nothing is written.
-
-    Raises:
-        FreeLBTuneError: the folder is no results folder, or is damaged.
-    """
-    return to_markdown(*_judged(load_store(folder), judge))
 
 
 def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":

@@ -4,7 +4,6 @@ Room: search. Ray is loaded only where something is left to run.
 """
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +66,6 @@ def run_search(
         FreeLBTuneError: the folder is another's or in use, the data or model cannot be had, a
             trial asks for more than there is, or the disk refuses.
     """
-    start = time.monotonic()
     folder, options = folder.resolve(), options or SearchOptions()
     space.search.check(plan.compared, len(space.seeds))
     interruption, interrupted = Interruption(), False
@@ -94,7 +92,6 @@ def run_search(
         best=None if best is None else best.row.cell.id,
         best_score=None if best is None else ledger.board.best_score(best.row.cell.id),
         interrupted=interrupted,
-        wall_seconds=time.monotonic() - start,
     )
 
 

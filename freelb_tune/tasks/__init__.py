@@ -20,7 +20,6 @@ from freelb_tune.tasks.labels import fold_label
 from freelb_tune.tasks.metrics import Metric
 from freelb_tune.tasks.sizes import Sizes, data_sizes
 from freelb_tune.tasks.task import GLUE, TASKS, Glue, Task, compute_metrics, get_task, task_metrics
-from freelb_tune.tasks.toy import toy_vocabulary
 
 __all__ = [
     "GLUE",
@@ -45,5 +44,4 @@ __all__ = [
     "look_at_data",
     "submission_lines",
     "task_metrics",
-    "toy_vocabulary",
 ]

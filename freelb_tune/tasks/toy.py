@@ -17,7 +17,7 @@ label; half of each split has each.
 import random
 from dataclasses import dataclass
 
-__all__ = ["TOY_LABELS", "TOY_SIZES", "TOY_VERSION", "toy_pairs", "toy_vocabulary"]
+__all__ = ["TOY_LABELS", "TOY_SIZES", "TOY_VERSION", "toy_pairs"]
 
 TOY_VERSION = 1
 """Raised by hand whenever the grammar gives other pairs; part of the data's fingerprint."""
@@ -137,13 +137,3 @@ def toy_pairs() -> dict[str, list[tuple[str, str, int]]]:
             rows.append((*pair, label))
         splits[split] = rows
     return splits
-
-
-def toy_vocabulary() -> list[str]:
-    """Every word the grammar can say, sorted: enough for a tokenizer of whole words."""
-    words = {*_ARTICLE, *_ARTICLE.values()}
-    for tree in _TREES.values():
-        for top, middles in tree.items():
-            for middle, leaves in middles.items():
-                words.update(*(phrase.split() for phrase in (top, middle, *leaves)))
-    return sorted(words)

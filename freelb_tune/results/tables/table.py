@@ -130,12 +130,11 @@ class Table:
         )
 
 
-def build_table(store: Store, verdict: Verdict | None = None) -> Table:
+def build_table(store: Store) -> Table:
     """Build the table of a search's latest plan.
 
     Args:
         store: what is known; a search under way or with failures has a table too.
-        verdict: what the statistics say of it, where that is known already.
     """
     measure = measure_of(store)
     configs = configurations(store.cells, measure.better)
@@ -148,7 +147,7 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
     baselines = [
         Entry(config, None, None, is_bold=False) for config in clean if config not in tried
     ]
-    table = Table(
+    return Table(
         name=store.name,
         measure=measure,
         layout=layout,
@@ -167,7 +166,6 @@ def build_table(store: Store, verdict: Verdict | None = None) -> Table:
         cut=_cut(store),
         damaged=tuple(f"cell {c.cell.id}: {c.damage}" for c in store.cells if c.damage),
     )
-    return with_verdict(table, verdict) if verdict else table
 
 
 def _cut(store: Store) -> tuple[str, ...]:

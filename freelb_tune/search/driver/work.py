@@ -109,7 +109,6 @@ class SearchSummary:
         best: id of the cell in `best/`; None before one finished.
         best_score: its score at its best epoch.
         interrupted: Ctrl-C or SIGTERM ended the search early; the same command continues it.
-        wall_seconds: this call, by the monotonic clock.
     """
 
     folder: Path
@@ -118,4 +117,3 @@ class SearchSummary:
     best: str | None = None
     best_score: float | None = None
     interrupted: bool = False
-    wall_seconds: float = 0.0
