@@ -284,3 +284,7 @@ def test_the_readmes_search_runs_in_an_event_loop_under_the_users_ray_and_goes_o
     assert named["label"]["label"] in ("entailment", "not_entailment")
     assert 0.5 <= named["label"]["score"] <= 1
     assert again.best.tokenizer()("every dog")["input_ids"]
+    assert again.best_adversarial.cell.arm == "adversarial"
+    is_other = again.best.cell.arm == "clean"
+    assert (tmp_path / again.name / "best_adversarial").is_dir() is is_other
+    assert (again.best_adversarial.cell != again.best.cell) is is_other

@@ -28,6 +28,21 @@ def table_of(search, folder, *, space=SPACE, verdict=None, task="rte"):
     return with_verdict(table, verdict) if verdict else table
 
 
+def test_the_best_of_all_and_the_best_that_perturbs_are_named(tmp_path):
+    search = Search([cell(1), cell(1, adv_lr=0.1), cell(1, adv_lr=0.2)])
+    for each, score in zip(search.cells, (0.9, 0.7, 0.8), strict=True):
+        search.end(each, score)
+    best = [note for note in footnotes(table_of(search, tmp_path)) if note.startswith("Best by")]
+    assert best == [
+        "Best by its mean: normal training, batch size 16 (90.00), the model in best/; best that "
+        "perturbs: adv_lr 0.2, batch size 16 (80.00), in best_adversarial/."
+    ]
+    search.end(search.cells[1], 0.95)
+    table = table_of(search, tmp_path / "more")
+    best = [note for note in footnotes(table) if note.startswith("Best by")]
+    assert best == ["Best by its mean: adv_lr 0.1, batch size 16 (95.00), the model in best/."]
+
+
 def texts(table):
     """What the table's places say, bold in stars."""
     return [

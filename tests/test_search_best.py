@@ -1,4 +1,4 @@
-"""`best/`: the table's first configuration, its best seed's model, whatever happened on the way."""
+"""`best/`: of the configuration with the best mean its best seed's model, whatever happened."""
 
 import itertools
 import json
@@ -45,12 +45,17 @@ def published(folder: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def readme(folder: Path) -> str:
-    return " ".join((folder / "best" / "README.md").read_text().split())
+def beside(folder: Path) -> str | None:
+    path = folder / "best_adversarial" / "config.json"
+    return path.read_text() if path.exists() else None
+
+
+def readme(folder: Path, name: str = "best") -> str:
+    return " ".join((folder / name / "README.md").read_text().split())
 
 
 @pytest.mark.parametrize("number", range(25))
-def test_the_leader_is_the_first_in_the_table(tmp_path, number):
+def test_the_leaders_are_those_of_the_table(tmp_path, number):
     chance = random.Random(number)
     cells = grid(seeds=(1, 2, 3)[: chance.randint(1, 3)])
     search = Search(cells)
@@ -68,18 +73,25 @@ def test_the_leader_is_the_first_in_the_table(tmp_path, number):
     for result in store.cells:
         scores = [record.score for record in result.epochs]
         end(board, result.cell, *scores, state=result.state)
+    table = build_table(store)
     leader = find_leader(board, lambda _: True)
-    first = build_table(store).ranking[0]
-    assert leader is not None
-    if first.place is None:
-        assert leader.mean is None
-        return
-    assert leader.row.cell.config_id == first.entry.config.config_id
-    spread = first.entry.config.spread(select)
-    assert leader.mean == spread.mean
-    assert leader.seeds == spread.n
-    values = [each.value(select) for each in first.entry.config.seeds]
-    assert board.selected(leader.row) == (max(values) if higher else min(values))
+    other = find_leader(board, lambda _: True, clean=False)
+    first = table.ranking[0]  # which has the clean arms at its end
+    for found, config in (
+        (leader, table.best),
+        (other, first.entry.config if first.place is not None else None),
+    ):
+        if config is None:
+            assert found is None or found.mean is None
+            continue
+        assert found.row.cell.config_id == config.config_id
+        spread = config.spread(select)
+        assert (found.mean, found.seeds) == (spread.mean, spread.n)
+        values = [each.value(select) for each in config.seeds]
+        assert board.selected(found.row) == (max(values) if higher else min(values))
+    beside = None if leader is None or leader.mean is None or not leader.is_clean else other
+    named = None if table.best_adversarial is None else table.best_adversarial.config_id
+    assert named == (None if beside is None or beside.mean is None else beside.row.cell.config_id)
 
 
 @pytest.mark.parametrize("finishing", list(itertools.permutations(CELLS))[::37])
@@ -94,24 +106,54 @@ def test_whatever_order_cells_finish_in_the_best_mean_leads_and_brings_its_best_
         best.settle(board)
     assert published(tmp_path) == CELLS[4].id
     assert models(tmp_path) == {CELLS[4].id}
-    assert "ranks first in `table.md`: 0.77 is the mean over its 2 seeds" in readme(tmp_path)
+    assert "an adversarial one, has the best mean of all: 0.77 is the mean ov" in readme(tmp_path)
     assert "score 0.78 after epoch 2, which is the best of its seeds" in readme(tmp_path)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".best")]
 
 
-def test_a_clean_arm_is_a_yardstick_and_leads_only_where_it_is_alone(tmp_path):
+@pytest.mark.parametrize("finishing", list(itertools.permutations(range(4)))[::3])
+def test_a_clean_arm_may_be_the_best_and_the_best_that_perturbs_stands_beside_it(
+    tmp_path, finishing
+):
+    cells = [cell(1), cell(2), cell(1, adv_lr=0.1), cell(2, adv_lr=0.1)]
+    board, best = board_of(cells), BestModel(tmp_path, ())
+    for place in finishing:
+        train(tmp_path, cells[place])
+        end(board, cells[place], (0.9, 0.8, 0.7, 0.75)[place])
+        best.settle(board)
+    assert (published(tmp_path), beside(tmp_path)) == (cells[0].id, cells[3].id)
+    assert models(tmp_path) == {cells[0].id, cells[3].id}
+    said = readme(tmp_path)
+    assert said.startswith("# The best model Cell")
+    assert "normal training, has the best mean of all: 0.85 is the mean over its 2" in said
+    assert f"The best adversarial model is in `best_adversarial/`: cell `{cells[3].id}`." in said
+    said = readme(tmp_path, "best_adversarial")
+    assert said.startswith("# The best adversarial model Cell")
+    assert "an adversarial one, has the best mean of all that perturb: 0.725 is" in said
+    assert f"without perturbation, is in `best/`: cell `{cells[0].id}`." in said
+    # a further configuration is better than both: it is the best of all, and nothing is beside it
+    more = [*cells, cell(1, adv_lr=0.2), cell(2, adv_lr=0.2)]
+    board = board_of(more)
+    for each, score in zip(more, (0.9, 0.8, 0.7, 0.75, 0.95, 0.94), strict=True):
+        if score > 0.93:
+            train(tmp_path, each)
+        end(board, each, score)
+    BestModel(tmp_path, ()).settle(board)
+    assert (published(tmp_path), beside(tmp_path)) == (more[4].id, None)
+    assert models(tmp_path) == {more[4].id}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cells"]
+
+
+def test_a_clean_arm_whose_weights_an_earlier_version_let_go_of_takes_no_ones_place(tmp_path):
     clean, tried = cell(1), cell(1, adv_lr=0.1)
-    board, best = board_of([clean, tried]), BestModel(tmp_path, ())
+    board = board_of([clean, tried])
     end(board, clean, 0.9)
-    best.settle(board)
-    assert best.leader.row.cell == clean  # the best cell that there is
-    assert "may be a lucky seed" in readme(tmp_path)
     end(board, tried, 0.8)
-    best.settle(board)
-    assert best.leader.row.cell == tried
-    alone = board_of([clean])
-    end(alone, clean, 0.9)
-    assert find_leader(alone, lambda _: True).mean == 0.9
+    train(tmp_path, tried)  # version 0.1.0 kept the first of those that perturb
+    BestModel(tmp_path, ()).settle(board)
+    assert (published(tmp_path), beside(tmp_path)) == (tried.id, None)
+    assert readme(tmp_path).startswith("# The best adversarial model")
+    assert f"Normal training (cell `{clean.id}`) has a better mean, and its w" in readme(tmp_path)
 
 
 @pytest.mark.parametrize("state", ["failed", "diverged", "stopped", "dropped"])
@@ -127,7 +169,7 @@ def test_where_no_configuration_is_complete_the_best_cell_is_kept_and_said_to_be
         best.settle(board)
     assert published(tmp_path) == CELLS[4].id  # 0.78; what did not finish does not compete
     assert models(tmp_path) == {CELLS[4].id}
-    assert "No configuration that `table.md` ranks has all of its seeds trained" in readme(tmp_path)
+    assert "No configuration has all of its seeds trained to the end" in readme(tmp_path)
 
 
 def test_what_a_race_was_over_before_is_not_missed():

@@ -16,7 +16,7 @@ __all__ = ["Best"]
 
 @dataclass(frozen=True, repr=False)
 class Best:
-    """The model in `results/NAME/best`: of the first configuration in the ranking, its best seed.
+    """A selected model: of the configuration with the best mean, its best seed's.
 
     Attributes:
         folder: where it is; `from_pretrained` takes it.

@@ -103,15 +103,21 @@ class Results:
 
     @property
     def best(self) -> "Best":
-        """The selected model.
+        """The model with the best mean of all, normal training included: its best seed's.
 
         Raises:
             FreeLBTuneError: there is none yet.
         """
-        from freelb_tune.api.best import Best
-        from freelb_tune.training.selected import best_cell
+        return self._selected(adversarial=False)
 
-        return Best(self.folder / "best", best_cell(self.folder))
+    @property
+    def best_adversarial(self) -> "Best":
+        """The best model that was trained with perturbation; `best` itself where it is that one.
+
+        Raises:
+            FreeLBTuneError: there is none yet.
+        """
+        return self._selected(adversarial=True)
 
     def report(self) -> Path:
         """Write every table and the page of figures again, from what is stored.
@@ -130,6 +136,13 @@ class Results:
             )
         write_outputs(self.folder, judge, figures=True)
         return self.folder / "report.html"
+
+    def _selected(self, *, adversarial: bool) -> "Best":
+        from freelb_tune.api.best import Best
+        from freelb_tune.training.selected import best_cell, best_folder
+
+        cell = best_cell(self.folder, adversarial=adversarial)
+        return Best(best_folder(self.folder, adversarial=adversarial), cell)
 
     @cached_property
     def _table(self) -> "Table":

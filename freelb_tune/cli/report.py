@@ -21,6 +21,9 @@ def report(folder: Folder) -> None:
 
 
 def show_tables(folder: Path) -> None:
-    """Print a search's table, and say which files have the rest."""
+    """Print a search's table, and say which files have the rest, and where the models are."""
     print((folder / "table.md").read_text("utf-8"))
     print(f"files: {folder}/table.md, table.csv, trials.csv, epochs.csv", file=sys.stderr)
+    for name, what in (("best", "best model"), ("best_adversarial", "best that perturbs")):
+        if (folder / name / "config.json").is_file():
+            print(f"{what}: {folder / name}", file=sys.stderr)

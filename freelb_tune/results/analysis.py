@@ -10,9 +10,9 @@ from freelb_tune.errors import DamagedError
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
-from freelb_tune.results.tables.axes import settings_text
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table, build_table, with_verdict
 from freelb_tune.store import CellResult, CellState, Store
 
@@ -73,7 +73,7 @@ def _arm(
     return Arm(
         config_id=config.config_id,
         clean_id=config.clean_id,
-        name=_name(config, table),
+        name=configuration_name(config, table),
         planned=config.planned,
         runs=tuple(_run(cells[config.config_id, seed], select, measure, damaged) for seed in done),
         failed=config.count(CellState.FAILED, CellState.DIVERGED),
@@ -91,9 +91,3 @@ def _run(result: CellResult, select: Select, measure: Measure, damaged: list[str
         damaged.append(f"{result.cell.id}: {inside}")
         logits = labels = None
     return Run(result.cell.seed, record.score, logits, labels)
-
-
-def _name(config: Configuration, table: Table) -> str:
-    start = ["normal training"] if config.arm == "clean" else []
-    said = settings_text(config, table.rank_names)
-    return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"

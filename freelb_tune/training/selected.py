@@ -12,17 +12,28 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.store import CellState, load_store
 from freelb_tune.store.inside import refuse_link, refuse_links
 
-__all__ = ["best_cell", "load_best_model"]
+__all__ = ["best_cell", "best_folder", "load_best_model"]
 
 
-def best_cell(folder: Path) -> Cell:
-    """The cell in `results/NAME/best`.
+def best_folder(folder: Path, *, adversarial: bool = False) -> Path:
+    """Where a search's selected model is: `best/`, or the best one that perturbs.
+
+    Args:
+        folder: `results/NAME`.
+        adversarial: `best_adversarial/` where there is one; else `best/` holds it itself.
+    """
+    beside = folder / "best_adversarial"
+    return beside if adversarial and beside.is_dir() else folder / "best"
+
+
+def best_cell(folder: Path, *, adversarial: bool = False) -> Cell:
+    """The cell whose model is selected; see `best_folder`.
 
     Raises:
-        FreeLBTuneError: `folder` is no results folder, or in its `best/` is no model or a link.
+        FreeLBTuneError: `folder` is no results folder, or there is no such model in it, or a link.
     """
     store = load_store(folder)
-    best = folder / "best"
+    best = best_folder(folder, adversarial=adversarial)
     refuse_link(best)
     refuse_links(best)
     if not (best / "cell.json").is_file():

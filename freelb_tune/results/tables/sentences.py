@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from freelb_tune.errors import counted
-from freelb_tune.results.tables.axes import Shown, shown
+from freelb_tune.results.tables.axes import Shown, settings_text, shown
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
@@ -16,6 +16,7 @@ from freelb_tune.store import CellState
 
 __all__ = [
     "baseline_sentence",
+    "configuration_name",
     "column_label",
     "column_heading",
     "entry_notes",
@@ -33,6 +34,13 @@ _MANY = 6  # more clean arms than this are a range, and each row shows its own
 def title(table: Table) -> str:
     """The table's title: `rte_grid: accuracy on RTE`."""
     return f"{table.name}: {table.measure.name} on {table.measure.task}"
+
+
+def configuration_name(config: Configuration, table: Table) -> str:
+    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, bsz 16`."""
+    start = ["normal training"] if config.arm == "clean" else []
+    said = settings_text(config, table.rank_names)
+    return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"
 
 
 def column_label(table: Table, value: Shown) -> str:
@@ -172,6 +180,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
         progress(table),
         *_damaged(table),
         _end(table),
+        _best(table),
         _what(table),
         _seeds(table),
         _bold(table),
@@ -219,6 +228,23 @@ def _damaged(table: Table) -> list[str]:
     named += [f"Not counted: {more} more, which trials.csv names."] if more else []
     advice = "Restore these logs from a copy, or run the search again: it trains their cells anew."
     return [*named, advice] if named else []
+
+
+def _best(table: Table) -> str:
+    """Whose models the results folder holds: the same "best" as in `best/`'s own words."""
+    if table.best is None:
+        return ""
+    said = f"Best by its mean: {_with_mean(table.best, table)}, the model in best/"
+    if table.best_adversarial is not None:
+        other = _with_mean(table.best_adversarial, table)
+        said += f"; best that perturbs: {other}, in best_adversarial/"
+    return f"{said}."
+
+
+def _with_mean(config: Configuration, table: Table) -> str:
+    spread = config.spread(table.layout.select)
+    assert spread is not None  # it is complete
+    return f"{configuration_name(config, table)} ({table.measure.show(spread.mean)})"
 
 
 def _ranking_notes(table: Table) -> list[str]:

@@ -86,6 +86,9 @@ class Table:
         further: the same metric on further evaluation sets, `advglue.accuracy`; shown in the
             ranking.
         costs: what each configuration has cost; None where the space does not ask.
+        best: the configuration with the best mean of all, clean arms among them; None before one is
+            complete.
+        best_adversarial: the same of those that perturb, where `best` is another.
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
         end: the limit that ended the search before every cell was over; None where none did.
         damaged: what is wrong with cells' logs, a sentence each; they count as still to come.
@@ -108,6 +111,8 @@ class Table:
     cut: tuple[str, ...] = ()
     end: End | None = None
     damaged: tuple[str, ...] = ()
+    best: Configuration | None = None
+    best_adversarial: Configuration | None = None
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -147,6 +152,9 @@ def build_table(store: Store) -> Table:
     baselines = [
         Entry(config, None, None, is_bold=False) for config in clean if config not in tried
     ]
+    best = _first(configs, layout, measure)
+    adversarial = [config for config in configs if config.arm != "clean"]
+    is_clean = best is not None and best.arm == "clean"
     return Table(
         name=store.name,
         measure=measure,
@@ -165,6 +173,18 @@ def build_table(store: Store) -> Table:
         costs=costs_of(store) if layout.cost else None,
         cut=_cut(store),
         damaged=tuple(f"cell {c.cell.id}: {c.damage}" for c in store.cells if c.damage),
+        best=best,
+        best_adversarial=_first(adversarial, layout, measure) if is_clean else None,
+    )
+
+
+def _first(
+    configs: Sequence[Configuration], layout: Layout, measure: Measure
+) -> Configuration | None:
+    """The one with the best mean, of equals the first in the plan; None if none is complete."""
+    complete = [config for config in configs if config.is_complete]
+    return min(
+        complete, key=lambda each: each.standing(layout.select, measure.sign).order, default=None
     )
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from freelb_tune.search.driver.board import Board, Row
+from freelb_tune.search.driver.leader import find_leader
 from freelb_tune.search.driver.listener import Listener
 from freelb_tune.store import CellState
 
@@ -199,11 +200,22 @@ def _counts(board: Board) -> str:
     parts = [f"{counts[state]} {state.value}" for state in CellState if counts[state]]
     total = len(board.rows)
     text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
-    leader = board.best_so_far()
-    if leader is None:
+    leader = find_leader(board, lambda _: True)
+    if leader is not None and leader.mean is not None:
+        over = f", the mean over {leader.seeds} seeds" if leader.seeds > 1 else ""
+        return f"{text}; best {leader.mean:.4f} ({_configuration(board, leader.row)}{over})"
+    best = board.best_so_far()
+    if best is None:
         return text
-    score = board.best_score(leader.cell.id)
-    return f"{text}; best {score:.4f} ({board.label[leader.cell.id]})"
+    score = board.best_score(best.cell.id)
+    return f"{text}; best cell so far {score:.4f} ({board.label[best.cell.id]})"
+
+
+def _configuration(board: Board, row: Row) -> str:
+    """A cell's label without its seed."""
+    seed = f"seed {row.cell.seed}"
+    label = board.label[row.cell.id]
+    return label.removesuffix(f", {seed}") if label != seed else str(row.cell.arm)
 
 
 def _left(board: Board) -> str:

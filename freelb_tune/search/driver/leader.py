@@ -1,7 +1,8 @@
 """Which cell's model is the selected one, and whose weights may still be.
 
-Room: search, without Ray. Configurations are ranked as the table ranks them, and the first is
-selected: a single cell that scores higher, of a configuration that does not, is luck.
+Room: search, without Ray. Configurations are ranked as the table ranks them, clean arms among
+them, and the first is selected: a single cell that scores higher, of a configuration that does
+not, is luck.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,33 +32,37 @@ class Leader:
     mean: float | None
     seeds: int
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether it was trained without perturbation."""
+        return self.row.cell.arm == "clean"
 
-def find_leader(board: Board, has_weights: Callable[[str], bool]) -> Leader | None:
-    """The best seed of the configuration that ranks first in the table, whatever ended when.
 
-    Clean arms are what the others are compared with and rank only where there are no others. Of
-    equals the first in the plan leads.
+def find_leader(
+    board: Board, has_weights: Callable[[str], bool], *, clean: bool = True
+) -> Leader | None:
+    """The best seed of the configuration with the best mean, whatever ended when.
+
+    Of equals the first in the plan leads.
 
     Args:
         board: states and scores.
         has_weights: whether a cell's weights are still there. Read only where no configuration is
             complete: then the best cell is chosen from those that have some, if any has.
+        clean: whether clean arms may lead.
 
     Returns:
-        None before any cell is done.
+        None before any such cell is done.
     """
-    ranked, clean = _arms(board)
-    placed = [(_standing(board, rows), rows) for rows in ranked or clean]
+    arms = [rows for rows in _arms(board) if clean or rows[0].cell.arm != "clean"]
+    placed = [(_standing(board, rows), rows) for rows in arms]
     first, rows = min(placed, key=lambda pair: pair[0].order, default=(None, []))
     if first is not None and first.is_complete:
         done = _done(rows)
         return Leader(_best(board, done), board.sign * first.goodness, len(done))
-    for arms in (ranked, clean):
-        done = [row for rows in arms for row in _done(rows)]
-        pool = [row for row in done if has_weights(row.cell.id)] or done
-        if pool:
-            return Leader(_best(board, pool), None, 0)
-    return None
+    done = [row for rows in arms for row in _done(rows)]
+    pool = [row for row in done if has_weights(row.cell.id)] or done
+    return Leader(_best(board, pool), None, 0) if pool else None
 
 
 def may_lead(board: Board) -> set[str]:
@@ -66,24 +71,20 @@ def may_lead(board: Board) -> set[str]:
     They are the best seeds of configurations that are under way: each has seeds to come, and none
     that is lost, so it may be the first in the table once it is complete.
     """
-    ranked, clean = _arms(board)
     kept = set()
-    for rows in ranked or clean:
+    for rows in _arms(board):
         done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
         if done and coming and len(done) + len(coming) == sum(counts(row.state) for row in rows):
             kept.add(_best(board, done).cell.id)
     return kept
 
 
-def _arms(board: Board) -> tuple[list[list[Row]], list[list[Row]]]:
-    """The cells of each configuration, in plan order: of the adversarial ones, of the clean."""
+def _arms(board: Board) -> list[list[Row]]:
+    """The cells of each configuration, in plan order."""
     configs: dict[str, list[Row]] = {}
     for row in board.rows.values():
         configs.setdefault(row.cell.config_id, []).append(row)
-    arms: tuple[list[list[Row]], list[list[Row]]] = ([], [])
-    for rows in configs.values():
-        arms[rows[0].cell.arm == "clean"].append(rows)
-    return arms
+    return list(configs.values())
 
 
 def _done(rows: Sequence[Row]) -> list[Row]:
