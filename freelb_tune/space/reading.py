@@ -32,7 +32,7 @@ TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seed
        "resources", "table")  # fmt: skip
 MOST_SEEDS = 100_000
 LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
-_FILES = ("data.train", "data.dev", "data.test", "data.advglue")
+_FILES = ("data.file", "data.train", "data.dev", "data.test", "data.advglue")
 _FOLDERS = ("data.path", "model.name")
 
 

@@ -101,6 +101,9 @@ class DataFields(_Section):
         train: the training file.
         dev: the dev file.
         test: the test file.
+        file: one file in place of train and dev, which are cut from it.
+        dev_share: the part of it that becomes the dev set; each label keeps its share.
+        split_seed: decides which rows. Not a training seed.
         text: the text column, or two for a pair.
         label: the label's column.
         subset: the dataset's configuration on the Hub.
@@ -121,6 +124,9 @@ class DataFields(_Section):
     train: str | None = None
     dev: str | None = None
     test: str | None = None
+    file: str | None = None
+    dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    split_seed: Annotated[int, Field(ge=0)] | None = None
     text: str | list[str] | None = None
     label: str | None = None
     subset: str | None = None

@@ -217,8 +217,37 @@ def _read(data: DataSettings) -> _Sets:
     labels = data.task.labels
     if data.task.kind == "classification" and labels is None:
         labels = _file_labels(data)
+    if data.file is not None:
+        train, dev = _cut(data, _collect_file(data, data.file, labels))
+        return _Sets(train, {"dev": dev} | adversarial, labels)
     train = _collect_file(data, str(data.train), labels)
     return _Sets(train, {"dev": _collect_file(data, str(data.dev), labels)} | adversarial, labels)
+
+
+def _cut(data: DataSettings, rows: Rows) -> tuple[Rows, Rows]:
+    """One file's rows as train and dev, each in the file's order.
+
+    Raises:
+        FreeLBTuneError: a class has too few rows, or a set would have none of it.
+    """
+    from sklearn.model_selection import train_test_split
+
+    labels = rows.labels if data.task.kind == "classification" else None
+    try:
+        parts = train_test_split(
+            range(len(rows)),
+            test_size=data.dev_share,
+            random_state=data.split_seed or 0,
+            stratify=labels,
+        )
+    except ValueError as err:
+        raise FreeLBTuneError(
+            f"data.dev_share: {data.file} cannot be cut so that each label is in both parts: {err}"
+        ) from err
+    train, dev = (rows.part(sorted(places)) for places in parts)
+    said = f"{data.file}: cut into {len(train)} rows to train on and {len(dev)} for dev"
+    train.notes += (f"{said} (data.dev_share {data.dev_share:g}, seed {data.split_seed or 0})",)
+    return train, dev
 
 
 def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
@@ -238,7 +267,7 @@ def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
 
 def _file_labels(data: DataSettings) -> tuple[str, ...]:
     label = data.label_column
-    table = _open_file(data, str(data.train), label)
+    table = _open_file(data, str(data.file or data.train), label)
     return infer_labels(table, label, data.alike_labels)
 
 

@@ -53,6 +53,8 @@ def data_fingerprint(inputs: Inputs) -> str:
         facts["definition"] = DEFINITIONS[data.task.name]
     if data.form.encoding:
         facts["encoding"] = data.form.encoding
+    if data.file is not None:
+        facts["split"] = [data.dev_share, data.split_seed or 0]
     if data.alike_labels == "merge":
         facts["alike_labels"] = "merge"
     start = str(data.source)
@@ -71,6 +73,8 @@ def _files(data: DataSettings) -> dict[str, Path]:
         files = {"train": glue_folder.train_file(data), **glue_folder.dev_files(data)}
     if data.source == "files":
         files = {"train": Path(str(data.train)), "dev": Path(str(data.dev))}
+        if data.file is not None:
+            files = {"file": Path(data.file)}
     if data.advglue is not None:
         files["advglue"] = Path(data.advglue)
     return {part: path.expanduser() for part, path in files.items()}

@@ -4,7 +4,7 @@ Room: tasks. A `Table` in, `Rows` out.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.texts[0])
+
+    def part(self, places: Sequence[int]) -> "Rows":
+        """Some of the examples, by their places."""
+        texts = tuple([column[place] for place in places] for column in self.texts)
+        return Rows(texts, [self.labels[place] for place in places], notes=self.notes)
 
 
 @dataclass(frozen=True)

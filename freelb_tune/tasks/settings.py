@@ -72,7 +72,7 @@ def data_settings(task: str, data: DataFields) -> DataSettings:
 def _source(task: Task, data: DataFields) -> str:
     """Where the rows come from, told from the rest where it is left out."""
     if data.source is None:
-        usual = "hub" if data.train is None else "files"
+        usual = "hub" if data.train is None and data.file is None else "files"
         return "synthetic" if task.is_made_up else usual
     if (data.source == "synthetic") != task.is_made_up:
         raise FreeLBTuneError(
@@ -103,6 +103,25 @@ def _check_columns(read: DataSettings) -> None:
         )
 
 
+def _check_split(read: DataSettings) -> None:
+    """Refuse half of what cuts one file into train and dev, and what goes against it."""
+    if read.file is None:
+        for name in ("dev_share", "split_seed"):
+            if getattr(read, name) is not None:
+                raise FreeLBTuneError(f"data.{name}: cuts data.file, which is not set; take it out")
+        return
+    if read.source != "files":
+        raise FreeLBTuneError(f"data.file: source {read.source!r} does not read it; take it out")
+    if read.train is not None or read.dev is not None:
+        raise FreeLBTuneError(
+            "data.file: stands in place of data.train and data.dev; take one side out"
+        )
+    if read.dev_share is None:
+        raise FreeLBTuneError(
+            "data.dev_share: is missing; data.file is cut in two, such as dev_share: 0.2"
+        )
+
+
 def _check_source(read: DataSettings) -> None:
     """Refuse a source that lacks what it needs, or is given what it does not read."""
     name = read.task.name
@@ -110,10 +129,12 @@ def _check_source(read: DataSettings) -> None:
         raise FreeLBTuneError(f"data.source: GLUE's layout has no task {name!r}; use files")
     if read.source == "glue" and read.path is None:
         raise FreeLBTuneError("data.path: source glue needs the folder that holds the tasks'")
-    if read.source == "files" and (read.train is None or read.dev is None):
+    _check_split(read)
+    if read.source == "files" and read.file is None and (read.train is None or read.dev is None):
         absent = "data.train" if read.train is None else "data.dev"
         raise FreeLBTuneError(
-            f"{absent}: source files needs data.train and data.dev, one file each"
+            f"{absent}: source files needs data.train and data.dev, one file each; or data.file "
+            "and data.dev_share, which cut one file in two"
         )
     if read.source == "hub" and read.task.folder is None and read.path is None:
         raise FreeLBTuneError(

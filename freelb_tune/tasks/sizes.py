@@ -5,6 +5,7 @@ Room: tasks. A data section in, two numbers out; loads no library, asks no netwo
 
 import os
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
@@ -45,6 +46,10 @@ def data_sizes(task: str, fields: DataFields) -> Sizes:
 
 def _whole(data: DataSettings) -> tuple[int | None, int | None]:
     if data.source == "files":
+        if data.file is not None:
+            whole = _rows(Path(data.file), data.form)
+            share = ceil((data.dev_share or 0) * (whole or 0))  # as scikit-learn cuts it
+            return (None, None) if whole is None else (whole - share, share)
         train, dev = (_rows(Path(str(each)), data.form) for each in (data.train, data.dev))
         return train, dev
     if data.source == "glue":
