@@ -325,3 +325,29 @@ def test_taking_the_folder_cuts_nothing_outside_it(theirs, tmp_path):
     with pytest.raises(FreeLBTuneError), Journal(theirs):
         pass
     assert outside.read_bytes().endswith(b'{"torn')
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["[]", "{}", DEEP, '{"model_type": 5}', '{"model_type": "bert", "hidden_size": "wide"}',
+     '{"model_type": "bert", "auto_map": {"AutoModelForSequenceClassification": "evil.Model"}}'],
+)  # fmt: skip
+def test_a_model_that_is_none_is_one_message(theirs, tmp_path, config):
+    best = theirs / "best"
+    best.mkdir()
+    cell = load_store(theirs).cells[0].cell
+    (best / "cell.json").write_text(json.dumps(cell.to_json()))
+    (best / "config.json").write_text(config)
+    (best / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    (best / "evil.py").write_text(f"import os; os.mkdir({str(tmp_path / 'bomb')!r})")
+    with pytest.raises(FreeLBTuneError, match="best: "):
+        ft.open_results(theirs).best.model()
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_who_holds_the_folder_may_be_told_wrongly_and_does_no_harm(theirs):
+    with Journal(theirs):
+        for content in (DEEP, "[]", "5", '{"pid": 1}'):
+            (theirs / ".lock-owner.json").write_text(content)
+            with pytest.raises(FreeLBTuneError, match="another run is writing here"):
+                go_on(theirs)

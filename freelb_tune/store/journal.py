@@ -30,7 +30,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.checks import Refusal
-from freelb_tune.store.disk import append_lines, disk_error, make_folder, read_lines, write_whole
+from freelb_tune.store.disk import (
+    append_lines,
+    disk_error,
+    make_folder,
+    read_file,
+    read_lines,
+    write_whole,
+)
 from freelb_tune.store.events import check_event
 from freelb_tune.store.formats import format_of, upgraded
 
@@ -169,7 +176,7 @@ class Journal:
 def _owner(folder: Path) -> str:
     """Who holds the lock, in words."""
     try:
-        owner = json.loads((folder / OWNER).read_text())
+        owner = json.loads(read_file(folder / OWNER))
         return f"pid {owner['pid']} on {owner['host']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, FreeLBTuneError):
         return "it has only just started, or ended and left a process behind"

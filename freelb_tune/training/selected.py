@@ -75,6 +75,8 @@ def load_best_model(best: Path, *, trust_remote_code: bool = False) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    from freelb_tune.training.inputs.model_config import UNBUILT, short
+
     try:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             best,
@@ -84,8 +86,8 @@ def load_best_model(best: Path, *, trust_remote_code: bool = False) -> Any:
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
         )
-    except (ValueError, OSError, RuntimeError) as err:
-        raise FreeLBTuneError(f"{best}: the model cannot be loaded: {err}") from err
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"{best}: the model cannot be loaded: {short(err)}") from err
     absent = sorted(str(name) for name in info["missing_keys"])
     if absent:
         raise FreeLBTuneError(
