@@ -12,7 +12,7 @@ from tasks_fixtures import write_layout
 from test_training_cell import TINY
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import read_epochs
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import predict_test
@@ -35,6 +35,10 @@ def glue(tmp_path_factory):
     return write_layout(tmp_path_factory.mktemp("glue"), **changes)
 
 
+def id_of(task):
+    return digest({"task": task})
+
+
 def trained(folder, glue, task="rte", **changes):
     """A results folder with a real, tiny trained cell in best/."""
     settings = {
@@ -50,7 +54,7 @@ def trained(folder, glue, task="rte", **changes):
         "adversary.method": "none",
         **changes,
     }
-    cell = Cell(f"{task}c", f"{task}k", f"{task}k", "clean", 3, settings, "d", "w")
+    cell = Cell(id_of(task), id_of(f"{task}s"), id_of(f"{task}s"), "clean", 3, settings, "d", "w")
     write_search(folder, task, [(cell, [], None)])
     home = folder / "cells" / cell.id
     run_cell(cell, prepare([cell], folder / "cache")[cell.id], home, lambda _: None)
@@ -72,8 +76,8 @@ def own_rte(tmp_path, rte):
 
 def test_the_dev_set_as_a_test_set_gets_the_logits_that_the_search_stored(rte):
     predictions = predict_test(rte)
-    best = max(read_epochs(rte / "cells" / "rtec" / "epochs.jsonl"), key=lambda r: r.score)
-    stored = np.load(rte / "cells" / "rtec" / "predictions" / f"epoch_{best.epoch:04d}.npz")
+    best = max(read_epochs(rte / "cells" / id_of("rte") / "epochs.jsonl"), key=lambda r: r.score)
+    stored = np.load(rte / "cells" / id_of("rte") / "predictions" / f"epoch_{best.epoch:04d}.npz")
     np.testing.assert_array_equal(predictions.logits["RTE"], stored["dev.logits"])
     assert len(np.unique(stored["dev.logits"], axis=0)) > 32  # rows differ: their order is proven
 
@@ -205,7 +209,7 @@ def test_a_cell_is_trained_again_beside_a_folder_that_may_only_be_read(own_rte):
     try:
         if os.access(own_rte.parent, os.W_OK):
             pytest.skip("root may write everywhere")
-        done = CliRunner().invoke(app, ["rerun", str(own_rte), "rtec"])
+        done = CliRunner().invoke(app, ["rerun", str(own_rte), id_of("rte")])
     finally:
         own_rte.parent.chmod(0o755)
     assert done.exit_code == 0, done.output

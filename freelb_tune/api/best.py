@@ -4,12 +4,16 @@ Room: api. Torch and transformers load when the model is asked for.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freelb_tune.space import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Best"]
 
@@ -68,6 +72,29 @@ class Best:
         return pipeline(
             "text-classification", model=model, tokenizer=tokenizer, **{**known, **options}
         )
+
+    def predict(
+        self, texts: Sequence[str | Sequence[str]], *, trust_remote_code: bool = False
+    ) -> "pd.DataFrame":
+        """The model's answers: what `freelb-tune predict --input` adds to a file's columns.
+
+        Args:
+            texts: texts, or pairs where the model reads pairs.
+            trust_remote_code: let Python inside the folder run.
+
+        Returns:
+            A row for each text: `predicted_label` and `probability_CLASS` for each class, or
+            `predicted_value`.
+
+        Raises:
+            FreeLBTuneError: the model cannot be loaded, or the texts are not as it reads them.
+        """
+        import pandas as pd
+
+        from freelb_tune.training.texts import predict_texts
+
+        answers = predict_texts(self.folder, self.cell, texts, trust_remote_code=trust_remote_code)
+        return pd.DataFrame(dict(answers.columns))
 
     def __repr__(self) -> str:
         return f"<Best: cell {self.cell.id}, seed {self.cell.seed}, in {self.folder}>"

@@ -29,7 +29,7 @@ from freelb_tune.training.trainer import AdversarialTrainer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Predictions", "predict_test"]
+__all__ = ["Predictions", "TestRows", "class_names", "evaluator", "predict_test"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Predictions:
     index: Mapping[str, Sequence[int]]
 
 
-class _TestRows(Dataset[dict[str, Any]]):
+class TestRows(Dataset[dict[str, Any]]):
     """Tokenised rows without labels."""
 
     def __init__(self, columns: Mapping[str, list[list[int]]]) -> None:
@@ -89,10 +89,10 @@ def predict_test(
     task = get_task(cell.task)
     tests = load_test(cell.task, _data(cell, data_dir))
     model = load_best_model(folder / "best", trust_remote_code=trust_remote_code)
-    labels = _labels(model, task, folder / "best")
+    labels = class_names(model, task, folder / "best")
     tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(cell, model, tokenizer, Path(scratch))
+        trainer = evaluator(cell, model, tokenizer, Path(scratch))
         length = cell.data.max_length
         logits = {
             name: trainer.predict(_tokenise(tokenizer, rows, length)).predictions
@@ -109,7 +109,7 @@ def _data(cell: Cell, data_dir: Path | None) -> DataFields:
     return DataFields(source="glue", path=str(data_dir), max_length=cell.data.max_length)
 
 
-def _labels(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:
+def class_names(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:
     """The model's class names in its own order, if they are the task's."""
     if task.kind == "regression":
         if model.config.num_labels != 1:
@@ -127,7 +127,7 @@ def _labels(model: Any, task: Task, best: Path) -> tuple[str, ...] | None:
     return own
 
 
-def _trainer(cell: Cell, model: Any, tokenizer: Any, scratch: Path) -> AdversarialTrainer:
+def evaluator(cell: Cell, model: Any, tokenizer: Any, scratch: Path) -> AdversarialTrainer:
     """The cell's evaluation, with what only training needs left out: a GPU's cell runs on a CPU."""
     kept = {
         name: value
@@ -149,6 +149,6 @@ def _trainer(cell: Cell, model: Any, tokenizer: Any, scratch: Path) -> Adversari
     )
 
 
-def _tokenise(tokenizer: Any, rows: Any, length: int) -> _TestRows:
+def _tokenise(tokenizer: Any, rows: Any, length: int) -> TestRows:
     texts = [list(rows[name]) for name in ("text_a", "text_b") if name in rows.column_names]
-    return _TestRows(dict(tokenizer(*texts, truncation=True, max_length=length)))
+    return TestRows(dict(tokenizer(*texts, truncation=True, max_length=length)))

@@ -1,0 +1,139 @@
+"""A file to be predicted: its texts and, where it has them, its labels; and writing it again.
+
+Room: tasks. A path in, every column out as it came.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.sections import DataFields
+from freelb_tune.tasks.files import delimited_kind, read_table
+from freelb_tune.tasks.glue_folder import LAYOUTS
+from freelb_tune.tasks.labels import label_number, real_number
+from freelb_tune.tasks.rows import Reading, collect
+from freelb_tune.tasks.table import Problems, Table
+from freelb_tune.tasks.task import Task
+
+__all__ = ["Unseen", "check_target", "read_unseen", "write_rows"]
+
+_ENDINGS = (".csv", ".tsv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A file's rows.
+
+    Attributes:
+        columns: in the file's order.
+        rows: every cell as it came.
+        texts: one or two a row, as the model reads them.
+        labels: the class's place in the model's labels, or the value; None for a row without one,
+            and for all where the file has no such column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    texts: tuple[tuple[str, ...], ...]
+    labels: tuple[float | None, ...]
+
+
+def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...] | None) -> Unseen:
+    """Read a file for a model.
+
+    Args:
+        path: CSV, TSV, JSON Lines or Parquet.
+        task: the model's.
+        data: what the model's cell says; it names the columns.
+        labels: the model's classes in its own order; None for regression.
+
+    Raises:
+        FreeLBTuneError: the file is broken, has no such text column or a text that says nothing,
+            or a label that is none of the model's; each with its line.
+    """
+    table = read_table(path.expanduser())
+    numbered = list(table.rows)
+    text, label = _columns(task, data, table)
+    table.require(text, "these are the columns that the model was trained on; rename yours")
+
+    def again() -> Table:
+        return Table(table.place, table.columns, iter(numbered), table.unit)
+
+    texts = collect(again(), Reading(text, None, real_number, own=True)).texts
+    found: list[float | None] = [None] * len(numbered)
+    if label in table.columns:
+        found = _labels(again(), label, task, data, labels)
+    rows = tuple(row for _, row in numbered)
+    return Unseen(table.columns, rows, tuple(zip(*texts, strict=True)), tuple(found))
+
+
+def _columns(task: Task, data: DataFields, table: Table) -> tuple[tuple[str, ...], str]:
+    """The text columns and the label's: the cell's, the Hub's or those of GLUE's own files."""
+    named = (data.text,) if isinstance(data.text, str) else tuple(data.text or ())
+    if not named and task.name in LAYOUTS and not set(task.columns) <= set(table.columns):
+        layout = LAYOUTS[task.name]
+        if set(layout.text) <= set(table.columns):
+            return layout.text, layout.label
+    return named or task.columns, data.label or "label"
+
+
+def _labels(
+    table: Table, column: str, task: Task, data: DataFields, labels: tuple[str, ...] | None
+) -> list[float | None]:
+    known = task.labels or labels
+    number = label_number(known, bool(task.labels), data.alike_labels) if known else real_number
+    problems, found = Problems(table.place, table.unit), []
+    for line, row in table.rows:
+        cell = row.get(column)
+        value = None
+        if cell is not None and str(cell).strip():
+            try:
+                value = number(cell)
+            except ValueError as err:
+                problems.add(line, f"{err} (rename the column {column!r} to predict without it)")
+        if value is not None and known and labels:
+            value = float(labels.index(known[int(value)]))
+        found.append(value)
+    problems.raise_any()
+    return found
+
+
+def check_target(path: Path) -> None:
+    """Refuse a file that could not be written.
+
+    Raises:
+        FreeLBTuneError: another ending than .csv, .tsv or .jsonl, or no such folder.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise FreeLBTuneError(f"{path}: unknown ending; write to one of {', '.join(_ENDINGS)}")
+    if not path.absolute().parent.is_dir():
+        raise FreeLBTuneError(f"{path}: there is no folder {path.parent}; make it")
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as the path's ending says, whole or not at all.
+
+    Raises:
+        FreeLBTuneError: as `check_target`, or the disk refuses.
+    """
+    check_target(path)
+    kind = delimited_kind(path) or "jsonl"
+    out = io.StringIO(newline="")
+    if kind == "jsonl":
+        lines = (json.dumps(dict(row), ensure_ascii=False, default=str) for row in rows)
+        out.writelines(f"{line}\n" for line in lines)
+    else:
+        writer = csv.writer(out, delimiter="," if kind == "csv" else "\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([row.get(name) for name in columns] for row in rows)
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_text(out.getvalue(), "utf-8", newline="")
+        draft.replace(path)
+    except OSError as err:
+        raise FreeLBTuneError(f"{path}: cannot be written: {err.strerror or err}") from err

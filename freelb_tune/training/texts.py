@@ -1,0 +1,138 @@
+"""A selected model's answers to any texts, and to a file of them.
+
+Room: training. A results folder's model and texts in, labels and probabilities out.
+
+Letters used below: N texts, C classes.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import transformers
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.cell import Cell
+from freelb_tune.tasks import get_task
+from freelb_tune.tasks.scores import Score, score_rows
+from freelb_tune.tasks.unseen import check_target, read_unseen, write_rows
+from freelb_tune.training.inputs.tokens import load_tokenizer
+from freelb_tune.training.prediction import TestRows, class_names, evaluator
+from freelb_tune.training.selected import best_cell, best_folder, load_best_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Answers", "predict_file", "predict_texts"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of texts.
+
+    Attributes:
+        labels: class names in the model's order; None for regression.
+        logits: `(N, C)` in the texts' order.
+    """
+
+    labels: tuple[str, ...] | None
+    logits: "NDArray[np.float32]"
+
+    @property
+    def columns(self) -> Mapping[str, list[Any]]:
+        """`predicted_label` and `probability_CLASS` for each class; or `predicted_value`."""
+        if self.labels is None:
+            return {"predicted_value": [float(value) for value in self.logits.reshape(-1)]}
+        raised = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        shares = raised / raised.sum(axis=1, keepdims=True)
+        places = self.logits.argmax(axis=1)
+        found: dict[str, list[Any]] = {"predicted_label": [self.labels[place] for place in places]}
+        for place, label in enumerate(self.labels):
+            found[f"probability_{label}"] = [round(float(share), 6) for share in shares[:, place]]
+        return found
+
+
+def predict_texts(
+    best: Path,
+    cell: Cell,
+    texts: Sequence[str | Sequence[str]],
+    *,
+    trust_remote_code: bool = False,
+) -> Answers:
+    """Ask the model in a folder, as its cell's own evaluation does.
+
+    Args:
+        best: `results/NAME/best`.
+        cell: whose model it is.
+        texts: texts, or pairs where the model reads pairs.
+        trust_remote_code: let Python inside the folder run.
+
+    Raises:
+        FreeLBTuneError: the model cannot be loaded, there is no text, or its parts are not as many
+            as the model reads.
+    """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    rows = [(each,) if isinstance(each, str) else tuple(each) for each in texts]
+    if not rows or len({len(row) for row in rows}) != 1 or len(rows[0]) not in (1, 2):
+        raise FreeLBTuneError(
+            f"expected texts, or pairs of texts, got {len(rows)} of "
+            f"{sorted({len(row) for row in rows})} parts"
+        )
+    model = load_best_model(best, trust_remote_code=trust_remote_code)
+    labels = class_names(model, get_task(cell.task), best)
+    tokenizer = load_tokenizer(best, trust_remote_code=trust_remote_code)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    tokens = tokenizer(*columns, truncation=True, max_length=cell.data.max_length)
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = evaluator(cell, model, tokenizer, Path(scratch))
+        logits = trainer.predict(TestRows(dict(tokens))).predictions
+    return Answers(labels, logits)
+
+
+def predict_file(
+    folder: Path,
+    source: Path,
+    target: Path,
+    *,
+    adversarial: bool = False,
+    trust_remote_code: bool = False,
+) -> tuple[Cell, int, dict[str, Score]]:
+    """Write a file again with a model's answers beside every column.
+
+    Args:
+        folder: `results/NAME`.
+        source: the file to predict.
+        target: the file to write: .csv, .tsv or .jsonl.
+        adversarial: use the best model that was trained with perturbation.
+        trust_remote_code: let Python inside the model's folder run.
+
+    Returns:
+        The cell whose model it is, how many rows had a label, and the scores over these.
+
+    Raises:
+        FreeLBTuneError: as `best_cell`, `read_unseen`, `predict_texts` and `write_rows`; or a
+            column of the file has the name of one that is added.
+    """
+    cell = best_cell(folder, adversarial=adversarial)
+    best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
+    check_target(target)  # before minutes of work that could not be kept
+    names = class_names(load_best_model(best, trust_remote_code=trust_remote_code), task, best)
+    unseen = read_unseen(source, task, cell.data, names)
+    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust_remote_code)
+    added = answers.columns
+    twice = [name for name in added if name in unseen.columns]
+    if twice:
+        raise FreeLBTuneError(f"{source}: has a column {twice[0]!r} already; rename it")
+    told = (dict(zip(added, values, strict=True)) for values in zip(*added.values(), strict=True))
+    rows = [{**row, **more} for row, more in zip(unseen.rows, told, strict=True)]
+    write_rows(target, (*unseen.columns, *added), rows)
+    known = [place for place, label in enumerate(unseen.labels) if label is not None]
+    if not known:
+        return cell, 0, {}
+    labels = np.asarray([unseen.labels[place] for place in known], dtype=np.float64)
+    truth = labels if names is None else labels.astype(np.int64)
+    return cell, len(known), score_rows(task, answers.logits[known], truth)
