@@ -13,6 +13,7 @@ from freelb_tune import __version__
 from freelb_tune.cli.doctor import doctor
 from freelb_tune.cli.glue import glue
 from freelb_tune.cli.importing import import_
+from freelb_tune.cli.new import new
 from freelb_tune.cli.plan import plan
 from freelb_tune.cli.predict import predict
 from freelb_tune.cli.report import report
@@ -73,6 +74,7 @@ def _root(
 
 
 app.command(DEFAULT)(search)
+app.command("new")(new)
 app.command("plan")(plan)
 app.command("spaces")(spaces)
 app.command("report")(report)
