@@ -31,6 +31,7 @@ from freelb_tune.space.adversary_settings import (
     Perturbing,
 )
 from freelb_tune.store import CellState
+from freelb_tune.tasks import DEFINITIONS
 
 PLUGIN = """
 from typing import Literal
@@ -242,13 +243,16 @@ def test_settings_without_a_name_are_refused():
         register(Nameless, lambda settings: None)
 
 
-def test_best_names_the_plugin_that_its_cell_needs_and_no_other(tmp_path):
+def test_best_names_the_plugin_that_its_cell_needs_and_no_other(tmp_path, monkeypatch):
     file = tmp_path / "sign_plugin.py"
     file.write_text(PLUGIN.format(title="Sign", name="sign"), "utf-8")
     load_plugins([str(file)])
-    for kept, said in (("source", f" --plugin {file}"), ("", "")):
-        folder = tmp_path / (kept or "ours")
-        one = replace(cell(1), plugin=kept)
+    monkeypatch.setitem(DEFINITIONS, "own", "code:1")
+    named, settings = f" --plugin {file}", cell(1).settings
+    adversarys, tasks = {"plugin": "code:2"}, {"settings": {**settings, "task": "own"}}
+    for place, (changed, said) in enumerate(((adversarys, named), (tasks, named), ({}, ""))):
+        folder = tmp_path / str(place)
+        one = replace(cell(1), **changed)
         folder.mkdir()
         board = Board([one], "higher", {})
         board[one.id].scores, board[one.id].state = {1: 0.5}, CellState.DONE

@@ -9,6 +9,7 @@ import freelb_tune as ft
 from freelb_tune.adversary import load_plugins, loaded_plugins, make_adversary
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.space.adversary_settings import PLUGINS
+from freelb_tune.tasks import DEFINITIONS, TASKS
 from freelb_tune.tasks.metrics import ACCURACY
 
 pytestmark = pytest.mark.usefixtures("forgetful")
@@ -35,7 +36,6 @@ class Turns(Algorithm):
 POLITE = ft.Task(
     name="polite",
     title="politeness",
-    text=("text_a",),
     columns=(),
     labels=("rude", "polite"),
     kind="classification",
@@ -117,13 +117,68 @@ def test_a_notebooks_adversary_counts_by_what_it_says_and_may_be_defined_again()
     assert defined_in_a_notebook(0.25) != first
 
 
-def test_a_tasks_definition_is_a_part_of_its_cells_ids(tmp_path):
+PLUGIN = """
+import freelb_tune as ft
+
+
+def share(predictions, labels):
+    return float((predictions == labels).mean())
+
+
+ft.register(
+    ft.Task(
+        name="{name}",
+        title="politeness",
+        columns=(),
+        labels={labels},
+        kind="classification",
+        metrics=(ft.Metric("share", share),),
+    )
+)
+"""
+
+
+def test_a_plugins_task_plans_and_its_code_is_a_part_of_its_cells_ids(tmp_path):
     for part in ("train", "dev"):
         (tmp_path / f"{part}.csv").write_text("text,label\na,rude\nb,polite\nc,rude\nd,polite\n")
     content = {"model": "some/encoder", "data": {"text": "text", "label": "label"}}
     content["data"] |= {part: str(tmp_path / f"{part}.csv") for part in ("train", "dev")}
-    ids = []
-    for name, labels in (("one", ("rude", "polite")), ("one_more", ("polite", "rude"))):
-        ft.register(replace(POLITE, name=name, labels=labels))
-        ids.append(ft.plan(ft.Space.of({**content, "task": name}), tmp_path).cells["cell_id"][0])
-    assert len(set(ids)) == 2
+
+    def definition(folder, labels='("rude", "polite")', more=""):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "polite_plugin.py"
+        path.write_text(PLUGIN.format(name="civil", labels=labels) + more)
+        TASKS.pop("civil", None)  # as in a process of its own
+        load_plugins([str(path)])
+        space = ft.Space.of({**content, "task": "civil", "search": {"metric": "share"}})
+        return ft.plan(space, tmp_path).cells["cell_id"][0]
+
+    first = definition("first")
+    assert definition("same") == first
+    assert definition("edited", more="# edited\n") != first
+    assert definition("other", labels='("polite", "rude")') != first
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": "my task"}, "'my task': a name is a word"),
+        ({"metrics": ()}, r"metrics are one or more, each with a name of its own, got \[\]"),
+        ({"metrics": (ACCURACY, ACCURACY)}, "each with a name of its own, got .'accuracy', 'acc"),
+        ({"kind": "regression"}, "regression has no labels"),
+        ({"labels": ("a", "a")}, r"labels are two or more, each once, got \['a', 'a'\]"),
+        ({"columns": ("a", "b", "c")}, "one text column or a pair, not 3"),
+        ({"dev_sets": {"test": "test"}}, "one of dev_sets is called dev"),
+        ({"is_made_up": True}, "are for the tasks that come with freelb_tune"),
+    ],
+)
+def test_a_task_that_nothing_could_read_or_score_is_refused(changed, message):
+    with pytest.raises(ft.FreeLBTuneError, match=message):
+        ft.register(replace(POLITE, **changed))
+
+
+def test_a_task_with_our_metrics_alone_counts_by_what_it_says():
+    ft.register(POLITE)
+    first = DEFINITIONS["polite"]
+    ft.register(replace(POLITE, title="courtesy"))  # which changes no number
+    assert DEFINITIONS["polite"] == first

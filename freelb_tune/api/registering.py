@@ -40,7 +40,7 @@ def register(what: Any, behaviour: Any = None, /) -> None:
         FreeLBTuneError: it is none of these, it names nothing, or another one has its name.
     """
     if isinstance(what, Task) and behaviour is None:
-        tasks.task.register(what)
+        tasks.register(what)
     elif isinstance(what, type) and issubclass(what, AdversarySettings) and callable(behaviour):
         adversary.register(what, behaviour)
     elif isinstance(what, type) and issubclass(what, AlgorithmSettings) and callable(behaviour):

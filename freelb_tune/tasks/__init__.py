@@ -16,12 +16,15 @@ from freelb_tune.tasks.examples import (
 )
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
+from freelb_tune.tasks.glue_tasks import GLUE
 from freelb_tune.tasks.labels import fold_label
 from freelb_tune.tasks.metrics import Metric
+from freelb_tune.tasks.registry import DEFINITIONS, TASKS, get_task, register, task_metrics
 from freelb_tune.tasks.sizes import Sizes, data_sizes
-from freelb_tune.tasks.task import GLUE, TASKS, Glue, Task, compute_metrics, get_task, task_metrics
+from freelb_tune.tasks.task import Glue, Task, compute_metrics
 
 __all__ = [
+    "DEFINITIONS",
     "GLUE",
     "SUBMISSION_FILES",
     "TASKS",
@@ -42,6 +45,7 @@ __all__ = [
     "load_examples",
     "load_test",
     "look_at_data",
+    "register",
     "submission_lines",
     "task_metrics",
 ]

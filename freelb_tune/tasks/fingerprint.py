@@ -15,8 +15,8 @@ from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind
 from freelb_tune.tasks.hub import hub_fingerprint
+from freelb_tune.tasks.registry import DEFINITIONS
 from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.task import DEFINITIONS
 from freelb_tune.tasks.toy import TOY_VERSION
 
 __all__ = ["data_fingerprint"]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.glue_folder import LAYOUTS
-from freelb_tune.tasks.task import GLUE, Task
+from freelb_tune.tasks.glue_tasks import GLUE
+from freelb_tune.tasks.task import Task
 
 __all__ = ["SUBMISSION_FILES", "submission_lines"]
 

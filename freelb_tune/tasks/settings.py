@@ -10,7 +10,8 @@ from pydantic import InstanceOf
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.delimited import Form
-from freelb_tune.tasks.task import Task, get_task
+from freelb_tune.tasks.registry import get_task
+from freelb_tune.tasks.task import Task
 
 __all__ = ["GLUE_DATASET", "DataSettings", "data_settings"]
 

@@ -1,42 +1,20 @@
-"""What a task is: its columns, labels, metrics and sets, by name.
+"""What a task is: its columns, labels, metrics and sets.
 
-Room: tasks. Knows no files. Light: nothing heavy loads on import or by `task_metrics`.
+Room: tasks. Knows no files; numpy loads on use.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.cell import digest
-from freelb_tune.space.registered import REGISTERED, Registered, code_of
-from freelb_tune.tasks.metrics import (
-    ACCURACY,
-    F1,
-    MACRO_F1,
-    MATTHEWS,
-    PEARSON,
-    RMSE,
-    SPEARMAN,
-    Metric,
-)
-from freelb_tune.tasks.toy import TOY_LABELS, TOY_SIZES
+from freelb_tune.tasks.metrics import Metric
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = [
-    "DEFINITIONS",
-    "GLUE",
-    "TASKS",
-    "Glue",
-    "Task",
-    "compute_metrics",
-    "get_task",
-    "register",
-    "task_metrics",
-]
+__all__ = ["Glue", "Task", "compute_metrics"]
 
 
 @dataclass(frozen=True)
@@ -70,9 +48,8 @@ class Task:
     Attributes:
         name: as written in the search space.
         title: as written in papers and table headings.
-        text: our columns: "text_a", and "text_b" for a pair. An own task (`columns` empty) takes
-            a pair too where `data.text` names two columns; `Examples.text` then says so.
-        columns: the Hub's names for the same columns, in the same order.
+        columns: the text columns of its rows, two for a pair, by the Hub's names. Empty for own
+            data, where `data.text` names one or two.
         labels: in the Hub's order, a label's place being its number. None: inferred from the
             training rows (classification), or there are none (regression).
         kind: what the model's head does.
@@ -86,7 +63,6 @@ class Task:
 
     name: str
     title: str
-    text: tuple[str, ...]
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
     kind: Literal["classification", "regression"]
@@ -116,185 +92,6 @@ class Task:
     def hub(self) -> str | None:
         """The configuration's name in the Hub's `nyu-mll/glue`; None outside GLUE."""
         return self.name if self.glue else None
-
-
-_PAIR = ("text_a", "text_b")
-_SENTENCES = ("sentence1", "sentence2")
-_ENTAILMENT = ("entailment", "not_entailment")
-
-
-def _glue(
-    name: str,
-    columns: tuple[str, ...],
-    labels: tuple[str, ...] | None,
-    sizes: tuple[int, int],
-    glue: Glue,
-    metrics: tuple[Metric, ...] = (ACCURACY,),
-    dev_sets: Mapping[str, str] | None = None,
-) -> Task:
-    return Task(
-        name=name,
-        title=glue.folder,
-        text=_PAIR[: len(columns)],
-        columns=columns,
-        labels=labels,
-        kind="classification" if labels else "regression",
-        metrics=metrics,
-        dev_sets=dev_sets or {"dev": "validation"},
-        sizes=sizes,
-        glue=glue,
-    )
-
-
-GLUE: tuple[Task, ...] = (
-    _glue(
-        "cola",
-        ("sentence",),
-        ("unacceptable", "acceptable"),
-        (8_551, 1_043),
-        Glue("CoLA", ("matthews",)),
-        (MATTHEWS, ACCURACY),
-    ),
-    _glue(
-        "sst2",
-        ("sentence",),
-        ("negative", "positive"),
-        (67_349, 872),
-        Glue("SST-2", advglue={"advglue": "sst2"}),
-    ),
-    _glue(
-        "mrpc",
-        _SENTENCES,
-        ("not_equivalent", "equivalent"),
-        (3_668, 408),
-        Glue("MRPC", ("f1", "accuracy")),
-        (ACCURACY, F1),
-    ),
-    _glue(
-        "stsb",
-        _SENTENCES,
-        None,
-        (5_749, 1_500),
-        Glue("STS-B", ("pearson", "spearman")),
-        (PEARSON, SPEARMAN),
-    ),
-    _glue(
-        "qqp",
-        ("question1", "question2"),
-        ("not_duplicate", "duplicate"),
-        (363_846, 40_430),
-        Glue("QQP", ("f1", "accuracy"), advglue={"advglue": "qqp"}),
-        (ACCURACY, F1),
-    ),
-    _glue(
-        "mnli",
-        ("premise", "hypothesis"),
-        ("entailment", "neutral", "contradiction"),
-        (392_702, 9_815),
-        Glue(
-            "MNLI",
-            ("accuracy", "mismatched.accuracy"),
-            marks={"dev": "m", "mismatched": "mm"},
-            diagnostic="AX",
-            advglue={"advglue": "mnli", "advglue_mismatched": "mnli-mm"},
-        ),
-        dev_sets={"dev": "validation_matched", "mismatched": "validation_mismatched"},
-    ),
-    _glue(
-        "qnli",
-        ("question", "sentence"),
-        _ENTAILMENT,
-        (104_743, 5_463),
-        Glue("QNLI", advglue={"advglue": "qnli"}),
-    ),
-    _glue("rte", _SENTENCES, _ENTAILMENT, (2_490, 277), Glue("RTE", advglue={"advglue": "rte"})),
-    _glue(
-        "wnli",
-        _SENTENCES,
-        ("not_entailment", "entailment"),
-        (635, 71),
-        Glue("WNLI", is_omitted=True),
-    ),
-)
-"""GLUE's nine, in the order of its own table."""
-
-_OWN: tuple[Task, ...] = (
-    Task(
-        "entailment_toy",
-        "toy entailment (synthetic)",
-        _PAIR,
-        ("premise", "hypothesis"),
-        TOY_LABELS,
-        "classification",
-        (ACCURACY,),
-        sizes=(TOY_SIZES["train"], TOY_SIZES["dev"]),
-        is_made_up=True,
-    ),
-    Task(
-        "classification",
-        "own classification",
-        ("text_a",),
-        (),
-        None,
-        "classification",
-        (ACCURACY, MACRO_F1, MATTHEWS),
-    ),
-    Task(
-        "regression",
-        "own regression",
-        ("text_a",),
-        (),
-        None,
-        "regression",
-        (PEARSON, SPEARMAN, RMSE),
-    ),
-)
-
-TASKS: dict[str, Task] = {task.name: task for task in (*GLUE, *_OWN)}
-"""Every task by its name: what `task` may say."""
-
-
-DEFINITIONS: dict[str, str] = {}
-"""What stands for the definition of each registered task in its cells' ids."""
-
-
-def register(task: Task) -> None:
-    """Make a task of your own known under its name.
-
-    Its labels, columns and metrics, and the code of its metrics, are a part of its cells' ids.
-
-    Raises:
-        FreeLBTuneError: there is a task of that name, with another definition.
-    """
-    facts = repr(replace(task, metrics=()))
-    said = [(metric.name, metric.better, code_of(metric.compute)) for metric in task.metrics]
-    definition = digest({"task": facts, "metrics": said})
-    if task.name in TASKS and DEFINITIONS.get(task.name) != definition:
-        raise FreeLBTuneError(
-            f"the task {task.name!r} is there already; choose another name for {task.title!r}"
-        )
-    _take(task, definition)
-    REGISTERED.append(Registered(_take, (task, definition)))
-
-
-def _take(task: Task, definition: str) -> None:
-    TASKS[task.name], DEFINITIONS[task.name] = task, definition
-
-
-def get_task(name: str) -> Task:
-    """The task of that name.
-
-    Raises:
-        FreeLBTuneError: there is none; says which there are and the likeliest one meant.
-    """
-    if name not in TASKS:
-        raise FreeLBTuneError(f"task: {unknown_name(name, TASKS)}")
-    return TASKS[name]
-
-
-def task_metrics() -> dict[str, list[str]]:
-    """Every task's metric names; the first is the search's default."""
-    return {name: [metric.name for metric in task.metrics] for name, task in TASKS.items()}
 
 
 def compute_metrics(

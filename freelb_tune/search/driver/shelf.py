@@ -13,7 +13,7 @@ from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
 from freelb_tune.store import cell_folder, write_whole
-from freelb_tune.tasks import get_task
+from freelb_tune.tasks import DEFINITIONS, get_task
 
 __all__ = ["Shelf"]
 
@@ -150,7 +150,7 @@ class Shelf:
         cell, best = leader.row.cell, leader.row.best_epoch(board.sign)
         assert best is not None  # a leader has scores
         is_all = self._home.name == "best" and lost is None
-        plugins = loaded_plugins() if cell.plugin else ()
+        plugins = loaded_plugins() if cell.plugin or cell.task in DEFINITIONS else ()
         return _README.format(
             what="best model" if is_all else "best adversarial model",
             cell=cell.id,
@@ -172,7 +172,8 @@ class Shelf:
         """How to use the model."""
         cell, length = leader.row.cell, leader.row.cell.data.max_length
         task = get_task(cell.task)
-        is_pair = len(task.text) > 1 or isinstance(cell.data.text, list) and len(cell.data.text) > 1
+        named = [cell.data.text] if isinstance(cell.data.text, str) else cell.data.text
+        is_pair = len(named or task.columns) > 1
         pair = '{"text": "First text.", "text_pair": "Second text."}'
         return _LOADS.format(
             path=str(self._home),
