@@ -52,7 +52,9 @@ _LOADS = """
     tokenizer = AutoTokenizer.from_pretrained({path!r})
 
 It was trained on {length} tokens of each text: truncation=True cuts longer ones to what the model
-takes; max_length={length} beside it cuts them as in training.
+takes; max_length={length} beside it cuts them as in training. A whole file:
+
+    freelb-tune predict {folder_argument} --input new.csv --output out.csv{adversarial}
 """
 _GONE = """
 Its weights are not here: they were let go of when other cells were ahead of it.
@@ -180,6 +182,8 @@ class Shelf:
             length=length,
             example=pair if is_pair else '"A text of any length."',
             more=', function_to_apply="none"' if task.kind == "regression" else "",
+            folder_argument=shlex.quote(str(self._folder)),
+            adversarial="" if self._home.name == "best" else " --adversarial",
         )
 
 
