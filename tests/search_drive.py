@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from search_fixtures import Prepare
 
 from freelb_tune.search import Silent
 from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.proposals import Proposals
 from freelb_tune.search.algorithms.registry import open_algorithm
+from freelb_tune.search.algorithms.samplers import suggest
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard
-from freelb_tune.space import Cell, Plan, Space
+from freelb_tune.space import Cell, Plan, Space, Value
 from freelb_tune.store import (
     CellState,
     EpochLog,
@@ -34,29 +36,36 @@ Score = Callable[[Cell, int], float]
 
 @contextmanager
 def opened(
-    base: Path, space: Space, plan: Plan, clock: Callable[[], float]
+    base: Path,
+    space: Space,
+    plan: Plan,
+    clock: Callable[[], float] = time.monotonic,
+    propose: Callable[..., Mapping[str, Value]] = suggest,
 ) -> Iterator[tuple[Conductor, Ledger]]:
     """A results folder as `run_search` opens it, and its algorithm."""
     folder = base / "results"
     with take_results(folder, space_yaml=space.to_yaml(), name="standin", task="rte") as journal:
+        proposals = Proposals(space, plan, read_journal(folder), propose)
         journal.append(
             "opened", at="", pid=1, version="0", command="", space="0", name="standin", task="rte",
-            cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
+            cells=list(proposals.cells), seeds=list(space.seeds),
         )  # fmt: skip
-        journal.append_all(("planned", {"cell": cell.to_json()}) for cell in plan.cells)
-        board = Board(plan.cells, "higher", {cell.id: cell.id for cell in plan.cells})
-        ready = Prepare(base)(plan.cells, base, str)
-        for result in load_store(folder).cells:
-            row = board[result.cell.id]
-            row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}
-            row.epochs = ready[row.cell.id].epochs
+        cells = list(proposals.cells.values())
+        journal.append_all(("planned", {"cell": cell.to_json()}) for cell in cells)
+        board = Board(cells, "higher", {cell.id: cell.id for cell in cells})
+        ready = Prepare(base)([*cells, *proposals.longest], base, str)
+        store = load_store(folder)
+        for result in store.cells:
+            board[result.cell.id].learn(result)
+            board[result.cell.id].epochs = ready[result.cell.id].epochs
         best = BestModel(folder, ())
-        ledger = Ledger(journal, board, best, Outputs(lambda: None), Guard(Silent()))
+        outputs = Outputs(lambda: None)
+        ledger = Ledger(journal, board, best, outputs, Guard(Silent()), store.known)
         limits = Limits(space, ledger, clock)
-        conductor = Conductor(open_algorithm(space, ledger), limits, ledger)
+        conductor = Conductor(open_algorithm(space, ledger), proposals, limits, ledger)
         conductor.is_finished = conductor.is_over()
         if not conductor.is_finished:
-            conductor.prepared(ready)
+            conductor.prepared(ready, lambda more: Prepare(base)(more, base, str))
         yield conductor, ledger
 
 
@@ -71,6 +80,7 @@ def drive(
     kill_after: int | None = None,
     fails: tuple[tuple[str, int], ...] = (),
     clock: Callable[[], float] = time.monotonic,
+    propose: Callable[..., Mapping[str, Value]] = suggest,
 ) -> list[tuple[str, int]]:
     """Run a search's cells as Ray would, without Ray; returns the epochs trained, in order.
 
@@ -84,9 +94,10 @@ def drive(
         kill_after: epochs until the driver dies, with the last one on disk and not heard of.
         fails: cells, and the epoch that each fails in.
         clock: seconds, for limits on hours.
+        propose: a sampler.
     """
     trained: list[tuple[str, int]] = []
-    with opened(base, space, plan, clock) as (conductor, ledger):
+    with opened(base, space, plan, clock, propose) as (conductor, ledger):
         running: list[tuple[str, Iterator[int]]] = []
         while running or not conductor.is_finished:
             while len(running) < slots:

@@ -128,7 +128,7 @@ name: standin
 task: rte
 model: roberta-base
 trainer: {{num_train_epochs: {epochs}}}
-adversary: {{method: freelb, adv_steps: 2, adv_lr: {{grid: {adv_lr}}}}}
+adversary: {{method: freelb, adv_steps: 2, adv_lr: {{{domain}: {adv_lr}}}}}
 clean_arm: {clean_arm}
 seeds: {seeds}
 search: {search}
@@ -145,12 +145,14 @@ def make_plan(
     resources: str = "{}",
     epochs: int = EPOCHS,
     clean_arm: bool = False,
+    domain: str = "grid",
 ) -> tuple[Space, Plan]:
     """Write a search space into a folder and plan it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "space.yaml"
     path.write_text(
         SPACE.format(
+            domain=domain,
             adv_lr=list(adv_lr),
             seeds=list(seeds),
             search=search,

@@ -101,13 +101,13 @@ def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
 
     Args:
         space: the space.
-        plan: its cells.
+        plan: its cells; draws stand in for what is to be proposed.
         results: the folder of all searches' folders; those that cannot be read are passed over.
 
     Raises:
         FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
     """
-    stores = _stores(results)
+    plan, stores = plan.as_if_drawn(), _stores(results)
     metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)

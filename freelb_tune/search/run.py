@@ -4,13 +4,15 @@ Room: search. Ray is loaded only where something is left to run.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune import __version__
 from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.proposals import Proposals
 from freelb_tune.search.algorithms.registry import open_algorithm
+from freelb_tune.search.algorithms.samplers import check_sampler
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.interruption import Interruption
@@ -19,7 +21,7 @@ from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
-from freelb_tune.space import Plan, Space, digest
+from freelb_tune.space import Cell, Plan, Space, digest
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import (
     EPOCHS,
@@ -29,6 +31,7 @@ from freelb_tune.store import (
     Journal,
     cell_folder,
     load_store,
+    read_journal,
     set_log_aside,
     take_results,
     utc_now,
@@ -68,18 +71,20 @@ def run_search(
     """
     folder, options = folder.resolve(), options or SearchOptions()
     space.search.check(plan.compared, len(space.seeds))
+    check_sampler(space.search)
     interruption, interrupted = Interruption(), False
     with (
         take_results(
             folder, space_yaml=space.to_yaml(), name=space.name, task=space.task
         ) as journal,
         interruption.handled(),
-        _opened(space, plan, journal, options, Guard(listener or Silent())) as ledger,
+        _opened(space, plan, journal, options, Guard(listener or Silent())) as (ledger, proposals),
     ):
         try:
             if options.retry_failed:
                 _take_up_failed(ledger, folder)
-            conductor = Conductor(open_algorithm(space, ledger), Limits(space, ledger), ledger)
+            algorithm, limits = open_algorithm(space, ledger), Limits(space, ledger)
+            conductor = Conductor(algorithm, proposals, limits, ledger)
             if not conductor.is_over():
                 run_trials(space, ledger, options, work, interruption, conductor)
         except KeyboardInterrupt:
@@ -98,24 +103,26 @@ def run_search(
 @contextmanager
 def _opened(
     space: Space, plan: Plan, journal: Journal, options: SearchOptions, guard: Guard
-) -> Iterator[Ledger]:
+) -> Iterator[tuple[Ledger, Proposals]]:
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
-    labels = cell_labels(plan.cells)
+    proposals = Proposals(space, plan, read_journal(folder))
+    cells = tuple(proposals.cells.values())
     better = get_task(space.task).metric(space.search.metric).better
-    board = Board(plan.cells, better, labels, space.table.select)
+    board = Board(cells, better, cell_labels(cells), space.table.select)
     known = load_store(folder).known
-    _journal_plan(space, plan, journal, options, known)
+    _journal_plan(space, cells, journal, options, known)
     damaged = _read_known(board, known)
     best = BestModel(folder, options.command)
-    ledger = Ledger(journal, board, best, Outputs(lambda: _write_outputs(folder)), guard)
+    outputs = Outputs(lambda: _write_outputs(folder))
+    ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()
     guard.tell(guard.listener.opened, board)
     for text in damaged:
         ledger.say(text)
     is_judged = False
     try:
-        yield ledger
+        yield ledger, proposals
         try:
             _write_verdict(folder)
             is_judged = True
@@ -129,7 +136,7 @@ def _opened(
 
 def _journal_plan(
     space: Space,
-    plan: Plan,
+    cells: Sequence[Cell],
     journal: Journal,
     options: SearchOptions,
     known: Mapping[str, CellResult],
@@ -144,12 +151,12 @@ def _journal_plan(
         command=list(options.command),
         name=space.name,
         task=space.task,
-        cells=[cell.id for cell in plan.cells],
+        cells=[cell.id for cell in cells],
         seeds=list(space.seeds),
         space=digest({"space": space.to_yaml()}),
     )
     journal.append_all(
-        ("planned", {"cell": cell.to_json()}) for cell in plan.cells if cell.id not in known
+        ("planned", {"cell": cell.to_json()}) for cell in cells if cell.id not in known
     )
 
 
@@ -164,10 +171,7 @@ def _read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
         result = known.get(row.cell.id)
         if result is None:
             continue
-        row.state, row.message = result.state, result.message
-        row.scores = {record.epoch: record.score for record in result.epochs}
-        if row.state is CellState.DONE:
-            row.epochs = row.epochs_done
+        row.learn(result)
         if result.damage is not None:
             set_log_aside(result.folder / EPOCHS)
             row.message = row.message if row.state.is_over else None

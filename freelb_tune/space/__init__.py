@@ -5,7 +5,8 @@ from freelb_tune.space.algorithms import ALGORITHMS, AlgorithmSettings
 from freelb_tune.space.cell import Cell, Value, digest
 from freelb_tune.space.json_schema import json_schema
 from freelb_tune.space.listing import list_plan
-from freelb_tune.space.planning import Plan, plan_cells
+from freelb_tune.space.plan import Plan
+from freelb_tune.space.planning import plan_cells
 from freelb_tune.space.reading import Space, load_space
 from freelb_tune.space.sections import Inputs, ResourcesConfig, TableConfig
 

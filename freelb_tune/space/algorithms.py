@@ -22,6 +22,8 @@ __all__ = [
     "MedianSettings",
     "RaceSettings",
     "RandomSettings",
+    "SAMPLERS",
+    "Sampling",
 ]
 
 Count = Annotated[int, Field(ge=1)]
@@ -56,10 +58,15 @@ class AlgorithmSettings(BaseModel):
     points: list[dict[str, Any]] = []
 
     @property
+    def proposes(self) -> bool:
+        """Whether configurations are proposed as results arrive."""
+        return False
+
+    @property
     def runs_all(self) -> bool:
-        """Whether every cell runs to its last epoch, whatever the others score."""
+        """Whether every cell is known and runs to its last epoch, whatever the others score."""
         has_limit = self.wall_hours is not None or self.device_hours is not None
-        return not (self.STOPS_EARLY or self.LEAVES_OUT or has_limit)
+        return not (self.STOPS_EARLY or self.LEAVES_OUT or self.proposes or has_limit)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What does not go together, each as the setting to name and what to say of it."""
@@ -100,13 +107,31 @@ class Drawing(AlgorithmSettings):
     draw_seed: int = 0
 
 
-class RandomSettings(Drawing):
+class Sampling(Drawing):
+    """Base of those whose draws a sampler may propose as results arrive.
+
+    Attributes:
+        sampler: random draws them beforehand. Optuna's tpe (a tree-structured Parzen estimator) and
+            gp (a Gaussian process) propose each when there is room for it, by the means over seeds
+            of those before it. Then `samples` are proposed for each combination of the grids, by
+            what was proposed for that combination, and `draw_seed` decides their chances.
+    """
+
+    sampler: Literal["random", "tpe", "gp"] = "random"
+
+    @property
+    def proposes(self) -> bool:
+        """Whether configurations are proposed as results arrive."""
+        return self.sampler != "random"
+
+
+class RandomSettings(Sampling):
     """Draws from the ranges, each to its last epoch."""
 
     algorithm: Literal["random"] = "random"
 
 
-class EarlyStopping(Drawing):
+class EarlyStopping(Sampling):
     """Base of the algorithms that end configurations early, by the mean over their seeds.
 
     Attributes:
@@ -213,3 +238,6 @@ ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
     "race": RaceSettings,
 }
 """Every algorithm's settings by name: what `search.algorithm` may say. Plugins add theirs."""
+
+SAMPLERS = ("tpe", "gp")
+"""What `search.algorithm` may say for random search with this sampler."""

@@ -50,6 +50,12 @@ def read_layers(
     readers = readers or [_LayerReader(base, {}, None, ties, problems)]
     everywhere = frozenset(method for reader in readers for method in reader.methods)
     layers = tuple(reader.read(search, everywhere) for reader in readers)
+    if search.proposes and not any(layer.drawn for layer in layers):
+        problems.add(
+            "search",
+            "there is nothing to propose, as no setting has a range; write one, such as "
+            "adversary.adv_lr: {loguniform: [0.01, 0.2]}, or take the sampler out",
+        )
     for layer in layers:
         _check_references(layer, problems)
         if not isinstance(search, Drawing):

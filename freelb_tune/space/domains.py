@@ -85,8 +85,13 @@ class Range:
 
     def holds(self, value: Value) -> bool:
         """Whether a value, as its setting keeps it, lies here."""
-        is_number = isinstance(value, int if self.whole else float) and not isinstance(value, bool)
-        return is_number and self.low <= value <= self.high  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
+
+    def as_drawn(self, value: float) -> Value:
+        """A value that lies here, of the kind that is drawn."""
+        return int(value) if self.whole else float(value)
 
     def __str__(self) -> str:
         return f"from {self.low} to {self.high}"

@@ -9,7 +9,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.algorithms import ALGORITHMS, AlgorithmSettings, GridSettings
+from freelb_tune.space.algorithms import (
+    ALGORITHMS,
+    SAMPLERS,
+    AlgorithmSettings,
+    GridSettings,
+    RandomSettings,
+)
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.domains import DOMAINS
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig
@@ -82,6 +88,8 @@ def _searched(kind: type[BaseModel]) -> dict[str, Any]:
 def _search(kind: type[AlgorithmSettings]) -> dict[str, Any]:
     """One algorithm's settings; a file that names none means a grid."""
     schema = kind.model_json_schema()
+    if kind is RandomSettings:  # whose samplers may stand in its place
+        schema["properties"]["algorithm"] = {"enum": ["random", *SAMPLERS]}
     return schema if kind is GridSettings else {**schema, "required": ["algorithm"]}
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from freelb_tune.errors import counted
 from freelb_tune.space.naming import own_settings, short_name, told_apart, value_text
-from freelb_tune.space.planning import Plan
+from freelb_tune.space.plan import Plan
 from freelb_tune.space.reading import Space
+from freelb_tune.space.studies import Studies
 from freelb_tune.space.values import Value
 
 __all__ = ["list_plan"]
@@ -31,11 +32,10 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
         values = [value_text(own[name]) if name in own else "-" for name in varying]
         rows.append([cell.id, cell.arm, *values, str(cell.seed), known.get(cell.id, "new")])
         fixed = {**own, **fixed}
-    lines = _columns(rows)
+    lines = _columns(rows if plan.cells else [])
     settled = ", ".join(f"{n} {value_text(v)}" for n, v in fixed.items() if n not in varying)
-    return "\n".join(
-        [*lines, "", f"the same in all cells: {settled}", *_counts(space, plan, known)]
-    )
+    same = ["", f"the same in all cells: {settled}"] if plan.cells else []
+    return "\n".join([*lines, *same, *_counts(space, plan, known)])
 
 
 def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
@@ -46,6 +46,8 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
         f"{counted(len(space.seeds), 'seed')} ({arms['adversarial']} adversarial, "
         f"{arms['clean']} clean)"
     ]
+    if plan.studies is not None:
+        lines.append(_proposals(space, plan.studies))
     if plan.merged:
         were = "was" if plan.merged == 1 else "were"
         lines.append(f"{counted(plan.merged, 'configuration')} stood twice and {were} merged")
@@ -59,6 +61,20 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
             "the Hub's commits are not known yet: cell ids are settled when the search runs"
         )
     return lines
+
+
+def _proposals(space: Space, studies: Studies) -> str:
+    """How many configurations are to come, and of what."""
+    count = studies.samples * len(studies.each)
+    names = dict.fromkeys(name for study in studies.each for name in study.domains)
+    beside = f", {studies.samples} for each of {len(studies.each)} combinations of the grids"
+    arms = " with their clean arms" if space.clean_arm else ""
+    return (
+        f"{getattr(space.search, 'sampler', 'a sampler')} proposes {count:,} more "
+        f"configuration{'s' * (count != 1)} as results arrive"
+        f"{beside if len(studies.each) > 1 else ''}: {counted(count * len(space.seeds), 'cell')}"
+        f"{arms}. It proposes {', '.join(names)}."
+    )
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

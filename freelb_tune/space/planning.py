@@ -15,12 +15,14 @@ from freelb_tune.space.algorithms import Drawing
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.checks import Refusal, read_whole, section_of
 from freelb_tune.space.conditions import Conditions
-from freelb_tune.space.layers import Layer
+from freelb_tune.space.layers import Layer, Reference
+from freelb_tune.space.plan import Plan
 from freelb_tune.space.reading import Space
 from freelb_tune.space.sections import DataFields, Inputs, ModelFields
+from freelb_tune.space.studies import Configured, Studies, Study
 from freelb_tune.space.values import Value, digest
 
-__all__ = ["Fingerprint", "Plan", "plan_cells"]
+__all__ = ["Fingerprint", "plan_cells"]
 
 Fingerprint = Callable[[Inputs], str]
 """What stands in a cell's id for the files that its settings point at."""
@@ -45,28 +47,6 @@ NAMED_BY_FINGERPRINT = frozenset(
     )  # fmt: skip
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The cells of a space.
-
-    Attributes:
-        cells: configurations in the file's order, seeds innermost; each clean configuration
-            before the first adversarial one that it is matched with.
-        merged: configurations that were the same as an earlier one.
-        excluded: configurations that `where` left out.
-    """
-
-    cells: tuple[Cell, ...]
-    merged: int
-    excluded: int
-
-    @property
-    def compared(self) -> int:
-        """How many configurations are compared: clean ones only where there are no others."""
-        tried = {cell.config_id for cell in self.cells if cell.arm == "adversarial"}
-        return len(tried or {cell.config_id for cell in self.cells})
 
 
 def plan_cells(
@@ -137,6 +117,9 @@ class _Planner:
         merged = excluded = 0
         for layer in self._space.layers:
             self._parts.clear()  # other settings have other places there
+            if search.proposes and layer.drawn:
+                self._clean_arms(layer)
+                continue
             for settings in layer.configurations(*draws):
                 config_id = self._configuration(layer, settings)
                 if config_id is None:
@@ -144,12 +127,38 @@ class _Planner:
                     continue
                 merged += config_id in spanned
                 spanned.add(config_id)
-        if not spanned and not pointed:
+        studies = None
+        if search.proposes and isinstance(search, Drawing):
+            layers, points = self._space.layers, self._space.points
+            studies = Studies.of(layers, points, *draws, self._configured)
+        if not spanned and not pointed and studies is None:
             raise FreeLBTuneError(
                 f"{self._space.source}: where leaves none of "
                 f"{counted(excluded, 'configuration')}; relax it"
             )
-        return Plan(tuple(c for cells in self._cells.values() for c in cells), merged, excluded)
+        cells = tuple(cell for cells in self._cells.values() for cell in cells)
+        return Plan(cells, merged, excluded, studies)
+
+    def _clean_arms(self, layer: Layer) -> None:
+        """Add the clean arms of what is proposed, where they are the same for all proposals."""
+        varies = any(
+            key in layer.drawn or isinstance(layer.settings.get(key), Reference)
+            for key in layer.other_keys
+        )
+        if self._space.clean_arm and not varies and not self._has_conditions:
+            for beside in layer.combinations():
+                settings = layer.configuration(Study(layer, beside).highest())
+                self._clean_arm(self._part("rest", layer.other_keys, settings))
+
+    def _configured(self, layer: Layer, settings: Mapping[str, Value]) -> Configured | None:
+        """The cells of a configuration that is proposed, planned as any other."""
+        self._parts.clear()
+        config_id = self._configuration(layer, settings)
+        if config_id is None:
+            return None
+        own = self._cells[config_id]
+        clean = self._cells.get(own[0].clean_id or "", [])
+        return Configured(config_id, (*(c for c in clean if clean is not own), *own))
 
     def _points(self) -> set[str]:
         """Add the configurations that run first."""
@@ -222,9 +231,14 @@ class _Planner:
         """Add one configuration, after the clean one that it is matched with."""
         if adversary.settings["adversary.method"] == "none":
             return self._add(rest, adversary, "clean", None)
-        if self._space.clean_arm and rest.digest not in self._clean_ids:
-            self._clean_ids[rest.digest] = self._add(rest, self._clean, "clean", None)
+        if self._space.clean_arm:
+            self._clean_arm(rest)
         return self._add(rest, adversary, "adversarial", self._clean_ids.get(rest.digest))
+
+    def _clean_arm(self, rest: _Part) -> None:
+        """Add the clean configuration that goes with these settings, once."""
+        if rest.digest not in self._clean_ids:
+            self._clean_ids[rest.digest] = self._add(rest, self._clean, "clean", None)
 
     def _add(
         self,

@@ -74,8 +74,11 @@ def _fit(place: int, given: Mapping[str, Any], layer: Layer) -> Point | tuple[st
             values[name] = read_value(name, value, layer.methods)
         except Refusal as refusal:
             return f"{where}.{name}", str(refusal)
-        if not searched[name].holds(values[name]):
-            return f"{where}.{name}", f"expected {searched[name]} as the file has it, got {value}"
+        domain = searched[name]
+        if not domain.holds(values[name]):
+            return f"{where}.{name}", f"expected {domain} as the file has it, got {value}"
+        if isinstance(domain, Range):
+            values[name] = domain.as_drawn(float(value))
     for name in layer.drawn:
         if name not in values:
             return where, f"names no value of {name}, which is drawn"

@@ -3,12 +3,12 @@
 Room: space.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.algorithms import (
     ALGORITHMS,
+    SAMPLERS,
     AlgorithmSettings,
     GridSettings,
     RandomSettings,
@@ -22,11 +22,11 @@ _GONE = {"mode": "is not read any more: a metric knows which way is better; take
 """What earlier versions read."""
 
 
-def read_search(content: Mapping[str, Any], problems: Problems) -> AlgorithmSettings:
+def read_search(content: dict[str, Any], problems: Problems) -> AlgorithmSettings:
     """The settings of the algorithm that `search.algorithm` names; a grid where it says nothing.
 
     Args:
-        content: the file, its shorthands spelt out.
+        content: the file, its other shorthands spelt out; `algorithm: tpe` is, here.
         problems: takes down what is wrong; the settings are of use only where nothing is.
     """
     given = content.get("search") or {}
@@ -34,6 +34,9 @@ def read_search(content: Mapping[str, Any], problems: Problems) -> AlgorithmSett
         problems.add("search", f"expected a mapping, got {shown(given)}")
         return GridSettings()
     name = given.get("algorithm", "grid")
+    if name in SAMPLERS and given.get("sampler", name) == name:
+        given = content["search"] = {**given, "algorithm": "random", "sampler": name}
+        name = "random"
     known = ALGORITHMS.get(name) if isinstance(name, str) else None
     kind = known or RandomSettings  # one that may draw, so that nothing more is said than is wrong
     if known is None:

@@ -39,6 +39,12 @@ class _Lengths(_Event):
     sets: dict[str, _Set]
 
 
+class _Proposed(_Event):
+    values: dict[str, Any]
+    config_id: str | None
+    cells: list[str]
+
+
 class _Prepared(_Event):
     data: str
     weights: str
@@ -91,6 +97,7 @@ _SHAPES: dict[str, type[_Event]] = {
     "opened": _Opened,
     "planned": _Planned,
     "prepared": _Prepared,
+    "proposed": _Proposed,
     "started": _OfCell,
     "retried": _OfCell,
     "failed": _Failed,

@@ -6,6 +6,8 @@ Room: store. The driver is its one writer. The events and what they carry:
               order), seeds, space (digest)
     planned   cell (as `Cell.to_json`)
     prepared  data and weights (fingerprints), lengths (as `TextLengths.to_json`)
+    proposed  by (the sampler), values (of what is searched), config_id (None where `where` leaves
+              it out), cells (ids, of its clean arm too); `planned` follows for those that are new
     started   cell_id, at
     decided   where configurations end early: config_id, epoch, score (the mean over seeds), seeds
               (which ones), missing (seeds that never got there), decision ("continue" or "stop");

@@ -160,8 +160,11 @@ class _Replay:
         """
         match entry["event"]:
             case "opened":
-                self.opened = dict(entry)
+                self.opened = {**entry, "cells": list(entry["cells"])}
                 self.end = None
+            case "proposed":
+                inside = self.opened["cells"]
+                inside += [cell_id for cell_id in entry["cells"] if cell_id not in inside]
             case "ended":
                 self.end = End(entry["by"], entry["limit"])
             case "planned":

@@ -217,6 +217,7 @@ def _end(table: Table) -> str:
     said = {
         "wall_hours": f"{limit} h had passed; the same command goes on",
         "device_hours": f"{limit} device-hours are spent; a higher limit goes on",
+        "samples": f"{counted(int(table.end.limit), 'configuration')} proposed",
     }
     return f"Ended by search.{table.end.by}: {said.get(table.end.by, f'it is {limit}')}."
 

@@ -5,12 +5,12 @@ other, which overrides what it does differently. Its settings are a class in `sp
 `registry` joins the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.space import Space
+from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState
 
 __all__ = ["Algorithm", "Said"]
@@ -32,18 +32,24 @@ class Algorithm:
 
     Attributes:
         left_out: cells that it has decided never to run.
+        is_growing: whether further configurations are to be proposed.
     """
 
     def __init__(self, space: Space, ledger: Ledger) -> None:
         self.left_out: set[str] = set()
+        self.is_growing = False
         self._space, self._ledger = space, ledger
 
     def prepared(self, ready: Mapping[str, Ready]) -> None:
         """The data is read: from now on trials run. Called once.
 
         Args:
-            ready: of the cells that are not over; of an algorithm that ends cells early, of all.
+            ready: of the cells that are not over; of an algorithm that ends cells early, of all,
+                and of some that train as long as any that may be proposed.
         """
+
+    def added(self, cells: Sequence[Cell]) -> None:
+        """These cells were proposed and are on the board; only of algorithms that sample."""
 
     def is_over(self) -> bool:
         """Whether nothing is to be run at all; the one question that comes before `prepared`."""

@@ -22,7 +22,7 @@ from freelb_tune.search.algorithms.algorithm import Algorithm, Said
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.space import Space
+from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, read_journal
 
 __all__ = ["Decision", "Rule", "Stopping"]
@@ -59,15 +59,20 @@ class Stopping(Algorithm):
     def __init__(self, space: Space, ledger: Ledger) -> None:
         super().__init__(space, ledger)
         self._seeds: dict[str, list[Row]] = {}
-        for row in ledger.board.rows.values():
-            self._seeds.setdefault(row.cell.config_id, []).append(row)
         self._compared: dict[str, set[str]] = {}  # by clean arm: the configurations beside it
-        for row in ledger.board.rows.values():
-            if row.cell.arm == "adversarial" and row.cell.clean_id in self._seeds:
-                self._compared.setdefault(row.cell.clean_id, set()).add(row.cell.config_id)
+        self._perturbs = any(layer.methods - {"none"} for layer in space.layers)
+        self.added([row.cell for row in ledger.board.rows.values()])
         self._decided: dict[tuple[str, int], Decision] = {}
         self._rule: Rule
         self._max_epochs: int
+
+    def added(self, cells: Sequence[Cell]) -> None:
+        """Count the cells among the seeds of their configurations, and beside their clean arms."""
+        for cell in cells:
+            self._seeds.setdefault(cell.config_id, []).append(self._ledger.board[cell.id])
+        for cell in cells:
+            if cell.arm == "adversarial" and cell.clean_id in self._seeds:
+                self._compared.setdefault(cell.clean_id, set()).add(cell.config_id)
 
     def make_rule(self, max_epochs: int) -> Rule:
         """The algorithm's own rule, which has seen nothing yet.
@@ -85,7 +90,7 @@ class Stopping(Algorithm):
         for entry in read_journal(self._ledger.folder):
             if entry["event"] == "decided" and entry.get("config_id") in self._seeds:
                 config_id, epoch = entry["config_id"], entry["epoch"]
-                if config_id not in self._compared:
+                if not self._goes_along(config_id):
                     self._enter(config_id, epoch, entry["score"], is_complete=not entry["missing"])
                 self._decided[config_id, epoch] = entry["decision"]
         for row in self._ledger.board.rows.values():
@@ -135,7 +140,7 @@ class Stopping(Algorithm):
 
     def _epochs(self, config_id: str) -> list[int]:
         """After which epochs a configuration is decided on; a clean arm wherever any may be."""
-        if config_id in self._compared:
+        if self._goes_along(config_id):
             return list(self._rule.epochs)
         return [epoch for epoch in self._rule.epochs if self._rule.applies(config_id, epoch)]
 
@@ -154,7 +159,7 @@ class Stopping(Algorithm):
 
     def _settle_all(self) -> None:
         """Decide on whatever can be, clean arms last, as they go by what is said of others."""
-        for config_id in sorted(self._seeds, key=self._compared.__contains__):
+        for config_id in sorted(self._seeds, key=self._goes_along):
             self._settle(config_id)
 
     def _settle(self, config_id: str, running: str | None = None) -> None:
@@ -183,13 +188,13 @@ class Stopping(Algorithm):
         """Decide by the seeds that are left and write it down; False if it is too early."""
         missing = [row.cell.seed for row in self._seeds[config_id] if row not in there]
         score = fmean(row.scores[epoch] for row in there)
-        is_judged = config_id not in self._compared
+        is_judged = not self._goes_along(config_id)
         decision: Decision | None = "continue"  # there is nothing to stop if all seeds are over
         if _unfinished(there, epoch):
             if is_judged:
                 decision = self._rule.judge(config_id, epoch, score, is_complete=not missing)
             else:
-                decision = self._go_along(config_id, epoch)
+                decision = self._beside(config_id, epoch)
         if decision is None:
             return False
         self._ledger.decided(
@@ -207,12 +212,18 @@ class Stopping(Algorithm):
         self._decided[config_id, epoch] = decision
         return True
 
-    def _go_along(self, clean_id: str, epoch: int) -> Decision | None:
+    def _goes_along(self, config_id: str) -> bool:
+        """Whether this is a clean arm that others are, or may yet be, compared with."""
+        if config_id in self._compared:
+            return True
+        return self.is_growing and self._perturbs and self._seeds[config_id][0].cell.arm == "clean"
+
+    def _beside(self, clean_id: str, epoch: int) -> Decision | None:
         """A clean arm goes on with the first that does and stops with the last; None: it waits."""
-        said = {self._said(name, epoch) for name in self._compared[clean_id]}
+        said = {self._said(name, epoch) for name in self._compared.get(clean_id, ())}
         if "continue" in said:
             return "continue"
-        return None if None in said else "stop"
+        return None if None in said or self.is_growing else "stop"
 
     def _said(self, config_id: str, epoch: int) -> Decision | None:
         """What follows this epoch for a configuration; None where that is to be decided."""

@@ -5,12 +5,13 @@ Room: search, without Ray.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from freelb_tune.space import Cell
-from freelb_tune.store import CellState
+from freelb_tune.space.naming import cell_labels
+from freelb_tune.store import CellResult, CellState
 
 __all__ = ["Board", "Row"]
 
@@ -40,6 +41,13 @@ class Row:
         """The last finished epoch; 0 before the first."""
         return max(self.scores, default=0)
 
+    def learn(self, result: CellResult) -> None:
+        """Take over what the store knows of the cell."""
+        self.state, self.message = result.state, result.message
+        self.scores = {record.epoch: record.score for record in result.epochs}
+        if self.state is CellState.DONE:
+            self.epochs = self.epochs_done
+
     def best_epoch(self, sign: float) -> tuple[int, float] | None:
         """Epoch and score where `sign` times the score is highest; of equals the earliest."""
         return max(sorted(self.scores.items()), key=lambda item: sign * item[1], default=None)
@@ -47,6 +55,9 @@ class Row:
 
 class Board:
     """Every cell of the plan, its state and its scores.
+
+    Attributes:
+        coming: how many cells are to be proposed, clean arms not counted; 0 where all are here.
 
     Args:
         cells: the plan's cells, in plan order.
@@ -64,9 +75,16 @@ class Board:
     ) -> None:
         self.rows = {cell.id: Row(cell, place) for place, cell in enumerate(cells)}
         self.label, self.select = label, select
+        self.coming = 0
         self.sign = 1.0 if better == "higher" else -1.0
         self._since: float | None = None
         self._fresh_epochs = 0
+
+    def add(self, cells: Sequence[Cell]) -> None:
+        """More cells are planned, in plan order; what all are called tells them apart again."""
+        for cell in cells:
+            self.rows[cell.id] = Row(cell, len(self.rows))
+        self.label = cell_labels([row.cell for row in self.rows.values()])
 
     def __getitem__(self, cell_id: str) -> Row:
         return self.rows[cell_id]
@@ -122,6 +140,7 @@ class Board:
         for row in self.rows.values():
             if not row.state.is_over:
                 left += max((row.epochs or 0) - row.epochs_done, 0)
+        left += self.coming * max((row.epochs or 0 for row in self.rows.values()), default=0)
         return left * (time.monotonic() - self._since) / self._fresh_epochs
 
     def _rank(self, row: Row) -> tuple[float, int]:

@@ -160,7 +160,8 @@ class LiveDisplay:
             table.add_column(name, justify="right")
         for row in shown:
             table.add_row(*_columns(board, row))
-        total, done = len(board.rows), len(board.rows) - len(board.waiting())
+        done = len(board.rows) - len(board.waiting())
+        total = len(board.rows) + board.coming
         bar = ProgressBar(total=max(total, 1), completed=done, width=30)
         return Group(table, bar, Text(_counts(board) + _left(board)))
 
@@ -181,7 +182,7 @@ def _columns(board: Board, row: Row) -> list[RenderableType]:
 
 def _progress(board: Board) -> str:
     """`[3/12]`: cells over, of all."""
-    return f"[{len(board.rows) - len(board.waiting())}/{len(board.rows)}]"
+    return f"[{len(board.rows) - len(board.waiting())}/{len(board.rows) + board.coming}]"
 
 
 def _end(board: Board, row: Row) -> str:
@@ -198,7 +199,8 @@ def _counts(board: Board) -> str:
     """`12 cells: 3 done, 1 failed, 2 running, 6 waiting; best 0.7292 (adv_lr 0.05)`."""
     counts = board.counts()
     parts = [f"{counts[state]} {state.value}" for state in CellState if counts[state]]
-    total = len(board.rows)
+    parts += [f"{board.coming} to be proposed"] if board.coming else []
+    total = len(board.rows) + board.coming
     text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
     leader = find_leader(board, lambda _: True)
     if leader is not None and leader.mean is not None:

@@ -5,7 +5,7 @@ follow from it, then the reader. What a killed run leaves undone after the journ
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,18 @@ from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.store import EPOCHS, CellState, End, Journal, cell_folder, seal_of, utc_now
+from freelb_tune.space import Cell
+from freelb_tune.store import (
+    EPOCHS,
+    CellResult,
+    CellState,
+    End,
+    Journal,
+    cell_folder,
+    seal_of,
+    set_log_aside,
+    utc_now,
+)
 
 __all__ = ["Ledger", "Outputs"]
 
@@ -60,10 +71,17 @@ class Ledger:
         best: the keeper of `best/`.
         outputs: the tables.
         guard: the reader.
+        known: what the folder knew of cells when it was opened, by id; those of earlier plans too.
     """
 
     def __init__(
-        self, journal: Journal, board: Board, best: BestModel, outputs: Outputs, guard: Guard
+        self,
+        journal: Journal,
+        board: Board,
+        best: BestModel,
+        outputs: Outputs,
+        guard: Guard,
+        known: Mapping[str, CellResult] | None = None,
     ) -> None:
         self.board = board
         self.ran = 0
@@ -72,6 +90,7 @@ class Ledger:
         self._best = best
         self._outputs = outputs
         self._guard = guard
+        self._known = known or {}
 
     def repair(self) -> None:
         """Do what a killed run may have left undone for the cells that are over."""
@@ -121,14 +140,39 @@ class Ledger:
         """A configuration was decided on; this is on disk when it takes effect."""
         self._journal.append("decided", **entry)
 
+    def proposed(self, entry: Mapping[str, Any], cells: Sequence[Cell]) -> None:
+        """A sampler proposed a configuration; this is on disk before anything follows from it.
+
+        Args:
+            entry: the proposal.
+            cells: what it adds to the plan; an earlier plan may have known some.
+        """
+        self._journal.append("proposed", **entry)
+        fresh = [cell for cell in cells if cell.id not in self._known]
+        self._journal.append_all(("planned", {"cell": cell.to_json()}) for cell in fresh)
+        self.board.add(cells)
+        for cell in cells:
+            if (result := self._known.get(cell.id)) is not None:
+                self._recall(result)
+
+    def _recall(self, result: CellResult) -> None:
+        """Put on the board what an earlier plan left of a cell that is wanted again."""
+        row = self.board[result.cell.id]
+        row.learn(result)
+        if result.damage is not None:
+            set_log_aside(result.folder / EPOCHS)
+        if row.state in (CellState.DROPPED, CellState.SPARED):
+            self.retried(row.cell.id)
+
     def waits(self, cell_id: str) -> None:
         """The cell's trial has ended before the cell: another one goes on with it."""
         self._set(cell_id, CellState.WAITING)
 
     def ended(self, end: End) -> None:
-        """A limit of the search is reached: from here on no trial begins."""
+        """A limit of the search is reached: from here on nothing begins."""
         self._journal.append("ended", by=end.by, limit=end.limit)
-        self.say(f"search.{end.by} {end.limit:g} is reached: trials end after this epoch")
+        if end.by != "samples":
+            self.say(f"search.{end.by} {end.limit:g} is reached: trials end after this epoch")
 
     def raced(self, entry: Mapping[str, Any]) -> None:
         """A round of a race was decided; this is on disk when it takes effect.

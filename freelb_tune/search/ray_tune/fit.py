@@ -1,21 +1,21 @@
 """One call of Ray Tune: the cells to run go in, the ledger hears of everything.
 
-Room: search. The search's algorithm says which of the cells may run, and what follows an epoch.
+Room: search. The conductor says which of the cells may run, and what follows an epoch.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ray import tune
 
 from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.ray_tune.configs import Configs
 from freelb_tune.search.ray_tune.scheduler import CellScheduler
 from freelb_tune.search.ray_tune.searcher import CellSearcher
 from freelb_tune.search.ray_tune.share import Share
-from freelb_tune.search.ray_tune.trial import Job, actor_class, trial_config
+from freelb_tune.search.ray_tune.trial import actor_class
 from freelb_tune.search.ray_tune.watch import Watch
-from freelb_tune.space import Cell, ResourcesConfig
+from freelb_tune.space import ResourcesConfig
 
 __all__ = ["fit"]
 
@@ -31,27 +31,25 @@ class _Silent(tune.ProgressReporter):
 
 
 def fit(
-    job: Job,
+    configs: Configs,
     share: Share,
     resources: ResourcesConfig,
     conductor: Conductor,
     watch: Watch,
     scratch: Path,
-    name: Callable[[Cell], str],
     *,
     ahead: bool,
 ) -> None:
-    """Run a job's cells as trials of Ray Tune, in its order, until each is over.
+    """Run cells as trials of Ray Tune until the conductor has no more.
 
     Args:
-        job: the cells, and what the trials share.
+        configs: what each cell's trial is told, and what the trials share.
         share: what each trial gets.
         resources: how often a trial whose worker dies starts again, and how many trials run at
             once at most (None: as many as fit, also on machines that join later).
         conductor: says which of the cells may run, and what follows an epoch.
         watch: writes everything down.
         scratch: folder for Ray's files.
-        name: what a cell's trial is called.
         ahead: let Ray have cells before there is room for them, as no result changes which run: so
             workers are kept for the next trial, and a cluster may grow.
 
@@ -60,16 +58,14 @@ def fit(
         FreeLBTuneError: what was to be written down could not be.
     """
     tuner = tune.Tuner(
-        actor_class(job, share),
+        actor_class(configs.job, share),
         tune_config=tune.TuneConfig(
-            search_alg=CellSearcher(
-                conductor, lambda cell_id: trial_config(job.cells[cell_id]), watch
-            ),
-            num_samples=-1,  # until the algorithm says that all is over
+            search_alg=CellSearcher(conductor, configs.config, watch),
+            num_samples=-1,  # until the conductor says that all is over
             scheduler=CellScheduler(conductor, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
-            trial_name_creator=lambda trial: name(job.cells[trial.config["cell"]]),
+            trial_name_creator=lambda trial: configs.name(trial.config["cell"]),
             trial_dirname_creator=lambda trial: str(trial.config["cell"]),
         ),
         run_config=tune.RunConfig(

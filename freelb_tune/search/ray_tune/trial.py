@@ -30,10 +30,13 @@ from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
-__all__ = ["OUTCOME", "Job", "actor_class", "run_trial", "trial_config"]
+__all__ = ["LATE", "OUTCOME", "Job", "Late", "actor_class", "run_trial", "trial_config"]
 
 OUTCOME = "outcome"
 """Key of the last report of a trial that ran to its end; `message` stands beside it."""
+
+LATE = "late"
+"""Key of a trial's configuration, where its cell was proposed after the job had travelled."""
 
 _LOCK_SECONDS = 120.0  # a worker that lost its driver or its node ends well within this
 _at_first: dict[str, str] = {}  # the environment of a worker that has not trained yet
@@ -60,6 +63,19 @@ class Job:
     threads: int
     environment: Mapping[str, str]
     plugins: tuple[str | Registered, ...] = ()
+
+
+@dataclass(frozen=True)
+class Late:
+    """A cell that was proposed while trials ran.
+
+    Attributes:
+        cell: the cell.
+        ready: what was prepared of its data.
+    """
+
+    cell: Cell
+    ready: Ready
 
 
 def actor_class(job: Job, share: Share) -> type:
@@ -97,7 +113,8 @@ def trial_config(cell: Cell) -> dict[str, Any]:
 
 def run_trial(config: dict[str, Any], job: Job) -> None:
     """Train the cell that `config["cell"]` names, reporting epochs and then the outcome."""
-    cell = job.cells[config["cell"]]
+    late: Late | None = config.get(LATE)
+    cell = late.cell if late else job.cells[config["cell"]]
     _reset(job, cell.seed)
     home = cell_folder(job.folder, cell.id)
     home.mkdir(parents=True, exist_ok=True)
@@ -105,7 +122,7 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     try:
         with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
             load_plugins(job.plugins)
-            ready = job.prepared[cell.id]
+            ready = late.ready if late else job.prepared[cell.id]
             report = partial(_report, ready.epochs)
             job.train(cell, ready, home, report, job.threads)
     except Exception as err:  # the one place where anything that a trial raises becomes a record

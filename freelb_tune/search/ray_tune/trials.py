@@ -4,7 +4,7 @@ Room: search. Loads Ray when it is called, not before.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,7 @@ from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, mach
 from freelb_tune.search.ray_tune.default_work import default_work
 from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
-from freelb_tune.space import Space
-from freelb_tune.space.naming import trial_namer
+from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment
 
 __all__ = ["run_trials"]
@@ -57,19 +56,28 @@ def run_trials(
     Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
     with _on_machines(space, ledger, options, environment, work.worker) as (share, scratch):
+        from freelb_tune.search.ray_tune.configs import Configs
         from freelb_tune.search.ray_tune.fit import fit
         from freelb_tune.search.ray_tune.trial import Job
         from freelb_tune.search.ray_tune.watch import Watch
 
-        ready = _prepare(space, ledger, options, work)  # while Ray's workers start
-        conductor.prepared(ready)
+        cache = _cache(options, ledger.folder)
+
+        def prepare(cells: Sequence[Cell]) -> Mapping[str, Ready]:
+            found = work.prepare(cells, cache, lambda _: None)
+            ledger.prepared(found)
+            ready.update(found)
+            return found
+
+        # while Ray's workers start
+        ready = _prepare(space, ledger, work, cache, conductor.longest)
+        conductor.prepared(ready, prepare)
         waiting = ledger.board.waiting()
-        if not waiting:
+        if not waiting and not conductor.longest:
             return
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
         watch = Watch(ledger, conductor, lambda: interruption.asked)
-        name = trial_namer([row.cell for row in ledger.board.rows.values()])
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
@@ -77,7 +85,8 @@ def run_trials(
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
-                fit(job, share, resources, conductor, watch, scratch, name, ahead=ahead)
+                configs = Configs(job, ledger.board, ready)
+                fit(configs, share, resources, conductor, watch, scratch, ahead=ahead)
             waiting = conductor.left()
             if not waiting:
                 return
@@ -86,19 +95,28 @@ def run_trials(
 
 
 def _prepare(
-    space: Space, ledger: Ledger, options: SearchOptions, work: Work
-) -> Mapping[str, Ready]:
-    """Prepare the cells that are left; where some end early all, as the largest budget counts."""
+    space: Space, ledger: Ledger, work: Work, cache: Path, longest: Sequence[Cell]
+) -> dict[str, Ready]:
+    """Prepare the cells that are left; where some end early all, as the largest budget counts.
+
+    Args:
+        space: what the user asked for.
+        ledger: its board has the cells.
+        work: prepares.
+        cache: where prepared data is kept.
+        longest: cells to prepare with them, for what is to be proposed.
+    """
     rows = ledger.board.rows
     asked: list[Row] = [
         row for row in rows.values() if not row.state.is_over or space.search.STOPS_EARLY
     ]
-    ready = work.prepare([row.cell for row in asked], _cache(options, ledger.folder), ledger.say)
-    ledger.prepared(ready)
+    cells = {cell.id: cell for cell in (*(row.cell for row in asked), *longest)}
+    ready = work.prepare(list(cells.values()), cache, ledger.say)
+    ledger.prepared({cell_id: each for cell_id, each in ready.items() if cell_id in rows})
     for row in asked:
         if not row.state.is_over:
             row.epochs = ready[row.cell.id].epochs
-    return ready
+    return dict(ready)
 
 
 def _cache(options: SearchOptions, folder: Path) -> Path:
