@@ -1,0 +1,162 @@
+"""The two tables on real runs: searches without an effect, and intervals against the truth.
+
+python -m bench.statistics.real             # both tables, from the packed runs in library/
+python -m bench.statistics.real --deals 200 # a quick look
+
+No effect: clean runs of one configuration, many seeds, are dealt at random into arms that share no
+seed, and put to `results.statistics.contrast`. Nothing differs, so whatever is called different is
+wrong. Truth: adversarial arms over the same seeds as their clean one; two or three seeds are drawn,
+and the truth is the mean difference over the seeds that were not drawn, with its error.
+
+Standard errors are over seeds, as deals of the same seeds repeat one another: the whole table is
+made again from seeds that are drawn with replacement, a drawn twin standing for another run.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.statistics.batch import estimated, pooled
+from bench.statistics.real_runs import LIBRARY, RealRuns, load_runs
+from freelb_tune.results.statistics.collapse import (
+    constant_score,
+    score_of,
+    tested_with_collapses,
+)
+from freelb_tune.results.statistics.contrast import holm
+
+__all__ = ["dispersion", "held_rows", "null_rows"]
+
+Floats = NDArray[np.float64]
+
+_GRIDS, _SEEDS = (1, 4, 8), (2, 3, 5)
+_RESAMPLED = 20  # bootstrap samples of the seeds
+
+
+def scores_of(runs: RealRuns) -> Floats:
+    """Every run's score, `(A, S)`."""
+    arms, seeds = runs.predicted.shape[:2]
+    made = [[score_of(runs.run(a, s), runs.metric) for s in range(seeds)] for a in range(arms)]
+    return np.array(made, dtype=np.float64)
+
+
+def dispersion(runs: RealRuns, arm: int = 0) -> float:
+    """An arm's variance over seeds, in units of the part that single examples' flips make up."""
+    right = (runs.predicted[arm] == runs.labels).astype(np.float64)
+    scores = right.mean(axis=1)
+    left = right - scores[:, None] - right.mean(axis=0) + right.mean()
+    seeds, examples = right.shape
+    residual = (left**2).sum() / ((seeds - 1) * (examples - 1))
+    return float(examples * scores.var(ddof=1) / residual)
+
+
+def null_rows(runs: RealRuns, deals: int, rng: np.random.Generator) -> Iterator[list[str]]:
+    """A row per grid and number of seeds: called different, intervals that hold 0, in percent."""
+    pool = scores_of(runs)[0]
+    constant = constant_score(runs.metric, runs.labels)
+    least = 1 / (12 * len(runs.labels) ** 2)
+    for grid in _GRIDS:
+        for seeds in _SEEDS:
+            needed = (grid + 1) * seeds
+            if needed > len(pool):
+                continue
+            found = _dealt(pool, constant, least, grid, seeds, deals, rng)
+            again = [
+                _dealt(rng.choice(pool, len(pool)), constant, least, grid, seeds, deals // 4, rng)
+                for _ in range(_RESAMPLED)
+            ]
+            errors = np.std(again, axis=0, ddof=1)
+            texts = [f"{100 * a:.1f} ± {200 * b:.1f}" for a, b in zip(found, errors, strict=True)]
+            yield [runs.name, f"{grid} x {seeds}", *texts]
+
+
+def _dealt(
+    pool: Floats,
+    constant: float | None,
+    least: float,
+    grid: int,
+    seeds: int,
+    deals: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Shares of deals: anything called different, intervals that hold 0, called by the plain t."""
+    needed = (grid + 1) * seeds
+    dealt = np.stack([rng.permutation(pool)[:needed] for _ in range(deals)])
+    tables = dealt.reshape(deals, grid + 1, seeds)
+    plain = (pooled(tables, least).adjusted <= 0.05).any(axis=1).mean()
+    if constant is None or (pool > constant + 1e-12).all():
+        ours = estimated(tables, least)
+        called, held = (ours.adjusted <= 0.05).any(axis=1), ours.holds(0.0).mean(axis=1)
+        return np.array([called.mean(), held.mean(), plain])
+    found = [_one(table, constant, least) for table in tables[: max(deals // 10, 1)]]
+    return np.array([*np.mean(found, axis=0), plain])
+
+
+def _one(table: Floats, constant: float, least: float) -> tuple[float, float]:
+    """One search with collapsed runs: whether it calls anything, share of intervals that hold 0."""
+    (row,) = tested_with_collapses([table], [table <= constant + 1e-12], least)
+    p = holm([1.0 if one.estimate is None else one.estimate.p for one in row])
+    called = any(max(a, one.p_dealt) <= 0.05 for a, one in zip(p, row, strict=True))
+    ends = [one.estimate.interval() for one in row if one.estimate is not None]
+    return float(called), float(np.mean([low <= 0 <= high for low, high in ends] or [1.0]))
+
+
+def held_rows(runs: RealRuns, deals: int, rng: np.random.Generator) -> Iterator[list[str]]:
+    """A row per arm: what it shares with the clean one, and how often its interval holds."""
+    scores = scores_of(runs)
+    for arm in range(1, len(scores)):
+        shared = np.corrcoef(scores[0], scores[arm])[0, 1]
+        row = [runs.name, runs.arms[arm], str(scores.shape[1]), f"{shared:.2f}"]
+        for seeds in (2, 3):
+            held = _held(scores, arm, seeds, deals, rng)
+            count = scores.shape[1]
+            again = [
+                _held(scores[:, rng.integers(0, count, count)], arm, seeds, deals // 4, rng)
+                for _ in range(_RESAMPLED)
+            ]
+            row.append(f"{100 * held:.1f} ± {200 * np.std(again, ddof=1):.1f}")
+        yield row
+
+
+def _held(scores: Floats, arm: int, seeds: int, deals: int, rng: np.random.Generator) -> float:
+    """Share of draws in which the interval of a search over all arms holds the others' mean."""
+    count = scores.shape[1]
+    places = np.stack([rng.permutation(count) for _ in range(deals)])
+    drawn = scores[:, places[:, :seeds]].transpose(1, 0, 2)
+    rest = (scores[arm] - scores[0])[places[:, seeds:]]
+    found = estimated(drawn, 1e-9)
+    # the truth is a mean itself: its error widens what counts as held
+    error = rest.std(axis=1, ddof=1) / np.sqrt(count - seeds)
+    off = abs(found.difference[:, arm - 1] - rest.mean(axis=1))
+    return float((off <= np.hypot(found.reach[:, arm - 1], 1.96 * error)).mean())
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description="The two tables on real runs.")
+    parser.add_argument("--deals", type=int, default=4000, help="per row")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    every = [load_runs(path.stem) for path in sorted(Path(LIBRARY).glob("*.npz"))]
+    _print(
+        "runs | arms x seeds | called different, % | intervals hold 0, % | plain t calls, %",
+        (row for runs in every for row in null_rows(runs, asked.deals, rng)),
+    )
+    _print(
+        "runs | arm | seeds | correlation with clean | 2 seeds hold the truth, % | 3 seeds, %",
+        (row for runs in every if len(runs.arms) > 1 for row in held_rows(runs, asked.deals, rng)),
+    )
+
+
+def _print(header: str, rows: Iterator[list[str]]) -> None:
+    print(f"\n| {header} |\n|{' --- |' * len(header.split(' | '))}", flush=True)
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
