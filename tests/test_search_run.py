@@ -161,6 +161,8 @@ def test_the_journal_tells_every_step(mixed):
     assert [entry["event"] for entry in entries].count("planned") == 5
     assert [entry["event"] for entry in entries].count("opened") == 2
     assert entries[-1]["event"] == "closed"
+    # a verdict after each of the two runs, as the second has more cells to judge
+    assert [len(e["cells"]) for e in entries if e["event"] == "looked"] == [2, 5]
 
 
 def test_ray_leaves_no_scratch_behind(mixed):
@@ -306,7 +308,9 @@ def test_ctrl_c_and_sigterm_end_it_soon_and_keep_everything(tmp_path, number):
     wait_until(lambda: journal.exists() and '"started"' in journal.read_text(), process)
     process.send_signal(number)
     assert process.wait(timeout=20) == 130
-    assert read_journal(tmp_path / "results")[-1]["event"] == "closed"
+    events = [entry["event"] for entry in read_journal(tmp_path / "results")]
+    assert events[-1] == "closed"
+    assert "looked" not in events  # an interrupted search has no verdict
     assert states(tmp_path) == [CellState.WAITING] * 4
     assert (tmp_path / "results" / "trials.csv").exists()
 

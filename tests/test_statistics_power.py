@@ -18,6 +18,7 @@ from freelb_tune.results.statistics.power import (
     smallest,
 )
 from freelb_tune.results.statistics.prior import prior_discordance, prior_spreads
+from freelb_tune.results.statistics.spending import share_of
 
 
 def measured(trial, source):
@@ -31,7 +32,7 @@ def test_stated_power_is_what_simulation_finds(configurations, seeds, part):
     effect = part * smallest(plan)
     drawn = np.random.default_rng(1).standard_normal((3000, configurations + 1, seeds))
     drawn[:, 1] += effect
-    seen = (estimated(drawn, 0.0).adjusted[:, 0] <= 0.05).mean()
+    seen = (estimated(drawn, 0.0).adjusted[:, 0] <= 0.05 * share_of(1)).mean()
     # 3,000 searches: two standard errors are 0.018; 0.02 is what may be stated wrongly
     assert chance_to_see(plan, effect) == pytest.approx(seen, abs=0.018 + 0.02)
 
@@ -40,7 +41,7 @@ def test_one_configuration_has_the_power_of_the_paired_t_test():
     from statsmodels.stats.power import TTestPower
 
     # differences of two scores have sqrt(2) times a score's deviation
-    expected = TTestPower().power(1.5 / 2**0.5, nobs=6, alpha=0.05)
+    expected = TTestPower().power(1.5 / 2**0.5, nobs=6, alpha=0.05 * share_of(1))
     assert chance_to_see(Trial(1, 6, 1.0), 1.5) == pytest.approx(expected, abs=0.005)
 
 
@@ -52,12 +53,15 @@ def test_the_smallest_difference_is_seen_in_four_of_five_searches():
 
 
 def test_chance_without_an_effect_is_the_level():
-    assert chance_to_see(Trial(1, 50, 0.02), 0.0) == pytest.approx(0.05, abs=0.003)
+    assert chance_to_see(Trial(1, 50, 0.02), 0.0) == pytest.approx(0.04, abs=0.003)
+    later = Trial(1, 50, 0.02, look=2)
+    assert chance_to_see(later, 0.0) == pytest.approx(0.005, abs=0.0005)
 
 
 def test_many_seeds_are_needed_for_a_point_on_rte():
-    # by hand, one configuration and known variance: 2 (1.96 + 0.84)^2 (2.0)^2 = 63; t adds a few
-    assert seeds_for(Trial(1, 3, 0.02), 0.01) == pytest.approx(65, abs=2)
+    # by hand, one configuration and known variance, at the first look's 4 %:
+    # 2 (2.054 + 0.842)^2 (2.0)^2 = 67; Student's t adds a few
+    assert seeds_for(Trial(1, 3, 0.02), 0.01) == pytest.approx(69, abs=2)
     assert seeds_for(Trial(1, 3, 2.0), 0.01) is None
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bench.statistics.batch import estimated, pooled
 from bench.statistics.real_runs import LIBRARY, RealRuns, load_runs
+from bench.statistics.studies import LEVEL
 from freelb_tune.results.statistics.collapse import (
     constant_score,
     score_of,
@@ -86,10 +87,10 @@ def _dealt(
     needed = (grid + 1) * seeds
     dealt = np.stack([rng.permutation(pool)[:needed] for _ in range(deals)])
     tables = dealt.reshape(deals, grid + 1, seeds)
-    plain = (pooled(tables, least).adjusted <= 0.05).any(axis=1).mean()
+    plain = (pooled(tables, least).adjusted <= LEVEL).any(axis=1).mean()
     if constant is None or (pool > constant + 1e-12).all():
         ours = estimated(tables, least)
-        called, held = (ours.adjusted <= 0.05).any(axis=1), ours.holds(0.0).mean(axis=1)
+        called, held = (ours.adjusted <= LEVEL).any(axis=1), ours.holds(0.0).mean(axis=1)
         return np.array([called.mean(), held.mean(), plain])
     found = [_one(table, constant, least) for table in tables[: max(deals // 10, 1)]]
     return np.array([*np.mean(found, axis=0), plain])
@@ -99,7 +100,7 @@ def _one(table: Floats, constant: float, least: float) -> tuple[float, float]:
     """One search with collapsed runs: whether it calls anything, share of intervals that hold 0."""
     (row,) = tested_with_collapses([table], [table <= constant + 1e-12], least)
     p = holm([1.0 if one.estimate is None else one.estimate.p for one in row])
-    called = any(max(a, one.p_dealt) <= 0.05 for a, one in zip(p, row, strict=True))
+    called = any(max(a, one.p_dealt) <= LEVEL for a, one in zip(p, row, strict=True))
     ends = [one.estimate.interval() for one in row if one.estimate is not None]
     return float(called), float(np.mean([low <= 0 <= high for low, high in ends] or [1.0]))
 

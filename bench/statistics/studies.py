@@ -15,6 +15,7 @@ from bench.statistics.generator import Truth, correct
 from freelb_tune.results.statistics.collapse import tested_with_collapses
 from freelb_tune.results.statistics.contrast import holm
 from freelb_tune.results.statistics.power import Trial, chance_to_see, smallest
+from freelb_tune.results.statistics.spending import ALPHA, share_of
 
 __all__ = [
     "GRIDS",
@@ -26,6 +27,9 @@ __all__ = [
     "share",
     "simulated",
 ]
+
+LEVEL = ALPHA * share_of(1)
+"""What a first look spends."""
 
 GRIDS = (1, 4, 8, 32)
 SEEDS = (2, 3, 5, 10)
@@ -65,8 +69,8 @@ def simulated(
     least = 1 / (12 * condition.n_dev**2)
     drawn = scores(condition, searches, grid + 1, seeds, rng)
     found = estimated(drawn, least)
-    calls = (found.adjusted <= 0.05).any(axis=1)
-    plain = (pooled(drawn, least).adjusted <= 0.05).any(axis=1)
+    calls = (found.adjusted <= LEVEL).any(axis=1)
+    plain = (pooled(drawn, least).adjusted <= LEVEL).any(axis=1)
     held = found.holds(0.0)[:, 0]
     if condition.collapse:
         calls, held = np.array([_struck(one, least) for one in drawn[: searches // _DEALT]]).T
@@ -77,7 +81,7 @@ def _struck(drawn: NDArray[np.float64], least: float) -> tuple[bool, bool]:
     """Whether a search with collapsed runs calls anything, and its first interval holds 0."""
     (found,) = tested_with_collapses([drawn], [drawn <= COLLAPSED], least)
     p = holm([1.0 if one.estimate is None else one.estimate.p for one in found])
-    calls = any(max(a, one.p_dealt) <= 0.05 for a, one in zip(p, found, strict=True))
+    calls = any(max(a, one.p_dealt) <= LEVEL for a, one in zip(p, found, strict=True))
     first = found[0].estimate
     low, high = (0.0, 0.0) if first is None else first.interval()
     return calls, low <= 0 <= high
@@ -124,9 +128,9 @@ def powers(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
             for size in (effect, effect * 2 / 3):
                 drawn = scores(replace(condition, n_dev=277), searches, grid + 1, seeds, rng)
                 drawn[:, 1] += size
-                seen = (estimated(drawn).adjusted[:, 0] <= 0.05).sum()
+                seen = (estimated(drawn).adjusted[:, 0] <= LEVEL).sum()
                 row += [f"{100 * chance_to_see(plan, size):.1f}", share(float(seen), searches)]
                 if size == effect:
-                    plain = (pooled(drawn).adjusted[:, 0] <= 0.05).sum()
+                    plain = (pooled(drawn).adjusted[:, 0] <= LEVEL).sum()
                     row.append(share(float(plain), searches))
             yield row

@@ -12,9 +12,10 @@ from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table, build_table, with_verdict
-from freelb_tune.store import CellResult, CellState, Store
+from freelb_tune.store import CellResult, CellState, Store, look_number
 
 __all__ = ["analyse", "arms_of", "judge"]
 
@@ -36,12 +37,18 @@ def judge(store: Store, table: Table) -> Verdict:
         store: what is known.
         table: the table of it, which need have no verdict.
 
+    Returns:
+        The verdict; before the planned end one that says when there will be one, and nothing else.
+
     Raises:
         FreeLBTuneError: dev sets differ under one name.
     """
+    early = pending(store)
+    if early is not None:
+        return early
     damaged: list[str] = []
-    arms = arms_of(store, table, damaged)
-    told = verdict(arms, table.measure.name, table.measure.better)
+    arms, measure = arms_of(store, table, damaged), table.measure
+    told = verdict(arms, measure.name, measure.better, look=look_number(store))
     notes = [f"Without the predictions of cell {each}." for each in damaged]
     return replace(told, footnotes=(*told.footnotes, *notes))
 

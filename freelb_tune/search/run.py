@@ -31,6 +31,7 @@ from freelb_tune.store import (
     Journal,
     cell_folder,
     load_store,
+    new_look,
     read_journal,
     set_log_aside,
     take_results,
@@ -124,6 +125,7 @@ def _opened(
     try:
         yield ledger, proposals
         try:
+            _take_look(journal)
             _write_verdict(folder)
             is_judged = True
         finally:
@@ -194,6 +196,13 @@ def _write_outputs(folder: Path) -> None:
     from freelb_tune.results import write_outputs
 
     write_outputs(folder)
+
+
+def _take_look(journal: Journal) -> None:
+    """Say in the journal that a verdict is going to be seen, where it is a new one."""
+    look = new_look(load_store(journal.folder))
+    if look is not None:
+        journal.append("looked", at=utc_now(), **look)
 
 
 def _write_verdict(folder: Path) -> None:

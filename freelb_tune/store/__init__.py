@@ -12,6 +12,7 @@ from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
+from freelb_tune.store.looks import Look, cells_left, look_number, new_look
 from freelb_tune.store.records import CellState, End, EpochRecord
 
 __all__ = [
@@ -24,14 +25,18 @@ __all__ = [
     "EpochLog",
     "EpochRecord",
     "Journal",
+    "Look",
     "Seal",
     "SetLengths",
     "Store",
     "TextLengths",
     "cell_folder",
+    "cells_left",
     "check_results",
     "describe_environment",
     "load_store",
+    "look_number",
+    "new_look",
     "take_results",
     "read_epochs",
     "read_journal",

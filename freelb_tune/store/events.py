@@ -56,6 +56,11 @@ class _Ended(_Event):
     limit: float
 
 
+class _Looked(_Event):
+    cells: list[str]
+    shown: str
+
+
 class _OfCell(_Event):
     cell_id: str
 
@@ -104,6 +109,7 @@ _SHAPES: dict[str, type[_Event]] = {
     "finished": _Finished,
     "decided": _Decided,
     "ended": _Ended,
+    "looked": _Looked,
 }
 
 

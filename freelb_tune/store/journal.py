@@ -16,6 +16,8 @@ Room: store. The driver is its one writer. The events and what they carry:
     failed    cell_id, state ("failed" or "diverged"), message
     retried   cell_id
     finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log)
+    looked    at, look (which one), cells (ids of the finished ones), shown (which numbers of
+              theirs): a verdict on them has been made; see `looks`
     ended     by (a setting of `search` that is a limit), limit (its value); before `closed`
     closed    at
 """

@@ -17,6 +17,7 @@ from freelb_tune.store.folder import SPACE
 from freelb_tune.store.inside import refuse_link, refuse_links
 from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
+from freelb_tune.store.looks import Look, with_look
 from freelb_tune.store.predictions import read_predictions
 from freelb_tune.store.records import CellState, End, EpochRecord
 from freelb_tune.store.stored_space import read_space
@@ -109,6 +110,7 @@ class Store:
         lengths: how long texts are, by the fingerprints of data and weights and the tokens kept
             of each; those of earlier plans among them.
         end: what ended the latest run before every cell was over; None where nothing did.
+        looks: the verdicts that have been made, in order.
     """
 
     folder: Path
@@ -120,6 +122,7 @@ class Store:
     others: tuple[CellResult, ...]
     lengths: Mapping[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
+    looks: tuple[Look, ...] = ()
 
     @property
     def known(self) -> dict[str, CellResult]:
@@ -151,12 +154,13 @@ class _Replay:
     states: dict[str, _State] = field(default_factory=dict)
     lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
+    looks: tuple[Look, ...] = ()
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one event; one that says nothing of a cell's state is passed over.
 
         Raises:
-            ValueError: a planned cell is none.
+            ValueError: a planned cell is none, or a look is at cells that were never planned.
         """
         match entry["event"]:
             case "opened":
@@ -173,6 +177,15 @@ class _Replay:
             case "prepared":
                 found = TextLengths.from_json(entry["lengths"])
                 self.lengths[entry["data"], entry["weights"], found.max_length] = found
+            case "looked":
+                strange = sorted(set(entry["cells"]) - set(self.cells))
+                if strange:
+                    raise ValueError(
+                        f"found a look at {strange[0]}, which was never planned in this folder"
+                    )
+                self.looks = with_look(self.looks, entry["cells"], entry["shown"])
+            case "closed" if self.opened.get("format") == 1:  # it journaled no looks
+                self.looks = with_look(self.looks, self._finished(), None)
             case "started" | "retried":
                 self.states[entry["cell_id"]] = _State(CellState.WAITING)
             case "failed":
@@ -185,6 +198,13 @@ class _Replay:
                 for state in (CellState.DROPPED, CellState.SPARED):
                     told = entry[state.value].items()
                     self.states |= {cell_id: _State(state, why) for cell_id, why in told}
+
+    def _finished(self) -> list[str]:
+        """The finished cells of the latest plan; none where it has not come to its end."""
+        states = {name: self.states.get(name) for name in self.opened["cells"]}
+        if any(known is None or not known.state.is_over for known in states.values()):
+            return []
+        return [name for name, known in states.items() if known and known.state is CellState.DONE]
 
 
 def load_store(folder: Path) -> Store:
@@ -226,6 +246,7 @@ def load_store(folder: Path) -> Store:
         others=tuple(_result(folder, cell, replay.states.get(cell.id)) for cell in others),
         lengths=replay.lengths,
         end=replay.end,
+        looks=replay.looks,
     )
 
 

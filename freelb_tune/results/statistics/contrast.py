@@ -28,11 +28,9 @@ from freelb_tune.results.statistics.collapse import (
 )
 from freelb_tune.results.statistics.comparison import Comparison, Interval
 from freelb_tune.results.statistics.examples import flips_of, one_seed_interval, paired_values
+from freelb_tune.results.statistics.spending import ALPHA, share_of
 
-__all__ = ["ALPHA", "Contrast", "compare", "contrasts", "holm"]
-
-ALPHA = 0.05
-"""Chance that a search without any effect calls one of its configurations different."""
+__all__ = ["Contrast", "compare", "contrasts", "holm"]
 
 ONE_SEED = "one seed: interval of these two models on other examples"
 IDENTICAL = "the same predictions as its clean arm on every example"
@@ -93,6 +91,7 @@ def contrasts(
     metric: str,
     better: Literal["higher", "lower"] = "higher",
     margin: float | None = None,
+    look: int = 1,
 ) -> list[Contrast]:
     """Compare every configuration that has a clean arm among `arms`, in their order.
 
@@ -102,6 +101,7 @@ def contrasts(
         better: which way the metric counts.
         margin: differences below this do not matter, in the metric's own unit; None tests no
             equivalence.
+        look: which look at these results this is; p values are adjusted for it, too.
 
     Raises:
         FreeLBTuneError: dev sets differ, a seed stands twice in an arm, or a prediction is not
@@ -121,7 +121,8 @@ def contrasts(
             one = _contrast(family, at, tested, metric, sign, margin)
             made[one.comparison.config_id], dealt[one.comparison.config_id] = one, tested.p_dealt
     names = [arm.config_id for arm in arms if arm.config_id in made]
-    return _adjusted([made[name] for name in names], [dealt[name] for name in names])
+    share = share_of(look)
+    return _adjusted([made[name] for name in names], [dealt[name] for name in names], share)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -138,12 +139,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted_values
 
 
-def _adjusted(made: Sequence[Contrast], dealt: Sequence[float]) -> list[Contrast]:
+def _adjusted(made: Sequence[Contrast], dealt: Sequence[float], share: float) -> list[Contrast]:
     """Holm's adjustment over all contrasts that have a p value, and whether each is better.
 
     Args:
         made: the contrasts.
         dealt: p values of the further test that each has to pass; 0 where it need not.
+        share: the share of the chance of a false claim that this look may spend.
     """
     tested = [at for at, one in enumerate(made) if one.estimate is not None]
     p = holm([made[at].comparison.p or 0.0 for at in tested])
@@ -151,13 +153,13 @@ def _adjusted(made: Sequence[Contrast], dealt: Sequence[float]) -> list[Contrast
     done = list(made)
     for at, first, same in zip(tested, p, equal, strict=True):
         one = made[at].comparison
-        adjusted = max(first, dealt[at])
+        adjusted = min(1.0, max(first, dealt[at]) / share)
         gains = (one.difference or 0.0) > 0
         one = replace(
             one,
             p_adjusted=adjusted,
             better=gains and adjusted <= ALPHA,
-            p_equivalent=None if one.p_equivalent is None else same,
+            p_equivalent=None if one.p_equivalent is None else min(1.0, same / share),
         )
         done[at] = replace(made[at], comparison=one)
     return done

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.results.statistics.contrast import ALPHA
+from freelb_tune.results.statistics.spending import ALPHA, share_of
 from freelb_tune.results.statistics.steadiness import (
     ARM_LEVEL,
     CLEAN_LEVEL,
@@ -52,11 +52,13 @@ class Trial:
         seeds: S per configuration.
         spread: deviation of a score over seeds, what a seed gives to all arms taken out; a
             fraction.
+        look: which look at the results its verdict is.
     """
 
     configurations: int
     seeds: int
     spread: float
+    look: int = 1
 
     def __post_init__(self) -> None:
         for name, value in (("configurations", self.configurations), ("seeds", self.seeds)):
@@ -133,7 +135,7 @@ def chance_to_see(trial: Trial, difference: float) -> float:
 
     if trial.seeds < 2:
         return 0.0
-    needed = _needed(trial.configurations, trial.seeds)
+    needed = _needed(trial.configurations, trial.seeds, share_of(trial.look))
     effect = abs(difference) / trial.spread / math.sqrt(2 / trial.seeds)
     return float(np.mean(ndtr(effect - needed) + ndtr(-effect - needed)))
 
@@ -187,7 +189,7 @@ def _range(low: str, high: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _needed(configurations: int, seeds: int) -> Floats:
+def _needed(configurations: int, seeds: int, share: float) -> Floats:
     """Differences that the test calls, over its errors, in true standard errors of a difference.
 
     Residual sums of squares in units of the errors' variance, with g = S - 1: of the clean arm, of
@@ -197,7 +199,7 @@ def _needed(configurations: int, seeds: int) -> Floats:
     from scipy.special import stdtrit
 
     g, rng = seeds - 1.0, np.random.default_rng(0)
-    level = 1 - ALPHA / 2 / configurations
+    level = 1 - share * ALPHA / 2 / configurations
     clean = rng.chisquare(g, _DRAWS)
     if configurations == 1:
         return np.asarray(stdtrit(g, level) * np.sqrt(clean / g))

@@ -5,6 +5,7 @@ every number in it comes from `contrast.py` and `power.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Literal
 
@@ -14,13 +15,13 @@ from freelb_tune.results.statistics.best_of import budget_sentence, optimism_sen
 from freelb_tune.results.statistics.collapse import Collapses, collapses
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.contrast import (
-    ALPHA,
     IDENTICAL,
     ONE_SEED,
     Contrast,
     contrasts,
 )
 from freelb_tune.results.statistics.power import MOST_SEEDS, Trial, seeds_for, smallest
+from freelb_tune.results.statistics.spending import ALPHA, share_of
 from freelb_tune.results.statistics.wording import POINTS, Unit
 
 __all__ = ["verdict", "verdict_of"]
@@ -34,6 +35,7 @@ def verdict(
     metric: str,
     better: Literal["higher", "lower"] = "higher",
     margin: float | None = None,
+    look: int = 1,
 ) -> Verdict:
     """Say what a search has shown.
 
@@ -42,6 +44,7 @@ def verdict(
         metric: the search metric.
         better: which way it counts.
         margin: differences below this do not matter, as `contrasts` has it.
+        look: which look at these results this is.
 
     Raises:
         FreeLBTuneError: as `contrasts`.
@@ -49,9 +52,9 @@ def verdict(
     silent = _why_silent(arms)
     if silent is not None:
         return Verdict(silent)
-    found = contrasts(arms, metric, better, margin)
+    found = contrasts(arms, metric, better, margin, look)
     unit = POINTS if better == "higher" else Unit(1.0, 4, metric)
-    told = verdict_of(found, unit, margin, collapses(arms, metric, better))
+    told = verdict_of(found, unit, margin, collapses(arms, metric, better), look)
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
     return Verdict(told.sentence, told.comparisons, told.better, footnotes)
@@ -62,6 +65,7 @@ def verdict_of(
     unit: Unit = POINTS,
     margin: float | None = None,
     collapsed: Collapses | None = None,
+    look: int = 1,
 ) -> Verdict:
     """The sentences about contrasts that are adjusted already.
 
@@ -70,6 +74,7 @@ def verdict_of(
         unit: of their differences.
         margin: what was tested for equivalence.
         collapsed: the runs that collapsed; None where none did.
+        look: which look this is.
     """
     comparisons = tuple(one.comparison for one in found)
     known = [one for one in found if one.comparison.difference is not None]
@@ -83,9 +88,9 @@ def verdict_of(
     if not tested:
         said = [_untested(known, unit)]
     else:
-        said = [_better(tested, unit) if better else _not_better(tested, unit)]
-        said += [] if margin is None else [_equivalence(tested, margin, unit)]
-    footnotes = _footnotes(known, tested)
+        said = [_better(tested, unit) if better else _not_better(tested, unit, look)]
+        said += [] if margin is None else [_equivalence(tested, margin, unit, look)]
+    footnotes = _footnotes(known, tested) + ([_spent(look)] if tested else [])
     if collapsed is not None:
         said.append(_collapsed(collapsed, tested, unit))
         footnotes += _collapsed_runs(collapsed, unit)
@@ -138,7 +143,7 @@ def _better(tested: Sequence[Contrast], unit: Unit) -> str:
     )
 
 
-def _not_better(tested: Sequence[Contrast], unit: Unit) -> str:
+def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
     best, worse = max(tested, key=_place), _worse(tested, unit)
     if len(tested) == 1 and worse:
         return worse.strip()
@@ -148,7 +153,7 @@ def _not_better(tested: Sequence[Contrast], unit: Unit) -> str:
     gain = max(max(one.comparison.gain_below or 0.0 for one in tested), 0.0)
     return (
         f"{start} {claim} normal training: the best, {best.name}, is {unit.by(best.comparison)}."
-        f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit)}"
+        f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit, look)}"
     )
 
 
@@ -168,24 +173,25 @@ def _worse(tested: Sequence[Contrast], unit: Unit) -> str:
     return f" {len(losers)} of {len(tested)} are worse; the worst, {worst.name}, {by}."
 
 
-def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit) -> str:
+def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int) -> str:
     """What would have been seen at the spread that this search shows, and what it would take."""
     errors = [
         one.estimate.error * (one.comparison.n_seeds / 2) ** 0.5
         for one in tested
         if one.estimate is not None
     ]
-    plan = Trial(len(tested), int(median(one.comparison.n_seeds for one in tested)), median(errors))
-    sentence = f"A difference of {unit.size(smallest(plan) or 0.0)} or more would have been seen"
-    found, seeds = best.comparison.difference or 0.0, best.comparison.n_seeds
-    if seeds > _FEW_SEEDS or found <= 0:
+    seeds = int(median(one.comparison.n_seeds for one in tested))
+    trial = Trial(len(tested), seeds, median(errors), look)
+    sentence = f"A difference of {unit.size(smallest(trial) or 0.0)} or more would have been seen"
+    found = best.comparison.difference or 0.0
+    if best.comparison.n_seeds > _FEW_SEEDS or found <= 0:
         return f"{sentence}."
-    needed = seeds_for(plan, found)
+    needed = seeds_for(replace(trial, look=look + 1), found)
     many = f"more than {MOST_SEEDS:,}" if needed is None else f"about {needed:,}"
     return f"{sentence}; to tell {unit.signed(found)} from luck takes {many} seeds of each."
 
 
-def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit) -> str:
+def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit, look: int) -> str:
     """Whether settings are within the margin of normal training."""
     within = unit.size(margin)
     raw = [
@@ -193,7 +199,7 @@ def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit) -> str:
         for one in tested
         if one.estimate is not None
     ]
-    if max(raw) <= ALPHA:  # all at once: each test at 5 %, as all have to pass
+    if max(raw) <= ALPHA * share_of(look):  # all at once: each test at 5 %, as all have to pass
         those = "It is" if len(tested) == 1 else f"All {len(tested)} settings are"
         return f"{those} within {within} of normal training (two one-sided tests, 95 %)."
     count = sum((one.comparison.p_equivalent or 1.0) <= ALPHA for one in tested)
@@ -203,6 +209,15 @@ def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit) -> str:
             "one-sided tests, Holm, 95 %)."
         )
     return f"That any setting is within {within} of normal training is not shown."
+
+
+def _spent(look: int) -> str:
+    """What this look costs."""
+    start = "First look" if look == 1 else f"Look {look}"
+    return (
+        f"{start} at these results: of the {100 * ALPHA:.0f} % chance of a false claim over all "
+        f"looks it has {100 * ALPHA * share_of(look):.2g} %; adjusted p has that in it."
+    )
 
 
 def _collapsed(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> str:

@@ -65,7 +65,7 @@ def print_ranking(table: Table) -> Grid:
     """
     settings = [short_name(name) for name in table.rank_names]
     numbers = [f"{which} {what}" for which in ("best epoch", "last epoch") for what in _SPREAD]
-    compared = ["difference", "95 % interval", "adjusted p"] if table.verdict else []
+    compared = list(_COMPARED) if _is_compared(table) else []
     further = [name.replace(".", " ") for name in table.further]
     cost = cost_headings(table.costs.device) if table.costs else ()
     header = ("rank", *settings, "seeds", *numbers, *further, *compared, *cost)
@@ -79,6 +79,7 @@ def cost_headings(device: str) -> tuple[str, ...]:
 
 
 _SPREAD = ("mean", "sd", "median")
+_COMPARED = ("difference", "95 % interval", "adjusted p")
 
 
 def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
@@ -91,12 +92,17 @@ def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     texts += _spread(config.spread("last_epoch"), measure)
     further = [config.spread(table.layout.select, name) for name in table.further]
     texts += [measure.show(spread.mean) if spread else "-" for spread in further]
-    if table.verdict:
+    if _is_compared(table):
         texts += _comparison(entry.comparison, measure)
     if table.costs:
         texts += _cost(table.costs.by_config.get(config.config_id))
     chosen = 2 + len(ranked.settings) + (0 if table.layout.select == "best_epoch" else len(_SPREAD))
     return tuple(Text(text, entry.is_bold and at == chosen) for at, text in enumerate(texts))
+
+
+def _is_compared(table: Table) -> bool:
+    """Whether configurations are compared with their clean arms; before the planned end none is."""
+    return table.verdict is not None and bool(table.verdict.comparisons)
 
 
 def _denominator(config: Configuration) -> str:

@@ -292,7 +292,10 @@ def _seeds(table: Table) -> str:
 
 def _bold(table: Table) -> str:
     """What bold means."""
+    is_early = table.end is None and not all(state.is_over for state in table.states)
     match table.layout.bold:
+        case "at_least_baseline" | "significant" if is_early:
+            return "Nothing is bold before the verdict."
         case "at_least_baseline":
             return "Bold: at least its clean arm over the same seeds; chance is not ruled out."
         case "best":
@@ -300,7 +303,7 @@ def _bold(table: Table) -> str:
         case "significant" if table.verdict is None:
             return "Nothing is bold: whether chance explains the differences was not worked out."
         case "significant":
-            return "Bold: better than its clean arm by more than chance explains."
+            return "Bold: better than its clean arm by more than the luck of seeds explains."
         case "none":
             return ""
 

@@ -13,6 +13,7 @@ from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
 from freelb_tune.results.tables.configuration import Configuration, configurations
 from freelb_tune.results.tables.cost import Costs, costs_of
 from freelb_tune.results.tables.metric import Measure, measure_of
+from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.ranking import SAME, Standing, places
 from freelb_tune.store import CellState, End, Store
 
@@ -148,14 +149,15 @@ def build_table(store: Store) -> Table:
     tried = [config for config in configs if config.arm != "clean"] or list(clean)
     layout = layout_of(store.space, tried)
     column_values = _distinct(_column(config, layout) for config in tried)
-    entries = _entries(tried, clean, layout, measure)
+    early = pending(store)
+    entries = _entries(tried, clean, layout, measure, is_early=early is not None)
     baselines = [
         Entry(config, None, None, is_bold=False) for config in clean if config not in tried
     ]
     best = _first(configs, layout, measure)
     adversarial = [config for config in configs if config.arm != "clean"]
     is_clean = best is not None and best.arm == "clean"
-    return Table(
+    table = Table(
         name=store.name,
         measure=measure,
         layout=layout,
@@ -176,6 +178,7 @@ def build_table(store: Store) -> Table:
         best=best,
         best_adversarial=_first(adversarial, layout, measure) if is_clean else None,
     )
+    return with_verdict(table, early) if early else table
 
 
 def _first(
@@ -239,6 +242,7 @@ def _entries(
     clean: Sequence[Configuration],
     layout: Layout,
     measure: Measure,
+    is_early: bool,
 ) -> list[Entry]:
     """Join each configuration with its clean arm, and settle what is bold without a verdict."""
     arms = {config.config_id: config for config in clean}
@@ -248,7 +252,7 @@ def _entries(
         arm = arms.get(config.clean_id or "") if config.arm != "clean" else None
         match layout.bold:
             case "at_least_baseline":
-                is_bold = _is_at_least(config, arm, layout, measure)
+                is_bold = not is_early and _is_at_least(config, arm, layout, measure)
             case "best":
                 is_bold = config.config_id in best
             case "significant" | "none":

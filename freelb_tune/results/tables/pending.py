@@ -1,0 +1,17 @@
+"""What stands for a verdict before a search has come to its planned end.
+
+Room: results. Whoever sees a difference before the end, and goes on or stops for it, has looked. So
+until then no table, page or frame says anything of a difference from normal training.
+"""
+
+from freelb_tune.errors import counted
+from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.store import Store, cells_left
+
+__all__ = ["pending"]
+
+
+def pending(store: Store) -> Verdict | None:
+    """A verdict that says when there will be one; None from the planned end on."""
+    left = cells_left(store)
+    return Verdict(f"Verdict after {counted(left, 'more cell')}.") if left else None
