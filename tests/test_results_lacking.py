@@ -47,9 +47,7 @@ def table(folder):
 def test_one_seed_has_no_spread_and_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,)))
     assert "One seed (1): nothing here tells how much a seed alone moves these numbers." in text
-    assert (
-        "One seed: cannot be told from luck. The best, adv_lr 0.1, batch size 16, is +4" in text
-    )
+    assert "One seed: cannot be told from luck. The best, adv_lr 0.1, batch size 16, is +4" in text
     assert analyse(load_store(tmp_path)).verdict.better == frozenset()
 
 
