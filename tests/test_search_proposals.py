@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from search_drive import drive, ends, starts
 from search_fixtures import make_plan, score_of
+from store_fixtures import table_text
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results import render_table
 from freelb_tune.search import run_search
 from freelb_tune.search.algorithms import samplers
 from freelb_tune.search.algorithms.samplers import Observed, suggest
@@ -294,9 +294,9 @@ def test_what_where_leaves_out_counts_and_brings_no_cell(tmp_path):
 def test_the_footer_says_that_the_number_of_proposals_ended_it(tmp_path):
     drive(tmp_path, *planned(tmp_path), score_of)
     said = "Ended by search.samples: 5 configurations proposed."
-    assert said in render_table(tmp_path / "results")
+    assert said in table_text(tmp_path / "results")
     drive(tmp_path, *planned(tmp_path), score_of)  # nothing is left, and it is said all the same
-    assert said in render_table(tmp_path / "results")
+    assert said in table_text(tmp_path / "results")
 
 
 @pytest.mark.parametrize(
