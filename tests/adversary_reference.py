@@ -8,7 +8,7 @@ returns the mean loss.
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
-from freelb_tune.training.passes.minibatch import input_embeddings
+from freelb_tune.training.passes.lookup import input_embeddings
 
 
 def logits_of(model, batch, delta):

@@ -6,7 +6,7 @@ huggingface-transformers/examples/run_glue_freelb.py. What `AdversarialTrainer` 
 
 from torch.nn.functional import cross_entropy, mse_loss
 
-from freelb_tune.training.passes.minibatch import input_embeddings
+from freelb_tune.training.passes.lookup import input_embeddings
 
 
 def losses_of(model, batch, delta):

@@ -230,13 +230,29 @@ def test_freeat_without_room_to_move_is_normal_training():
     assert_same(gradients(got), gradients(want))
 
 
+CLASSES = "single_label_classification"
+
+
 def test_a_divergence_is_zero_between_equals_and_has_a_side():
     p, q = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 3.0]]).log1p()  # 1/2 1/2, 1/5 4/5
     # KL(p || q) = 1/2 log(5/2) + 1/2 log(5/8); KL(q || p) = 1/5 log(2/5) + 4/5 log(8/5)
     there = 0.5 * torch.tensor(2.5).log() + 0.5 * torch.tensor(0.625).log()
     back = 0.2 * torch.tensor(0.4).log() + 0.8 * torch.tensor(1.6).log()
-    torch.testing.assert_close(kl(p, q), there[None])
-    torch.testing.assert_close(kl(q, p), back[None])
-    torch.testing.assert_close(symmetric(p, q), (there + back)[None])
-    assert symmetric(q, q).item() == kl(q, q).item() == 0
-    assert symmetric(torch.tensor([[1.0]]), torch.tensor([[3.0]])).item() == 4.0
+    torch.testing.assert_close(kl(p, q, CLASSES), there[None])
+    torch.testing.assert_close(kl(q, p, CLASSES), back[None])
+    torch.testing.assert_close(symmetric(p, q, CLASSES), (there + back)[None])
+    assert symmetric(q, q, CLASSES).item() == kl(q, q, CLASSES).item() == 0
+    assert symmetric(torch.tensor([[1.0]]), torch.tensor([[3.0]]), "regression").item() == 4.0
+
+
+def test_several_labels_or_values_are_apart_by_the_mean_over_them():
+    # labels of probability 1/2 and 1/2 against 4/5 and 1/2: the first is the case above, read as
+    # yes and no, and the second is no different
+    p, q = torch.tensor([[0.0, 0.0]]), torch.tensor([[4.0, 1.0]]).log()
+    there = 0.5 * torch.tensor(0.625).log() + 0.5 * torch.tensor(2.5).log()
+    back = 0.8 * torch.tensor(1.6).log() + 0.2 * torch.tensor(0.4).log()
+    torch.testing.assert_close(kl(p, q, "multi_label_classification"), there[None] / 2)
+    both = symmetric(p, q, "multi_label_classification")
+    torch.testing.assert_close(both, (there + back)[None] / 2)
+    values = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 2.0]])
+    assert kl(*values, "regression").item() == symmetric(*values, "regression").item() == 2.0

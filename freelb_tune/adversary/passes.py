@@ -12,11 +12,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from freelb_tune.adversary.divergence import Problem
+
 __all__ = ["Adversary", "Outcome", "PassResult", "Passes"]
 
 Objective = Callable[[tuple[Tensor, ...], Tensor], Tensor]
-"""From the logits of each perturbed copy, `(b, C)`, and the labels `(b,)`, or the targets
-`(b, ...)`, to losses `(b,)`."""
+"""From the logits of each perturbed copy, `(b, C)`, and the labels or targets, `(b, ...)`, to
+losses `(b,)`."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Passes(Protocol):
     Attributes:
         mask: 1 for a real token and 0 for padding, `(B, T)`, in the embeddings' dtype.
         width: E.
-        labels: `(B,)`.
-        loss: the task's own loss of each example, `(b,)`, from logits `(b, C)` and labels `(b,)`.
+        labels: `(B,)`, or `(B, C)` with several labels or values.
+        problem: what the logits are of, for a divergence of two predictions.
+        loss: the task's own loss of each example, `(b,)`, from logits `(b, C)` and labels.
         step: weight updates that were done before this one.
         generator: source of the adversary's noise; dropout draws from another one.
     """
@@ -63,6 +66,7 @@ class Passes(Protocol):
     mask: Tensor
     width: int
     labels: Tensor
+    problem: Problem
     loss: Callable[[Tensor, Tensor], Tensor]
     step: int
     generator: torch.Generator

@@ -40,7 +40,8 @@ class R3F:
         s = self.settings
 
         def objective(outs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-            return passes.loss(outs[0], labels) + s.adv_weight * symmetric(outs[0], outs[1])
+            apart = symmetric(outs[0], outs[1], passes.problem)
+            return passes.loss(outs[0], labels) + s.adv_weight * apart
 
         noise = random_entries(passes.mask, passes.width, passes.generator, s.noise)
         delta = s.init_mag * noise

@@ -47,17 +47,17 @@ class SMART:
         s = self.settings
 
         def objective(outs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-            return passes.loss(outs[0], labels) + s.adv_weight * symmetric(outs[0], outs[1])
+            apart = symmetric(outs[0], outs[1], passes.problem)
+            return passes.loss(outs[0], labels) + s.adv_weight * apart
+
+        def away(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
+            return symmetric(outs[0], clean, passes.problem)
 
         clean = passes.run(None, parameters=False, ascend=False).logits[0]
         delta = s.init_mag * random_entries(passes.mask, passes.width, passes.generator, "normal")
         for _ in range(s.ascent_steps):
-            climb = passes.run(delta, objective=_away, targets=clean, parameters=False)
+            climb = passes.run(delta, objective=away, targets=clean, parameters=False)
             delta = ascend(delta, direction(climb.slope, s.norm), s)
         result = passes.run(None, delta, objective=objective, ascend=False)
         adversarial = passes.loss(result.logits[1], passes.labels)
         return Outcome(result.losses, adversarial, delta=delta, passes=s.ascent_steps + 3)
-
-
-def _away(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
-    return symmetric(outs[0], clean)

@@ -39,20 +39,19 @@ class VAT:
         s = self.settings
 
         def objective(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
-            return s.adv_weight * kl(clean, outs[0])
+            return s.adv_weight * kl(clean, outs[0], passes.problem)
+
+        def away(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
+            return kl(clean, outs[0], passes.problem)
 
         clean = passes.run(None, ascend=False)
         fixed = clean.logits[0]
         way = random_entries(passes.mask, passes.width, passes.generator, "normal")
         for _ in range(s.ascent_steps):
             probe = s.init_mag * direction(way, "l2")
-            way = passes.run(probe, objective=_away, targets=fixed, parameters=False).slope
+            way = passes.run(probe, objective=away, targets=fixed, parameters=False).slope
         delta = s.adv_lr * direction(way, "l2")
         result = passes.run(delta, objective=objective, targets=fixed, ascend=False)
         adversarial = passes.loss(result.logits[0], passes.labels)
         losses = clean.losses + result.losses
         return Outcome(losses, adversarial, delta=delta, passes=s.ascent_steps + 2)
-
-
-def _away(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
-    return kl(clean, outs[0])

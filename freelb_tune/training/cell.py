@@ -170,14 +170,14 @@ class _EachEpoch(TrainerCallback):
         arrays: dict[str, np.ndarray] = {}
         dev_loss = float("nan")
         for name, rows in self.sets.items():
-            output = self.trainer.predict(rows)
-            arrays[f"{name}.logits"] = output.predictions
-            arrays[f"{name}.labels"] = output.label_ids
+            said = self.trainer.predict_by_length(rows)
+            assert said.labels is not None  # evaluation sets have them
+            arrays[f"{name}.logits"], arrays[f"{name}.labels"] = said.logits, said.labels
             prefix = "" if name == "dev" else f"{name}."
-            values = compute_metrics(self.task, output.predictions, output.label_ids)
+            values = compute_metrics(self.task, said.logits, said.labels)
             metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
             if name == "dev":
-                dev_loss = float(output.metrics["test_loss"])
+                dev_loss = float(said.losses.mean())
         path = self.folder / "predictions" / f"epoch_{self.epoch:04d}.npz"
         path.parent.mkdir(exist_ok=True)
         fresh = path.with_suffix(".tmp")

@@ -1,20 +1,43 @@
-"""Evaluation in length order, with predictions put back in the data's order.
+"""What a trainer makes of logits and labels: losses, evaluation, and prediction in length order.
 
-Room: training. Half the work of padding each batch of the natural order, and the same numbers.
+Room: training. `Trainer`'s own evaluation and numbers, without padding where the model can.
+
+Letters: b examples of a batch, N of a data set, C classes, labels or values.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from time import perf_counter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
-from transformers import EvalPrediction
-from transformers.trainer_utils import EvalLoopOutput
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import Trainer
 
-__all__ = ["EvaluatesByLength", "lengths_of"]
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training import losses
+from freelb_tune.training.own_loss import check_own_loss
+from freelb_tune.training.passes.lookup import logits_of
+from freelb_tune.training.passes.packing import packed_encoder
+
+if TYPE_CHECKING:
+    from freelb_tune.training.passes.packed import PackedEncoder
+
+__all__ = ["EvaluatingTrainer", "Predicted", "lengths_of"]
+
+
+class Predicted(NamedTuple):
+    """What a model says of a data set, in the data's order.
+
+    Attributes:
+        logits: `(N, C)`, float32.
+        labels: as the data has them, `(N, ...)`; None if it has none.
+        losses: each example's loss, `(N,)`; zeros without labels.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray | None
+    losses: np.ndarray
 
 
 def lengths_of(dataset: Any) -> Sequence[int] | None:
@@ -28,105 +51,164 @@ def lengths_of(dataset: Any) -> Sequence[int] | None:
     return None
 
 
-class _InOrder(Sampler[int]):
-    """Gives out row numbers in an order fixed beforehand."""
+class EvaluatingTrainer(Trainer):
+    """A `Trainer` whose loss is the mean of a loss per example, and that knows the packed form.
 
-    def __init__(self, order: Sequence[int]) -> None:
-        self.order = order
+    Attributes:
+        padding_free: whether to run no work on padding; None chooses it where it pays.
+    """
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order)
+    padding_free: bool | None
+    _checked: nn.Module | None = None  # the model whose own loss was held against ours
 
-    def __len__(self) -> int:
-        return len(self.order)
+    def example_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Each example's loss `(b,)` from logits `(b, C)` and labels; override it for your own.
 
+        By default what transformers' classifiers compute under their `problem_type`, with
+        `label_smoothing_factor`.
+        """
+        smoothing = 0.0 if self.label_smoother is None else self.label_smoother.epsilon
+        problem = losses.problem_of(self._config, labels)
+        return losses.example_losses(logits, labels, problem, smoothing)
 
-def _order_of(dataloader: DataLoader[Any]) -> Sequence[int] | None:
-    """The order fixed by `_InOrder`, which accelerate may have wrapped in a batch sampler."""
-    place: Any = dataloader
-    while place is not None:
-        sampler = getattr(place, "sampler", None)
-        if isinstance(sampler, _InOrder):
-            return sampler.order
-        place = getattr(place, "batch_sampler", None)
-    return None
-
-
-class EvaluatesByLength:
-    """A `Trainer`'s evaluation, longest examples first: to be mixed in before `Trainer`."""
-
-    args: Any
-    model: Any
-    packed: Any
-
-    def _get_eval_sampler(self, eval_dataset: Dataset[Any]) -> Sampler[int] | None:
-        """Longest first, so that what does not fit into memory fails at once."""
-        lengths = lengths_of(eval_dataset)
-        if lengths is None:
-            sampler: Sampler[int] | None = super()._get_eval_sampler(eval_dataset)  # type: ignore[misc]
-            return sampler
-        return _InOrder(sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)))
-
-    def evaluation_loop(
+    def compute_loss(
         self,
-        dataloader: DataLoader[Any],
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> EvalLoopOutput:
-        """Predict a data set; arguments and result as for `Trainer.evaluation_loop`."""
-        del prediction_loss_only, ignore_keys
-        order = _order_of(dataloader)
-        start = perf_counter()
-        logits, labels, losses = self._predict_all(dataloader)
-        if order is not None:
-            back = np.argsort(np.asarray(order))
-            logits, losses = logits[back], losses[back]
-            labels = None if labels is None else labels[back]
-        metrics: dict[str, float] = {}
-        compute = getattr(self, "compute_metrics", None)
-        if compute is not None and labels is not None:
-            metrics = dict(compute(EvalPrediction(predictions=logits, label_ids=labels)))
-        if labels is not None:
-            metrics["loss"] = float(losses.mean())
-        metrics["wall_seconds"] = perf_counter() - start
-        prefixed = {
-            name if name.startswith(f"{metric_key_prefix}_") else f"{metric_key_prefix}_{name}": v
-            for name, v in metrics.items()
-        }
-        return EvalLoopOutput(logits, labels, prefixed, len(logits))
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The mean loss of a batch in evaluation, as `Trainer.compute_loss` returns it."""
+        del num_items_in_batch
+        labels = self._labels(inputs)
+        self._check_loss(model, inputs)
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        loss = self._mean_loss(logits_of(outputs), labels)
+        if not return_outputs:
+            return loss
+        return loss, outputs if isinstance(outputs, Mapping) else (loss, *outputs)
 
-    def _predict_all(
-        self, dataloader: DataLoader[Any]
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        model = self.model
-        model.eval()
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Any, Any]:
+        """As `Trainer.prediction_step`; without padding where the model can."""
+        inputs = self._prepare_inputs(inputs)
+        packed = self._packed(model, inputs) if ignore_keys is None else None
+        if packed is None:
+            step: tuple[Tensor | None, Any, Any] = super().prediction_step(
+                model, inputs, prediction_loss_only, ignore_keys
+            )
+            return step
+        labels = inputs.get("labels") if self.label_names else None
+        with torch.no_grad():
+            logits = packed(inputs, None, None)
+            loss = None if labels is None else self._mean_loss(logits, labels)
+        return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
+
+    def predict_by_length(self, dataset: Any) -> Predicted:
+        """Predict a data set, longest examples first: what does not fit fails at once.
+
+        Every example is predicted, under `dataloader_drop_last` too. Only the logits are kept,
+        whatever else the model returns.
+        """
+        lengths = lengths_of(dataset) or [0] * len(dataset)
+        order = sorted(range(len(dataset)), key=lambda row: (-lengths[row], row))
         logits: list[Tensor] = []
         labels: list[Tensor] = []
-        losses: list[Tensor] = []
+        lost: list[Tensor] = []
+        model = self._ready()
         with torch.inference_mode():
-            for inputs in dataloader:
-                batch = self._prepare_inputs(inputs)  # type: ignore[attr-defined]
+            for inputs in self._loader(dataset, order):
+                batch = dict(self._prepare_inputs(inputs))
                 wanted = batch.pop("labels", None)
                 out = self._logits(model, batch)
                 logits.append(out.float())
                 if wanted is not None:
                     labels.append(wanted)
-                    losses.append(self.example_losses(out, wanted))  # type: ignore[attr-defined]
-                else:
-                    losses.append(out.new_zeros(len(out)))
-        return (
-            torch.cat(logits).cpu().numpy(),
-            torch.cat(labels).cpu().numpy() if labels else None,
-            torch.cat(losses).float().cpu().numpy(),
+                lost.append(
+                    out.new_zeros(len(out)) if wanted is None else self._losses(out, wanted)
+                )
+        back = np.argsort(np.asarray(order))
+        return Predicted(
+            torch.cat(logits).cpu().numpy()[back],
+            torch.cat(labels).cpu().numpy()[back] if labels else None,
+            torch.cat(lost).float().cpu().numpy()[back],
         )
 
-    def _logits(self, model: torch.nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        with self.compute_loss_context_manager():  # type: ignore[attr-defined]
-            if self.packed is not None:
-                packed: Tensor = self.packed(batch, None, None)
-                return packed
-            output = model(**batch)
-            logits: Tensor = output["logits"] if isinstance(output, Mapping) else output[0]
-            return logits
+    @property
+    def _config(self) -> Any:
+        return getattr(self.accelerator.unwrap_model(self.model), "config", None)
+
+    def _packed(self, model: nn.Module, inputs: Mapping[str, Any]) -> "PackedEncoder | None":
+        """The padding-free form of the very object that is trained, if this batch may take it."""
+        batch = {name: value for name, value in inputs.items() if name != "labels"}
+        with self.compute_loss_context_manager():  # where somebody may open autocast
+            return packed_encoder(model, self.args.device, self.padding_free, batch)
+
+    def _labels(self, inputs: Mapping[str, Any]) -> Tensor:
+        labels = inputs.get("labels")
+        if not isinstance(labels, Tensor):
+            raise FreeLBTuneError(
+                f"a batch holds {', '.join(map(str, inputs))} and no tensor of labels; adversaries "
+                "need each example's label under the name labels"
+            )
+        return labels
+
+    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """`example_losses`, held to one number per example."""
+        found = self.example_losses(logits, labels)
+        if found.shape != (len(logits),):
+            raise FreeLBTuneError(
+                f"example_losses returned the shape {tuple(found.shape)} for {len(logits)} "
+                "examples; it has to return one loss for each, not their mean (reduction='none')"
+            )
+        return found
+
+    def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return self._losses(logits, labels).sum() / self._counted(labels).sum()
+
+    def _counted(self, labels: Tensor) -> Tensor:
+        return losses.counted(labels, losses.problem_of(self._config, labels))
+
+    def _check_loss(self, model: nn.Module, inputs: Mapping[str, Any]) -> None:
+        """Once per model: refuse one whose own loss is another than ours, unless told ours."""
+        raw = self.accelerator.unwrap_model(model, keep_torch_compile=False)
+        if raw is self._checked:
+            return
+        self._checked = raw
+        own = type(self).example_losses is EvaluatingTrainer.example_losses
+        if own and self.label_smoother is None:
+            check_own_loss(raw, inputs, self._losses)
+
+    def _ready(self) -> nn.Module:
+        """The model as `Trainer.evaluation_loop` prepares it, in eval mode."""
+        model: nn.Module = self.model
+        if not self.accelerator._models:
+            model = self.accelerator.prepare_model(model, evaluation_mode=True)
+        model.eval()
+        if callable(getattr(self.optimizer, "eval", None)):
+            self.optimizer.eval()
+        return model
+
+    def _loader(self, dataset: Any, order: Sequence[int]) -> Any:
+        loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_size=self.args.eval_batch_size,
+            sampler=order,
+            collate_fn=self._get_collator_with_removed_columns(self.data_collator, "prediction"),
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return self.accelerator.prepare(loader)
+
+    def _logits(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        packed = self._packed(model, batch)
+        if packed is not None:
+            without_padding: Tensor = packed(batch, None, None)
+            return without_padding
+        with self.compute_loss_context_manager():
+            return logits_of(model(**batch))

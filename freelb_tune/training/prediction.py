@@ -95,7 +95,7 @@ def predict_test(
         trainer = evaluator(cell, model, tokenizer, Path(scratch))
         length = cell.data.max_length
         logits = {
-            name: trainer.predict(_tokenise(tokenizer, rows, length)).predictions
+            name: trainer.predict_by_length(_tokenise(tokenizer, rows, length)).logits
             for name, rows in tests.items()
         }
     index = {name: list(rows["index"]) for name, rows in tests.items()}

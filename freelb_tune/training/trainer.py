@@ -9,17 +9,20 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
-from transformers import Trainer
+from transformers.trainer import clear_device_cache
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.adversary_settings import AdversarySettings, FreeLBSettings
-from freelb_tune.training.evaluation import EvaluatesByLength
+from freelb_tune.training.evaluation import EvaluatingTrainer
 from freelb_tune.training.health import Health
 from freelb_tune.training.inputs.arguments import check_accumulation
-from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses, input_embeddings
+from freelb_tune.training.losses import problem_of
+from freelb_tune.training.passes.lookup import can_be_cut, input_embeddings
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
+from freelb_tune.training.passes.plain import PlainPasses
+from freelb_tune.training.refusals import check_optimizer, check_trainer
 
 __all__ = ["AdversarialTrainer"]
 
@@ -30,13 +33,18 @@ class _OpenPasses(Passes, Protocol):
     def close(self) -> None: ...
 
 
-class AdversarialTrainer(EvaluatesByLength, Trainer):
+class AdversarialTrainer(EvaluatingTrainer):
     """A `Trainer` that perturbs word embeddings on every mini-batch.
 
-    The loss is cross entropy (squared error where the model has one label), mean over the
-    examples of a weight update, with `label_smoothing_factor` as in `Trainer`. One mini-batch's
-    gradient does not depend on how it is cut into micro-batches. Evaluation runs in length order;
-    predictions come back in the data's order.
+    What `Trainer` and `TrainingArguments` say of the model, the loss, the batch, the gradient, the
+    evaluation and the prediction holds with `Trainer`'s own numbers, or is refused by name;
+    tests/trainer_surface.py lists every argument, method and field.
+
+    The loss is the mean over a weight update's examples of what the model's `problem_type` asks
+    for: a mini-batch's gradient does not depend on how it is cut into micro-batches, nor does an
+    update's on `gradient_accumulation_steps`. (For most classifiers of transformers 5.24,
+    `Trainer` sums the accumulated batches' means instead, unless `loss_is_scaled_for_ga` is
+    False.) A loss that is not finite ends training.
 
     Attributes:
         settings: the adversary's, all lengths in embedding units.
@@ -60,52 +68,56 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             args: as for `Trainer`.
             adversary: the method and its settings; FreeLB with its defaults if None.
             padding_free: run no work on padding (BERT, RoBERTa and ELECTRA); None chooses it on
-                a CPU where the model can, False never.
+                a CPU for as long as the model and its batches allow it, False never.
             kwargs: as for `Trainer`.
 
         Raises:
-            FreeLBTuneError: the model cannot be perturbed, several GPUs would be used, the
-                adversary leaves no room for gradient accumulation, or `compute_loss_func` is
-                given (override `example_losses`).
+            FreeLBTuneError: the model cannot be perturbed, the adversary leaves no room for
+                gradient accumulation, or an argument is given that cannot be honoured.
         """
+        self._adversary = adversary or FreeLBSettings()
+        self.padding_free = padding_free
         super().__init__(*args, **kwargs)
-        if self.compute_loss_func is not None:
-            raise FreeLBTuneError(
-                "AdversarialTrainer needs each example's loss: override example_losses(logits, "
-                "labels) instead of passing compute_loss_func"
-            )
-        if self.args.n_gpu > 1:
-            raise FreeLBTuneError(
-                f"{self.args.n_gpu} GPUs are visible and one is used per trainer: "
-                "set CUDA_VISIBLE_DEVICES to one of them"
-            )
-        adversary = adversary or FreeLBSettings()
-        if adversary.UPDATES_WEIGHTS:
-            check_accumulation(adversary.method, self.args.gradient_accumulation_steps)
-        norm = getattr(adversary, "norm", "l2")
-        self.embedding_norm = embedding_norm(input_embeddings(self.model), norm)
-        self.settings = absolute(adversary, self.embedding_norm)
-        self.adversary = make_adversary(self.settings)
-        self.packed = packed_encoder(self.model, self.args.device, padding_free)
-        self.health = Health(self.settings)
+        check_trainer(self, AdversarialTrainer)
+        if self._adversary.UPDATES_WEIGHTS:
+            check_accumulation(self._adversary.method, self.args.gradient_accumulation_steps)
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
-        self._update_start: Tensor | None = None
         self._stepped = False
+        self._met: tuple[Any, Any] = (None, None)
+        self._measured: Any = None
+        self._measure(self.model)
+        packed_encoder(self.model, self.args.device, padding_free)  # or its refusal
 
-    def example_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Each example's loss `(b,)` from logits `(b, C)` and labels `(b,)`."""
-        logits = logits.float()
-        if logits.shape[-1] == 1:
-            return mse_loss(logits.squeeze(-1), labels.float(), reduction="none")
-        smoothing = self.args.label_smoothing_factor
-        return cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+    def call_model_init(self, trial: Any = None) -> nn.Module:
+        """As in `Trainer`; the new model's embeddings are the unit of relative lengths."""
+        model: nn.Module = super().call_model_init(trial)
+        self._measured = None
+        self._measure(model)
+        return model
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> int:
-        """Examples in one weight update: a plain number, so that no step waits for the device."""
+    def _measure(self, model: nn.Module) -> None:
+        """Take lengths in the model's unit, and make the adversary, unless it is known."""
+        embeddings = input_embeddings(self.accelerator.unwrap_model(model))
+        weight = getattr(embeddings, "weight", embeddings)
+        if weight is self._measured:
+            return
+        self._measured = weight
+        self.embedding_norm = embedding_norm(embeddings, getattr(self._adversary, "norm", "l2"))
+        self.settings = absolute(self._adversary, self.embedding_norm)
+        self.adversary = make_adversary(self.settings)
+        self.health = Health(self.settings)
+
+    def _get_num_items_in_batch(
+        self, batch_samples: list[Any], device: torch.device
+    ) -> Tensor | int:
+        """Examples in one weight update whose labels count; on a GPU no step waits for it."""
         self._update_inputs = []
-        return sum(len(batch["labels"]) for batch in batch_samples)
+        total = sum(self._counted(self._labels(batch)).sum() for batch in batch_samples)
+        if isinstance(total, Tensor) and total.device.type != "cpu":
+            return total.double()
+        return int(total)
 
     def training_step(
         self,
@@ -123,8 +135,17 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         Raises:
             DivergedError: the loss is not a finite number (seen at once on a CPU, at the end of
                 the epoch on a GPU).
+            FreeLBTuneError: the model or the optimizer cannot be honoured as they stand now.
         """
-        items = int(num_items_in_batch or len(inputs["labels"]))
+        items = num_items_in_batch
+        if items is None:
+            items = self._get_num_items_in_batch([inputs], self.args.device)
+        if isinstance(items, int) and not items:
+            raise FreeLBTuneError("every label of a weight update is -100: it has no loss")
+        self._meet(model, inputs)
+        model.train()
+        if callable(getattr(self.optimizer, "train", None)):
+            self.optimizer.train()
         self._update_inputs.append(inputs)
         try:
             outcome = self._one_batch(model, inputs, items)
@@ -132,7 +153,9 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             outcome = self._again_in_smaller_pieces(model, items)
         self.health.add(outcome)
         self.passes += outcome.passes
-        loss = outcome.losses.sum() / items
+        if (every := self.args.torch_empty_cache_steps) and self.state.global_step % every == 0:
+            clear_device_cache()
+        loss = (outcome.losses.sum() / items).float()
         if loss.device.type == "cpu" and not torch.isfinite(loss):
             raise DivergedError(
                 f"the training loss is {loss.item()} at step {self.state.global_step + 1}; a lower "
@@ -140,8 +163,18 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             )
         return loss
 
-    def _one_batch(self, model: nn.Module, inputs: Mapping[str, Any], items: int) -> Outcome:
-        model.train()
+    def _meet(self, model: nn.Module, inputs: Mapping[str, Any]) -> None:
+        """Look at a model and an optimizer once, before their first weight update together."""
+        self._measure(model)
+        if self._met[0] is model and self._met[1] is self.optimizer:
+            return
+        check_optimizer(self, model)
+        self._check_loss(model, self._prepare_inputs(inputs))
+        self._met = (model, self.optimizer)
+
+    def _one_batch(
+        self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
+    ) -> Outcome:
         self._stepped = False
         batch = self._prepare_inputs(dict(inputs))
         labels = batch.pop("labels")
@@ -156,20 +189,22 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         return outcome
 
     def _open(
-        self, model: nn.Module, inputs: dict[str, Tensor], labels: Tensor, items: int
+        self, model: nn.Module, inputs: dict[str, Tensor], labels: Tensor, items: Tensor | int
     ) -> _OpenPasses:
         place = f"{self.args.seed}/{self.state.global_step}/{len(self._update_inputs)}"
         tools = Machinery(
             self.compute_loss_context_manager,
             self.accelerator.backward,
-            self.example_losses,
+            self._losses,
             lambda: self._update_weights(model),
+            problem_of(self._config, labels),
         )
         noise = _stream(f"{place}/noise", labels.device)
-        if self.packed is not None:
+        packed = None if self._largest else self._packed(model, inputs)
+        if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(
-                self.packed,
+                packed,
                 inputs,
                 labels,
                 items=items,
@@ -178,17 +213,16 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
                 tools=tools,
                 step=self.state.global_step,
             )
-        return PaddedPasses(
-            model,
-            inputs,
-            labels,
-            items=items,
-            generator=noise,
-            tools=tools,
-            step=self.state.global_step,
-            largest=self._largest,
-            whole=labels.device.type != "cpu",
-        )
+        common: dict[str, Any] = {
+            "items": items,
+            "generator": noise,
+            "tools": tools,
+            "step": self.state.global_step,
+            "largest": self._largest,
+        }
+        if not can_be_cut(model, inputs):
+            return PlainPasses(model, inputs, labels, **common)
+        return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
 
     def _update_weights(self, model: nn.Module) -> None:
         """One optimizer step between two passes; the learning rate stays the update's.
@@ -203,7 +237,7 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def _again_in_smaller_pieces(self, model: nn.Module, items: int) -> Outcome:
+    def _again_in_smaller_pieces(self, model: nn.Module, items: Tensor | int) -> Outcome:
         """Redo the weight update so far with micro-batches of half the size: the same gradient.
 
         Raises:
@@ -222,7 +256,6 @@ class AdversarialTrainer(EvaluatesByLength, Trainer):
             if largest <= 1:
                 raise torch.OutOfMemoryError("one example alone does not fit into device memory")
             self._largest = largest // 2
-            self.packed = None
             model.zero_grad()
             torch.cuda.empty_cache()
             self._update_inputs = []

@@ -8,16 +8,18 @@ Letters: B examples, T tokens, E embedding width, C classes.
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import PassResult
 from freelb_tune.space.adversary_settings import AdversarySettings
-from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses, input_embeddings
+from freelb_tune.training.losses import example_losses, problem_of
+from freelb_tune.training.passes.lookup import input_embeddings
+from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 
 __all__ = ["Tried", "gradients", "made_up_batch", "tiny_model", "try_out"]
@@ -100,7 +102,9 @@ def made_up_batch(model: nn.Module, lengths: Sequence[int] = (3, 8, 5, 8), seed:
     ids = torch.randint(min(3, size - 1), size, (len(lengths), width), generator=rng)
     mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
     ids = ids.where(mask == 1, int(config.pad_token_id or 0))
-    if config.num_labels == 1:
+    if getattr(config, "problem_type", None) == "multi_label_classification":
+        labels = torch.randint(0, 2, (len(lengths), config.num_labels), generator=rng).float()
+    elif config.num_labels == 1:
         labels = torch.rand(len(lengths), generator=rng)
     else:
         labels = torch.randint(0, config.num_labels, (len(lengths),), generator=rng)
@@ -146,10 +150,14 @@ def try_out(
     adversary = make_adversary(absolute(settings, unit))
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     labels = batch["labels"]
+    problem = problem_of(model.config, labels)
+    loss = partial(example_losses, problem=problem)
     common: dict[str, Any] = {
         "items": items or len(labels),
         "generator": torch.Generator().manual_seed(5),
-        "tools": Machinery(nullcontext, torch.Tensor.backward, _loss, model.zero_grad),
+        "tools": Machinery(
+            nullcontext, torch.Tensor.backward, loss, lambda: model.zero_grad(), problem
+        ),
         "step": step,
     }
     passes: PackedPasses | PaddedPasses
@@ -165,9 +173,3 @@ def try_out(
     outcome = adversary(watched)
     passes.close()
     return Tried(outcome, noted.deltas, noted.forwards, noted.updates)
-
-
-def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    if logits.shape[-1] == 1:
-        return mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="none")
-    return cross_entropy(logits, labels, reduction="none")

@@ -8,18 +8,28 @@ Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embeddi
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from freelb_tune.adversary.divergence import Problem
 from freelb_tune.adversary.passes import Objective, PassResult
-from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.passes.dropout import DropoutReplay, KeptMasks
+from freelb_tune.training.passes.lookup import (
+    fixed,
+    input_embeddings,
+    is_checkpointing,
+    logits_of,
+    real_tokens,
+    same_ids,
+    token_lengths,
+    unused,
+)
 from freelb_tune.training.passes.pieces import cut_by_length
 from freelb_tune.training.passes.thrift import Thrift, can_be_thrifty
 
-__all__ = ["Machinery", "PaddedPasses", "input_embeddings", "real_tokens", "token_lengths"]
+__all__ = ["Machinery", "PaddedPasses"]
 
 
 class Machinery(NamedTuple):
@@ -28,53 +38,16 @@ class Machinery(NamedTuple):
     Attributes:
         context: opens autocast around a forward pass.
         backward: back-propagates a loss (accelerate's, which scales it under fp16).
-        loss: each example's loss from logits `(b, C)` and labels `(b,)`.
+        loss: each example's loss from logits `(b, C)` and labels `(b, ...)`.
         update: one optimizer step on the gradients so far, then clears them.
+        problem: what the logits are of.
     """
 
     context: Callable[[], AbstractContextManager[Any]]
     backward: Callable[[Tensor], None]
     loss: Callable[[Tensor, Tensor], Tensor]
     update: Callable[[], None]
-
-
-def input_embeddings(model: nn.Module) -> nn.Module:
-    """The module that turns token ids into word embeddings.
-
-    Raises:
-        FreeLBTuneError: the model has none, or has a decoder that reads the same one.
-    """
-    config = getattr(model, "config", None)
-    if getattr(config, "is_encoder_decoder", False):
-        raise FreeLBTuneError(
-            f"{type(model).__name__} has a decoder; adversaries need an encoder-only classifier"
-        )
-    try:
-        module = cast(Any, model).get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        module = None
-    if not isinstance(module, nn.Module):
-        raise FreeLBTuneError(
-            f"{type(model).__name__} has no input embeddings to perturb; "
-            "adversaries need a classifier that reads get_input_embeddings()"
-        )
-    return module
-
-
-def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
-    """1 for a real token and 0 for padding, `(B, T)`; all ones where no mask is given."""
-    mask = inputs.get("attention_mask")
-    return torch.ones_like(inputs["input_ids"]) if mask is None else mask
-
-
-def token_lengths(mask: Tensor) -> list[int]:
-    """Each example's number of positions up to its last real token, from `(B, T)`.
-
-    With padding on the left nothing can be trimmed on the right, and every length is T.
-    """
-    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
-    lengths: list[int] = (mask.ne(0) * places).amax(1).clamp_min(1).tolist()
-    return lengths
+    problem: Problem = "single_label_classification"
 
 
 class PaddedPasses:
@@ -93,7 +66,7 @@ class PaddedPasses:
         inputs: Mapping[str, Tensor],
         labels: Tensor,
         *,
-        items: int,
+        items: int | Tensor,
         generator: torch.Generator,
         tools: Machinery,
         step: int = 0,
@@ -104,16 +77,18 @@ class PaddedPasses:
 
         Args:
             model: a sequence classifier, in training mode.
-            inputs: `input_ids` `(B, T)`, `attention_mask` `(B, T)` and whatever else it takes.
-            labels: `(B,)`.
-            items: the loss is divided by this many examples: B, or more under accumulation.
+            inputs: `input_ids` `(B, T)` and others of `OVER_TOKENS`.
+            labels: `(B, ...)`.
+            items: the loss is divided by this many examples: those of the whole weight update
+                that count.
             generator: source of the adversary's noise.
             tools: the trainer's autocast, backward, loss and optimizer step.
             step: weight updates that were done before this one.
             largest: most examples in one micro-batch.
             whole: keep the mini-batch in one piece (a GPU gains nothing from small ones).
         """
-        self.generator, self.tools, self.loss, self.step = generator, tools, tools.loss, step
+        self.generator, self.tools, self.step = generator, tools, step
+        self.loss, self.problem = tools.loss, tools.problem
         self._model, self._inputs, self.labels, self._items = model, dict(inputs), labels, items
         self._module = input_embeddings(model)
         mask = real_tokens(inputs)
@@ -124,6 +99,7 @@ class PaddedPasses:
             for piece in rows or cut_by_length(lengths, largest)
         ]
         self.micro_batch = max(len(piece) for piece, _ in self._pieces)
+        self._runs_again = is_checkpointing(model)
         self._thrift = Thrift(model) if can_be_thrifty(model, mask.device) else None
         self._lent: list[Callable[[bool], AbstractContextManager[None]]]
         self._lent = [lambda gradients: nullcontext() for _ in self._pieces]
@@ -152,12 +128,13 @@ class PaddedPasses:
         logits: list[Tensor | None] = [None] * len(deltas)
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
+        wanted = (parameters or ascend) and torch.is_grad_enabled()
         for (rows, width), lent in zip(self._pieces, self._lent, strict=True):
-            with torch.set_grad_enabled((parameters or ascend) and torch.is_grad_enabled()):
+            with self._kept(parameters), torch.set_grad_enabled(wanted):
                 leaves, outs = self._forward(deltas, rows, width, partial(lent, parameters))
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
-            self._backward(piece.sum() * (scale / self._items), leaves, parameters, ascend)
+                self._backward(piece.sum() * (scale / self._items), leaves, parameters, ascend)
             losses[rows] = piece.detach().float()
             for i, (leaf, out) in enumerate(zip(leaves, outs, strict=True)):
                 if leaf.grad is not None:
@@ -192,19 +169,22 @@ class PaddedPasses:
             leaf = words.clone() if delta is None else words + delta[rows, :width]
             leaves.append(leaf.requires_grad_())
             self._dropout.restore(drawn)
-            with _Entry(self._module, leaf) as entry, self.tools.context(), lent():
+            ids = inputs["input_ids"]
+            with _Entry(self._module, ids, leaf) as entry, self.tools.context(), lent():
                 output = self._model(**inputs)
             if not entry.used:
-                raise FreeLBTuneError(
-                    f"{type(self._model).__name__} computed its logits without its input "
-                    "embeddings; adversaries need a classifier that reads get_input_embeddings()"
-                )
-            outs.append(output["logits"] if isinstance(output, Mapping) else output[0])
+                raise unused(self._model)
+            outs.append(logits_of(output))
         return leaves, tuple(outs)
+
+    def _kept(self, parameters: bool) -> AbstractContextManager[None]:
+        return nullcontext() if parameters or not self._runs_again else fixed(self._model)
 
     def _backward(self, loss: Tensor, leaves: list[Tensor], parameters: bool, ascend: bool) -> None:
         if parameters:
             self.tools.backward(loss)
+        elif ascend and self._runs_again:  # reentrant checkpointing takes backward() alone
+            torch.autograd.backward(loss)
         elif ascend:
             grads = torch.autograd.grad(loss, leaves, materialize_grads=True)
             for leaf, grad in zip(leaves, grads, strict=True):
@@ -236,29 +216,27 @@ class PaddedPasses:
 class _Entry:
     """Puts given embeddings in the place of the ones a model looks up, while it is open."""
 
-    def __init__(self, module: nn.Module, words: Tensor) -> None:
-        self._module, self._words = module, words
+    def __init__(self, module: nn.Module, ids: Tensor, words: Tensor) -> None:
+        self._module, self._ids, self._words = module, ids, words
         self.used = False
 
     def __enter__(self) -> "_Entry":
-        self._handle = self._module.register_forward_hook(self._replace)
+        self._handle = self._module.register_forward_hook(self._replace, with_kwargs=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._handle.remove()
 
-    def _replace(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        if output.shape != self._words.shape:
-            raise FreeLBTuneError(
-                f"the model looked up embeddings of shape {tuple(output.shape)} where "
-                f"{tuple(self._words.shape)} was expected; adversaries need (batch, tokens, width)"
-            )
+    def _replace(
+        self, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Tensor
+    ) -> Tensor:
+        looked_up = next(iter((*args, *named.values())), None)
+        if not same_ids(looked_up, self._ids):
+            return output  # other ids of the same table, such as token types
         self.used = True
         return self._words.to(output.dtype)
 
 
 def _trim(value: Any, rows: Tensor, width: int) -> Any:
-    """A micro-batch's rows of an input, cut to its longest example if it runs over tokens."""
-    if not isinstance(value, Tensor):
-        return value
-    return value[rows, :width] if value.ndim > 1 else value[rows]
+    """A micro-batch's rows of an input over tokens, cut to its longest example."""
+    return value[rows, :width] if isinstance(value, Tensor) else value

@@ -3,16 +3,17 @@
 Room: training. The encoder itself is in `packed/`; here its results meet the adversary's contract.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.passes.minibatch import Machinery, real_tokens
+from freelb_tune.training.passes.lookup import OVER_TOKENS, fixed, real_tokens
+from freelb_tune.training.passes.minibatch import Machinery
 
 if TYPE_CHECKING:
     from freelb_tune.training.passes.packed import PackedEncoder
@@ -21,17 +22,22 @@ __all__ = ["PackedPasses", "packed_encoder"]
 
 
 def packed_encoder(
-    model: nn.Module, device: torch.device, wanted: bool | None
+    model: nn.Module,
+    device: torch.device,
+    wanted: bool | None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> "PackedEncoder | None":
-    """The model's padding-free form, or None to use the general path.
+    """The model's padding-free form as it stands now, or None to use the general path.
 
     Args:
-        model: a sequence classifier.
+        model: a sequence classifier, the very object that is trained.
         device: where it trains.
         wanted: None chooses it on a CPU, where it was measured to pay; False never.
+        inputs: a batch; None while there is none yet.
 
     Raises:
-        FreeLBTuneError: it is asked for and this model has none.
+        FreeLBTuneError: it is asked for, and this model has none or this batch holds more than it
+            reads.
     """
     if wanted is False or (wanted is None and device.type != "cpu"):
         return None
@@ -40,10 +46,31 @@ def packed_encoder(
     packed = pack(model)
     if packed is None and wanted:
         raise FreeLBTuneError(
-            f"run.padding_free: {type(model).__name__} has no padding-free path; "
-            "BERT, RoBERTa and ELECTRA classifiers have one; write auto or false"
+            f"run.padding_free: {type(model).__name__} has no padding-free path as it stands; "
+            "BERT, RoBERTa and ELECTRA classifiers have one, without bf16, hooks, adapters, "
+            "gradient  checkpointing or compiling; write auto or false"
         )
-    return packed
+    if packed is None or inputs is None or (unread := _unread(inputs)) is None:
+        return packed
+    if wanted:
+        raise FreeLBTuneError(
+            f"run.padding_free: the batch holds {unread}, which the padding-free path does not "
+            "read; write auto or false"
+        )
+    return None
+
+
+def _unread(inputs: Mapping[str, Any]) -> str | None:
+    """What of a batch the padding-free path would leave out; None if nothing."""
+    others = sorted(inputs.keys() - OVER_TOKENS)
+    if others:
+        return ", ".join(others)
+    mask = inputs.get("attention_mask")
+    if "input_ids" not in inputs or (mask is not None and mask.shape != inputs["input_ids"].shape):
+        return "no attention_mask with one entry per token"
+    if mask is not None and not bool(mask[:, 0].all()):
+        return "examples that start with padding (the tokenizer's padding_side is left)"
+    return None
 
 
 class PackedPasses:
@@ -55,14 +82,15 @@ class PackedPasses:
         inputs: Mapping[str, Tensor],
         labels: Tensor,
         *,
-        items: int,
+        items: int | Tensor,
         generator: torch.Generator,
         dropout: torch.Generator,
         tools: Machinery,
         step: int = 0,
     ) -> None:
         """Draw the dropout masks; arguments as for `PaddedPasses`."""
-        self.generator, self.tools, self.loss, self.step = generator, tools, tools.loss, step
+        self.generator, self.tools, self.step = generator, tools, step
+        self.loss, self.problem = tools.loss, tools.problem
         self._encoder, self._inputs, self.labels, self._items = encoder, inputs, labels, items
         self._dropout = dropout
         self.redraw()
@@ -88,7 +116,7 @@ class PackedPasses:
             for delta in deltas
         ]
         with (
-            nullcontext() if parameters else _fixed(self._encoder.model),
+            nullcontext() if parameters else fixed(self._encoder.model),
             torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
         ):
             with self.tools.context():
@@ -109,16 +137,3 @@ class PackedPasses:
 
     def close(self) -> None:
         """Nothing is left over: the packed encoder keeps its embeddings' gradient itself."""
-
-
-@contextmanager
-def _fixed(model: nn.Module) -> Iterator[None]:
-    """Keep backward away from the parameters: the packed layers add to `.grad` themselves."""
-    moving = [p for p in model.parameters() if p.requires_grad]
-    for parameter in moving:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in moving:
-            parameter.requires_grad_(True)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from freelb_tune.training.passes.attention import kept_attention
 from freelb_tune.training.passes.dropout import KeptMasks
 from freelb_tune.training.passes.linear import linear_on_live_rows
+from freelb_tune.training.passes.lookup import is_checkpointing
 
 __all__ = ["Thrift", "can_be_thrifty"]
 
@@ -25,11 +26,13 @@ def can_be_thrifty(model: nn.Module, device: torch.device) -> bool:
     """Whether a model's layers may be lent other means.
 
     Not on a GPU, where it was not measured; not where layers run again in backward, as gradient
-    checkpointing has it, nor where they are compiled, as both must see the layers as they are.
+    checkpointing has it, nor where they are compiled, as both must see the layers as they are; nor
+    where the model's `forward` was replaced, as it is to open autocast.
     """
     compiled = hasattr(model, "_orig_mod") or model._compiled_call_impl is not None
-    again = any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
-    return device.type == "cpu" and model.training and not compiled and not again
+    replaced = "forward" in vars(model)
+    changed = compiled or replaced or is_checkpointing(model)
+    return device.type == "cpu" and model.training and not changed
 
 
 class Thrift:

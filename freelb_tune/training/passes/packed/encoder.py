@@ -74,8 +74,6 @@ class PackedEncoder:
     ) -> Tensor:
         """Compute the logits.
 
-        Under autocast the layers but the last run in its dtype throughout.
-
         Args:
             inputs: `input_ids` and `attention_mask` `(B, T)`, padded on the right; optionally
                 `token_type_ids` and `position_ids`. Other entries are not read.
@@ -90,19 +88,14 @@ class PackedEncoder:
             FreeLBTuneError: an example starts with padding.
         """
         layout = layout_of(inputs)
-        kind = layout.rows.device.type
-        narrow = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        with torch.autocast(kind, enabled=False):
-            x = self._embed(inputs, layout, delta, masks)
-            *layers, last = self._base.encoder.layer
-            blocks = split_runs(layout.runs, last.attention.self.num_attention_heads)
-            wide = x.dtype
-            x = x.to(narrow or wide)
-            for i, layer in enumerate(layers):
-                own = _NO_MASKS if masks is None else masks.layers[i].to(x.dtype)
-                x = full_layer(layer, x, blocks, own)
-            own = _NO_MASKS if masks is None else masks.layers[-1]
-            return self._head(last_layer(last, x.to(wide), layout, own), masks)
+        x = self._embed(inputs, layout, delta, masks)
+        *layers, last = self._base.encoder.layer
+        blocks = split_runs(layout.runs, last.attention.self.num_attention_heads)
+        for i, layer in enumerate(layers):
+            own = _NO_MASKS if masks is None else masks.layers[i]
+            x = full_layer(layer, x, blocks, own)
+        own = _NO_MASKS if masks is None else masks.layers[-1]
+        return self._head(last_layer(last, x, layout, own), masks)
 
     def _embed(
         self,

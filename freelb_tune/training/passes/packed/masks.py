@@ -11,7 +11,6 @@ of each, A heads, H hidden width, E embedding width.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -36,14 +35,6 @@ class LayerMasks:
     attention: tuple[Tensor, ...] | None
     projection: Tensor | None
     output: Tensor | None
-
-    def to(self, dtype: torch.dtype) -> Self:
-        """The same masks in `dtype`; nothing is copied where they have it already."""
-        return type(self)(
-            None if self.attention is None else tuple(m.to(dtype) for m in self.attention),
-            None if self.projection is None else self.projection.to(dtype),
-            None if self.output is None else self.output.to(dtype),
-        )
 
 
 @dataclass(frozen=True)

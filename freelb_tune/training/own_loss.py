@@ -1,0 +1,110 @@
+"""Whether a model's own loss is the mean of the losses per example that training adds up.
+
+Room: training. A model with a loss of its own would be trained by `Trainer` on that loss; here
+each example's loss is needed, so such a model is told instead of being trained on another one.
+
+Letters: n rows, C classes, labels or values.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.losses import problem_of
+from freelb_tune.training.passes.lookup import logits_of
+
+__all__ = ["check_own_loss"]
+
+MOST = 16
+"""Most rows, and so most classes, that a loss is looked at with."""
+
+CLOSE, CLOSE_IN_16_BITS = 1e-3, 0.05
+"""How near the two losses must be, as a share: a loss of another kind is farther away."""
+
+
+def check_own_loss(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    example_losses: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    """Compare them on a batch's first rows with labels of all kinds; no generator is moved.
+
+    Args:
+        model: a classifier; one whose `forward` takes no `labels` has no loss of its own.
+        inputs: a batch with `labels`.
+        example_losses: ours, from logits `(n, C)` and labels to `(n,)`.
+
+    Raises:
+        FreeLBTuneError: they differ.
+    """
+    if "labels" not in inspect.signature(model.forward).parameters:
+        return
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(_devices(inputs)):
+            output, labels = _look(model, inputs)
+            own = _loss_of(output)
+            if own is None:
+                return
+            logits = output["logits"] if isinstance(output, Mapping) else output[1]
+            ours = example_losses(logits, labels).mean()
+    finally:
+        model.train(was_training)
+    narrow = logits.dtype.itemsize < 4 or "forward" in vars(model)  # replaced to open autocast
+    near = CLOSE_IN_16_BITS if narrow else CLOSE
+    if not torch.isclose(own.to(ours), ours, rtol=near, atol=near, equal_nan=True):
+        raise FreeLBTuneError(
+            f"{type(model).__name__} computes a loss of its own, {own.item():.6g} where the mean "
+            f"of each example's is {ours.item():.6g}; adversaries need a loss per example: "
+            "override AdversarialTrainer.example_losses(logits, labels) to say yours, or turn the "
+            "model's own off"
+        )
+
+
+def _look(model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Any, Tensor]:
+    """The model's output for a few rows, repeated, under made-up labels of every kind."""
+    real = inputs["labels"]
+    others = {name: value for name, value in inputs.items() if name != "labels"}
+    config = getattr(model, "config", None)
+    classes = int(getattr(config, "num_labels", None) or _width(model, others))
+    n = max(2, min(classes, MOST))
+    rows = torch.arange(n) % min(len(real), 4)
+    batch = {name: _rows(value, rows, len(real)) for name, value in others.items()}
+    labels = _made_up(problem_of(config, real), n, classes).to(real.device)
+    return model(**batch, labels=labels), labels
+
+
+def _width(model: nn.Module, inputs: Mapping[str, Any]) -> int:
+    return int(logits_of(model(**inputs)).shape[-1])
+
+
+def _made_up(problem: str, n: int, classes: int) -> Tensor:
+    """Labels that a weighting of classes, rows or labels would show in."""
+    if problem == "single_label_classification":
+        return torch.arange(n) % classes
+    places = torch.arange(n * classes, dtype=torch.float32).view(n, classes)
+    if problem == "multi_label_classification":
+        return (places % 3 == 0).float()
+    return places.squeeze(-1) / 7
+
+
+def _loss_of(output: Any) -> Tensor | None:
+    found = output.get("loss") if isinstance(output, Mapping) else output[0]
+    return found if isinstance(found, Tensor) and found.ndim == 0 else None
+
+
+def _rows(value: Any, rows: Tensor, count: int) -> Any:
+    """Rows of what has one entry per example; anything else as it is."""
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != count:
+        return value
+    return value[rows.to(value.device)]
+
+
+def _devices(inputs: Mapping[str, Any]) -> list[torch.device]:
+    device = inputs["labels"].device
+    return [device] if device.type == "cuda" else []

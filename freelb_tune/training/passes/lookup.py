@@ -1,0 +1,136 @@
+"""What passes read of a model and a batch: its words' embeddings, its logits, its real tokens.
+
+Room: training.
+
+Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embedding width, C classes.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from freelb_tune.errors import FreeLBTuneError
+
+__all__ = [
+    "OVER_TOKENS",
+    "can_be_cut",
+    "fixed",
+    "input_embeddings",
+    "is_checkpointing",
+    "logits_of",
+    "real_tokens",
+    "same_ids",
+    "token_lengths",
+    "unused",
+]
+
+OVER_TOKENS = frozenset(("input_ids", "attention_mask", "token_type_ids", "position_ids"))
+"""Inputs with one entry for each token, `(B, T)`, which may be cut with their examples."""
+
+
+def can_be_cut(model: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether a batch may be cut by length, and its words be looked up once for all passes.
+
+    Not where an input has another shape than one entry per token, nor where somebody's hooks act
+    on the embeddings: they are to act in each pass.
+    """
+    module = input_embeddings(model)
+    handles = getattr(model, "_require_grads_hooks", ())  # checkpointing's: changes no number
+    hooks = [
+        *(module._forward_hooks.keys() - {handle.id for handle in handles}),
+        *module._forward_pre_hooks,
+        *module._backward_hooks,
+        *module._backward_pre_hooks,
+    ]
+    shape = inputs["input_ids"].shape
+    return not hooks and all(
+        name in OVER_TOKENS and (not isinstance(value, Tensor) or value.shape == shape)
+        for name, value in inputs.items()
+    )
+
+
+def input_embeddings(model: nn.Module) -> nn.Module:
+    """The module that turns token ids into word embeddings.
+
+    Raises:
+        FreeLBTuneError: the model has none, or has a decoder that reads the same one.
+    """
+    config = getattr(model, "config", None)
+    if getattr(config, "is_encoder_decoder", False):
+        raise FreeLBTuneError(
+            f"{type(model).__name__} has a decoder; adversaries need an encoder-only classifier"
+        )
+    try:
+        module = cast(Any, model).get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        module = None
+    if not isinstance(module, nn.Module):
+        raise FreeLBTuneError(
+            f"{type(model).__name__} has no input embeddings to perturb; "
+            "adversaries need a classifier that reads get_input_embeddings()"
+        )
+    return module
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits `(b, C)` of what a classifier returned."""
+    logits: Tensor = output["logits"] if isinstance(output, Mapping) else output[0]
+    return logits
+
+
+def unused(model: nn.Module) -> FreeLBTuneError:
+    """What to raise where a model's logits do not come from its tokens' embeddings."""
+    return FreeLBTuneError(
+        f"{type(model).__name__} computed its logits without looking up the batch's tokens in its "
+        "input embeddings; adversaries need a classifier that reads get_input_embeddings()"
+    )
+
+
+def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
+    """1 for a real token and 0 for padding, `(B, T)`; all ones where no mask is given."""
+    mask = inputs.get("attention_mask")
+    return torch.ones_like(inputs["input_ids"]) if mask is None else mask
+
+
+def same_ids(looked_up: Any, ids: Tensor) -> bool:
+    """Whether a model looks up these very ids; the same memory is not read, nor waited for."""
+    if not isinstance(looked_up, Tensor) or looked_up.shape != ids.shape:
+        return False
+    if looked_up.data_ptr() == ids.data_ptr() and looked_up.stride() == ids.stride():
+        return True
+    return torch.equal(looked_up, ids)
+
+
+def token_lengths(mask: Tensor) -> list[int]:
+    """Each example's number of positions up to its last real token, from `(B, T)`.
+
+    With padding on the left nothing can be trimmed on the right, and every length is T.
+    """
+    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    lengths: list[int] = (mask.ne(0) * places).amax(1).clamp_min(1).tolist()
+    return lengths
+
+
+def is_checkpointing(model: nn.Module) -> bool:
+    """Whether layers run again in backward, to save memory."""
+    return any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+
+
+@contextmanager
+def fixed(model: nn.Module) -> Iterator[None]:
+    """Keep backward away from the parameters.
+
+    Unlike `torch.autograd.grad` it goes with reentrant checkpointing, and with layers that add to
+    `.grad` themselves.
+    """
+    moving = [p for p in model.parameters() if p.requires_grad]
+    for parameter in moving:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in moving:
+            parameter.requires_grad_(True)

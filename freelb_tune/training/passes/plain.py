@@ -1,0 +1,184 @@
+"""Passes of one mini-batch through a model exactly as `Trainer` runs it: slower, always right.
+
+Room: training. The batch goes through whole, as it was padded, with the model's own layers and
+draws; a perturbation is added to what its embeddings give. For models that read padding, that
+transpose, pad or wrap what they look up, and whose embeddings carry somebody's hooks.
+
+Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embedding width, C classes.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from freelb_tune.adversary.passes import Objective, PassResult
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.passes.dropout import DropoutReplay
+from freelb_tune.training.passes.lookup import (
+    fixed,
+    input_embeddings,
+    logits_of,
+    real_tokens,
+    same_ids,
+    unused,
+)
+from freelb_tune.training.passes.minibatch import Machinery
+
+__all__ = ["PlainPasses"]
+
+Place = Callable[[Tensor], Tensor]
+"""From what belongs to the batch's tokens, `(b, T, E)`, to where the model looked them up."""
+
+
+class PlainPasses:
+    """See `Passes`. What the model draws itself is replayed, so that all passes drop alike."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Mapping[str, Tensor],
+        labels: Tensor,
+        *,
+        items: int | Tensor,
+        generator: torch.Generator,
+        tools: Machinery,
+        step: int = 0,
+        largest: int | None = None,
+    ) -> None:
+        """Arguments as for `PaddedPasses`."""
+        self.generator, self.tools, self.step = generator, tools, step
+        self.loss, self.problem = tools.loss, tools.problem
+        self._model, self._inputs, self.labels, self._items = model, dict(inputs), labels, items
+        self._module = input_embeddings(model)
+        weight: Any = getattr(self._module, "weight", None)
+        if not isinstance(weight, Tensor) or weight.ndim != 2:
+            raise FreeLBTuneError(
+                f"{type(model).__name__} has {type(self._module).__name__} for its input "
+                "embeddings, which has no weight (words, width); adversaries need one"
+            )
+        self.width = weight.shape[1]
+        self.mask = real_tokens(inputs).to(weight.dtype)
+        rows = torch.arange(len(labels), device=labels.device)
+        self._pieces = torch.split(rows, largest or len(labels))
+        self.micro_batch = len(self._pieces[0])
+        self.redraw()
+
+    def run(
+        self,
+        *deltas: Tensor | None,
+        objective: Objective | None = None,
+        targets: Tensor | None = None,
+        scale: float = 1.0,
+        parameters: bool = True,
+        ascend: bool = True,
+    ) -> PassResult:
+        """See `Passes.run`."""
+        targets = self.labels if targets is None else targets
+        wanted = parameters or (ascend and any(delta is not None for delta in deltas))
+        leaves = [
+            delta if delta is None else delta.detach().clone().requires_grad_(ascend)
+            for delta in deltas
+        ]
+        losses, logits = [], []
+        self._dropout.rewind()
+        with (
+            nullcontext() if parameters else fixed(self._model),
+            torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
+        ):
+            for rows in self._pieces:
+                outs = self._forward(leaves, rows)
+                own = targets[rows]
+                piece = objective(outs, own) if objective else self.loss(outs[0], own)
+                if wanted:
+                    loss = piece.sum() * (scale / self._items)
+                    (self.tools.backward if parameters else torch.autograd.backward)(loss)
+                losses.append(piece.detach().float())
+                logits.append([out.detach() for out in outs])
+        kept = self.mask.unsqueeze(-1)
+        grads = tuple(
+            None if leaf is None or leaf.grad is None or not ascend else leaf.grad * kept
+            for leaf in leaves
+        )
+        whole = tuple(torch.cat(parts) for parts in zip(*logits, strict=True))
+        return PassResult(torch.cat(losses), whole, grads)
+
+    def _forward(self, deltas: list[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
+        """Logits of one micro-batch for each perturbation, all with the same draws."""
+        whole = len(rows) == len(self.labels)
+        count = len(self.labels)
+        inputs = {
+            name: value if whole else _rows(value, rows, count)
+            for name, value in self._inputs.items()
+        }
+        outs = []
+        drawn = self._dropout.state()
+        for delta in deltas:
+            self._dropout.restore(drawn)
+            own = None if delta is None else delta[rows]
+            with _Added(self._module, inputs["input_ids"], own) as added, self.tools.context():
+                output = self._model(**inputs)
+            if not added.used:
+                raise unused(self._model)
+            outs.append(logits_of(output))
+        return tuple(outs)
+
+    def redraw(self) -> None:
+        """See `Passes.redraw`."""
+        self._dropout = DropoutReplay(self.labels.device)
+
+    def update(self) -> None:
+        """See `Passes.update`."""
+        self.tools.update()
+
+    def close(self) -> None:
+        """Nothing is left over."""
+
+
+class _Added:
+    """Adds a perturbation to what embeddings give for a batch's tokens, while it is open."""
+
+    def __init__(self, module: nn.Module, ids: Tensor, delta: Tensor | None) -> None:
+        self._module, self._ids, self._delta = module, ids, delta
+        self.used = delta is None
+
+    def __enter__(self) -> "_Added":
+        self._handle = self._module.register_forward_hook(self._add, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def _add(self, module: nn.Module, args: tuple[Any, ...], named: Any, output: Any) -> Any:
+        if self._delta is None:
+            return output
+        looked_up = next(iter((*args, *named.values())), None)
+        place = _place(looked_up, self._ids) if isinstance(looked_up, Tensor) else None
+        if place is None:
+            return output  # another table's ids, such as token types that share the words' matrix
+        self.used = True
+        if isinstance(output, tuple):
+            return (output[0] + place(self._delta).to(output[0].dtype), *output[1:])
+        return output + place(self._delta).to(output.dtype)
+
+
+def _place(looked_up: Tensor, ids: Tensor) -> Place | None:
+    """How a batch's tokens `(b, T)` lie in what a model looked up; None if they are not there."""
+    if same_ids(looked_up, ids):
+        return lambda x: x
+    if looked_up.ndim == 2 and same_ids(looked_up.t(), ids):
+        return lambda x: x.transpose(0, 1)
+    more = looked_up.shape[-1] - ids.shape[1]
+    if more > 0 and same_ids(looked_up[..., : ids.shape[1]], ids):
+        return lambda x: pad(x, (0, 0, 0, more))
+    return None
+
+
+def _rows(value: Any, rows: Tensor, count: int) -> Any:
+    """Rows of an input that has one entry per example; anything else as it is."""
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != count:
+        return value
+    return value[rows]
