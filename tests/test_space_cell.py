@@ -99,6 +99,8 @@ def test_a_newer_versions_cell_with_a_field_more_is_read():
         ({"per_device_train_batch_size": 8, "num_train_epochs": 2.5}, 100, 33, 3),
         ({"per_device_train_batch_size": 8, "max_steps": 14}, 100, 14, 2),
         ({"per_device_train_batch_size": 8, "max_steps": -1}, 3, 3, 3),
+        # 12 whole batches, as the last, of 4 examples, is left out
+        ({"per_device_train_batch_size": 8, "dataloader_drop_last": True}, 100, 36, 3),
     ],
 )
 def test_updates_and_epochs_are_counted_as_trainer_does(fields, examples, updates, epochs):

@@ -228,6 +228,16 @@ def test_where_the_files_are_does_not_change_a_cell(tmp_path):
     assert set(ids(here)).isdisjoint(ids(here, model_fingerprint=lambda s: "other"))
 
 
+def test_a_setting_that_was_mended_names_anew_only_the_cells_that_switch_it_on(tmp_path):
+    def ids(trainer):
+        return [cell.id for cell in cells_of(tmp_path, HEAD + f"trainer: {{{trainer}}}\n")]
+
+    off, on = ids("dataloader_drop_last: false"), ids("dataloader_drop_last: true")
+    assert off == ["7a8d3d8caf31", "7acfeb786204"]  # as 0.1.0 named them
+    assert not {"2d90ae106e99", "a1d802f26131"} & {*on}  # the same of those that had it on
+    assert not {*on} & {*off}
+
+
 def test_a_draw_comes_from_no_state_but_its_own(tmp_path):
     text = HEAD + (
         "adversary: {adv_lr: {loguniform: [0.01, 0.2]}, adv_steps: {int: [1, 4]}}\n"

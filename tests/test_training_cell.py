@@ -115,6 +115,26 @@ def test_a_part_of_an_epoch_counts_as_one(run):
     assert [(r.epoch, r.step) for r in records] == [(1, 4), (2, 6)]
 
 
+def test_dropping_the_last_batch_drops_no_example_that_is_evaluated(run, tmp_path):
+    more = {"trainer.dataloader_drop_last": True, "trainer.per_device_train_batch_size": 20}
+    records = run(toy_cell(**more, **{"trainer.num_train_epochs": 1}))
+    assert [(r.epoch, r.step) for r in records] == [(1, 3)]  # 64 examples: 3 batches and 4 left
+    found = np.load(tmp_path / "cell" / "predictions" / "epoch_0001.npz")
+    assert found["dev.logits"].shape == (40, 2)  # in batches of 32, the last of 8
+    assert records[0].micro_batch <= 20
+    more["trainer.per_device_train_batch_size"] = 65
+    with pytest.raises(FreeLBTuneError, match="64 training examples make no whole batch of 65"):
+        run(toy_cell(**more), "none")
+
+
+def test_a_noise_on_the_embeddings_is_not_lost_on_the_padding_free_path(run):
+    losses = {}
+    for alpha in (None, 50.0):
+        cell = toy_cell(**{"trainer.num_train_epochs": 1, "trainer.neftune_noise_alpha": alpha})
+        losses[alpha] = run(cell, f"alpha_{alpha}")[0].train_loss
+    assert losses[None] != losses[50.0]
+
+
 def test_the_best_epochs_model_loads_with_from_pretrained(run, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 

@@ -48,6 +48,10 @@ NAMED_BY_FINGERPRINT = frozenset(
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
 
+MENDED = {"trainer.neftune_noise_alpha": 1, "trainer.dataloader_drop_last": 1}
+"""Settings that did something else before, and how often that changed: a part of the ids of the
+cells that switch them on, so that their old numbers stay theirs."""
+
 
 def plan_cells(
     space: Space,
@@ -208,6 +212,7 @@ class _Planner:
         data, weights = self._print(settings)
         content = {k: v for k, v in settings.items() if k not in NAMED_BY_FINGERPRINT}
         content |= {"data": data, "weights": weights, "version": TRAINING_VERSION}
+        content |= {f"{key} mended": n for key, n in MENDED.items() if settings.get(key)}
         return _Part(settings, digest(content), data, weights)
 
     def _print(self, settings: Mapping[str, Value]) -> tuple[str, str]:

@@ -37,9 +37,14 @@ class TrainerFields:
         """Mini-batches of one weight update."""
         return cast(int, self.fields.get("gradient_accumulation_steps", 1))
 
+    def batches_per_epoch(self, examples: int) -> int:
+        """Mini-batches of one pass over so many training examples, the last perhaps a small one."""
+        whole = self.fields.get("dataloader_drop_last", False)
+        return examples // self.batch_size if whole else ceil(examples / self.batch_size)
+
     def updates_per_epoch(self, examples: int) -> int:
         """Weight updates of one pass over so many training examples, as `Trainer` counts them."""
-        return max(1, ceil(ceil(examples / self.batch_size) / self.accumulation))
+        return max(1, ceil(self.batches_per_epoch(examples) / self.accumulation))
 
     def updates(self, examples: int) -> int:
         """Weight updates of the whole training.

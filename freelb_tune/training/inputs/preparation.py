@@ -70,6 +70,7 @@ def prepare(
             if made[key][1].lengths.sentence:
                 say(str(made[key][1].lengths.sentence))
         source, tokens = made[key]
+        _check_batch(cell, tokens)
         ready[cell.id] = Prepared(tokens, source, cell.trainer.epochs(tokens.sizes["train"]))
     return ready
 
@@ -79,6 +80,15 @@ def _tell_head(source: ModelSource, tokens: Tokens, say: Callable[[str], None]) 
         head = find_head(config, tokens.labels or (), source.name)
         if head is not None:
             say(head.told)
+
+
+def _check_batch(cell: Cell, tokens: Tokens) -> None:
+    examples = tokens.sizes["train"]
+    if not cell.trainer.batches_per_epoch(examples):
+        raise FreeLBTuneError(
+            f"trainer.dataloader_drop_last: {examples} training examples make no whole batch of "
+            f"{cell.trainer.batch_size}, so that nothing would be trained on; take it out"
+        )
 
 
 def _check_length(cell: Cell, source: ModelSource) -> None:
