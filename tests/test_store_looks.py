@@ -6,7 +6,6 @@ import pytest
 from store_fixtures import SPACE, Search, cell
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results import render_table
 from freelb_tune.results.analysis import analyse, judge
 from freelb_tune.results.outputs import write_outputs
 from freelb_tune.store import Journal, load_store, look_number, new_look
@@ -20,6 +19,11 @@ def seeds(*numbers):
     for at, each in enumerate(search.cells):
         search.end(each, 0.6 + 0.2 * (each.arm == "adversarial") + at * at % 7 / 1000)
     return search
+
+
+def printed(folder, judge=None):
+    write_outputs(folder, judge)
+    return (folder / "table.md").read_text("utf-8")
 
 
 def looked(folder):
@@ -85,7 +89,7 @@ def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path, state)
     told = analyse(load_store(tmp_path)).verdict
     assert told.sentence == "Verdict after 1 more cell."
     assert (told.comparisons, told.better) == ((), frozenset())
-    text = render_table(tmp_path, judge)
+    text = printed(tmp_path, judge)
     assert "Verdict after 1 more cell." in text
     assert "Nothing is bold before the verdict." in text
     for word in ("95 % interval", "adjusted p", "better than", "**"):
@@ -103,11 +107,11 @@ def test_at_least_its_clean_arm_is_no_bold_before_the_end_either(tmp_path):
     search = seeds(1, 2, 3)
     search.cells += [cell(seed, adv_lr=0.2) for seed in (1, 2, 3)]
     search.write(tmp_path)
-    assert "**" not in render_table(tmp_path)
+    assert "**" not in printed(tmp_path)
     for each in search.cells[-3:]:
         search.end(each, 0.7)
     search.write(tmp_path)
-    assert "**" in render_table(tmp_path)
+    assert "**" in printed(tmp_path)
 
 
 def test_a_limit_is_a_planned_end(tmp_path):
@@ -117,7 +121,7 @@ def test_a_limit_is_a_planned_end(tmp_path):
     with Journal(tmp_path) as journal:
         journal.append("ended", by="wall_hours", limit=1.0)
     assert looked(tmp_path)["look"] == 1
-    assert "Verdict after" not in render_table(tmp_path, judge)
+    assert "Verdict after" not in printed(tmp_path, judge)
 
 
 def test_a_folder_of_format_1_has_its_completed_runs_as_looks(tmp_path):
