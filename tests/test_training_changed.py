@@ -215,3 +215,43 @@ def test_token_types_that_share_the_words_matrix_are_not_perturbed():
         model.config.pad_token_id = told
     got_logits = passes.run(delta, ascend=False).logits[0]
     torch.testing.assert_close(got_logits, want_logits.detach(), rtol=1e-9, atol=1e-12)
+
+
+def odd_models():
+    from transformers import (
+        DebertaConfig,
+        DebertaForSequenceClassification,
+        LongformerConfig,
+        LongformerForSequenceClassification,
+        XLNetConfig,
+        XLNetForSequenceClassification,
+    )
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 60}
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    both = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
+    window = {"attention_window": [8], "max_position_embeddings": 66}
+    own = {"d_model": 32, "n_layer": 1, "n_head": 2, "d_inner": 64, "vocab_size": 60}
+    rates = {"dropout": 0.0, "summary_last_dropout": 0.0}
+    return {
+        "changes in place": lambda: DebertaForSequenceClassification(
+            DebertaConfig(**sizes, **still, **both)
+        ),
+        "pads": lambda: LongformerForSequenceClassification(
+            LongformerConfig(**sizes, **still, **window)
+        ),
+        "transposes": lambda: XLNetForSequenceClassification(XLNetConfig(**own, **rates)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["changes in place", "pads", "transposes"])
+def test_a_model_that_takes_no_cut_batch_is_given_whole_ones(tmp_path, kind):
+    runs = []
+    for trainer_kind in (Trainer, AdversarialTrainer):
+        torch.manual_seed(0)
+        model = odd_models()[kind]().double()
+        one = trainer(trainer_kind, tmp_path, model)
+        one.train()
+        runs.append(model.state_dict())
+    for name, value in runs[0].items():
+        torch.testing.assert_close(runs[1][name], value, rtol=1e-8, atol=1e-8, msg=name)

@@ -4,6 +4,7 @@ Room: training. Usable alone: in place of `Trainer`, with one more argument.
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ from freelb_tune.training.passes.plain import PlainPasses
 from freelb_tune.training.refusals import check_optimizer, check_trainer
 
 __all__ = ["AdversarialTrainer"]
+
+logger = logging.getLogger(__name__)
 
 
 class _OpenPasses(Passes, Protocol):
@@ -84,7 +87,7 @@ class AdversarialTrainer(EvaluatingTrainer):
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
-        self._stepped = False
+        self._stepped = self._plain = self._begun = False
         self._met: tuple[Any, Any] = (None, None)
         self._measured: Any = None
         self._measure(self.model)
@@ -151,6 +154,11 @@ class AdversarialTrainer(EvaluatingTrainer):
             outcome = self._one_batch(model, inputs, items)
         except torch.OutOfMemoryError:
             outcome = self._again_in_smaller_pieces(model, items)
+        except (RuntimeError, FreeLBTuneError):
+            if self._plain or self._stepped or self._begun:
+                raise
+            outcome = self._once_plainly(model, inputs, items)
+        self._begun = True
         self.health.add(outcome)
         self.passes += outcome.passes
         if (every := self.args.torch_empty_cache_steps) and self.state.global_step % every == 0:
@@ -171,6 +179,22 @@ class AdversarialTrainer(EvaluatingTrainer):
         check_optimizer(self, model)
         self._check_loss(model, self._prepare_inputs(inputs))
         self._met = (model, self.optimizer)
+
+    def _once_plainly(
+        self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
+    ) -> Outcome:
+        """The very first batch again, as `Trainer` runs it: from now on, if that goes.
+
+        Some models transpose or pad what they look up, or change it in place.
+        """
+        self._plain = True
+        model.zero_grad()
+        outcome = self._one_batch(model, inputs, items)
+        logger.warning(
+            "%s takes no batch that is cut by length; whole batches go through it, which is slower",
+            type(model).__name__,
+        )
+        return outcome
 
     def _one_batch(
         self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
@@ -200,7 +224,7 @@ class AdversarialTrainer(EvaluatingTrainer):
             problem_of(self._config, labels),
         )
         noise = _stream(f"{place}/noise", labels.device)
-        packed = None if self._largest else self._packed(model, inputs)
+        packed = None if self._largest or self._plain else self._packed(model, inputs)
         if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(
@@ -220,7 +244,7 @@ class AdversarialTrainer(EvaluatingTrainer):
             "step": self.state.global_step,
             "largest": self._largest,
         }
-        if not can_be_cut(model, inputs):
+        if self._plain or not can_be_cut(model, inputs):
             return PlainPasses(model, inputs, labels, **common)
         return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
 

@@ -17,8 +17,8 @@ __all__ = ["UNBUILT", "check_config", "check_words", "short"]
 _TASKS = ("num_labels", "id2label", "label2id", "problem_type", "model_type", "architectures")
 _ENCODERS = ("albert", "bert", "deberta-v2", "distilbert", "electra", "modernbert", "roberta")
 
-UNBUILT = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError,
-           TypeError, ValueError, StrictDataclassError)  # fmt: skip
+UNBUILT = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, OSError,
+           RuntimeError, TypeError, ValueError, StrictDataclassError)  # fmt: skip
 """What transformers raises of a config that no model can be built from."""
 
 
