@@ -238,3 +238,11 @@ def test_pickled_weights_are_refused(tmp_path):
 def test_a_trainer_setting_that_transformers_refuses_is_told(run):
     with pytest.raises(FreeLBTuneError, match=r"trainer: .*dataloader_prefetch_factor.*cell c1"):
         run(toy_cell(**{"trainer.dataloader_prefetch_factor": 2}))  # it wants workers too
+
+
+def test_the_umask_decides_the_mode_of_every_file(run, tmp_path):
+    run(toy_cell(**{"trainer.num_train_epochs": 1}))
+    (tmp_path / "own").touch()
+    wanted = (tmp_path / "own").stat().st_mode
+    files = [path for path in (tmp_path / "cell").rglob("*") if path.is_file()]
+    assert {path.name: path.stat().st_mode for path in files if path.stat().st_mode != wanted} == {}

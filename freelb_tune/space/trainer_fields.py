@@ -97,6 +97,7 @@ _GONE: dict[str, str] = {
     "batch_size": "write per_device_train_batch_size",
     "epochs": "write num_train_epochs",
     "lr": "write learning_rate",
+    "group_by_length": "write train_sampling_strategy: group_by_length",
     "no_cuda": OURS["use_cpu"],
     "evaluation_strategy": _EACH_EPOCH,
 }

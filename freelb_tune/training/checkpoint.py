@@ -37,8 +37,16 @@ def save_checkpoint(trainer: "AdversarialTrainer", folder: Path, record: EpochRe
 def replace_folder(fresh: Path, folder: Path) -> None:
     """Put a finished folder in an older one's place; `FOLDER.old` is good while neither is there.
 
-    Files reach the disk before the names change.
+    Files reach the disk before the names change, and have the mode that the umask says: some
+    libraries write theirs for their owner alone.
     """
+    told = fresh / ".mode"
+    told.touch()
+    mode = told.stat().st_mode & 0o777
+    told.unlink()
+    for path in fresh.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
     for path in [*fresh.rglob("*"), fresh]:
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -43,6 +43,8 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
     fields = json.dumps(source.config or {}, sort_keys=True)
     pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code, fields)
     model = copy.deepcopy(pristine)
+    if getattr(model.config, "pad_token_id", 0) is None:  # a decoder's: the tokenizer has one
+        model.config.pad_token_id = tokens.pad_id
     set_seed(seed)
     _draw(model, missing)
     return model
