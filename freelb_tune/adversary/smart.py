@@ -36,8 +36,11 @@ class SMART:
         ball (`max_norm`); that code has none, but norms each token by itself (here each example)
         and, in its later form, norms the sum of noise and step instead of the step. In its
         symmetric loss each half holds its target fixed (`detach`); here, as the paper's formula
-        has it, gradients run through both. There each forward pass drops other units, so that
-        the divergence is that of dropout too; here the masks are shared.
+        has it, gradients run through both, so that for a small push the regulariser's gradient is
+        twice that code's at the same `adv_weight`. That code adds 1e-6 to the norm that a gradient
+        is divided by, so that a gradient not far above it takes a shorter step than `adv_lr`; here
+        each step has that length, however small the gradient. There each forward pass drops other
+        units, so that the divergence is that of dropout too; here the masks are shared.
     """
 
     def __init__(self, settings: SMARTSettings) -> None:
