@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from freelb_tune.api.spaces import Space as Space
     from freelb_tune.api.spaces import load_space as load_space
     from freelb_tune.errors import FreeLBTuneError as FreeLBTuneError
+    from freelb_tune.search.ray_tune.trainable import trainable as trainable
     from freelb_tune.space.adversary_settings import *  # noqa: F403
     from freelb_tune.space.algorithms import *  # noqa: F403
     from freelb_tune.tasks import Metric as Metric
@@ -53,6 +54,7 @@ _HOMES = {
     "api.searching": ("search",),
     "api.spaces": ("Space", "load_space"),
     "errors": ("FreeLBTuneError",),
+    "search.ray_tune.trainable": ("trainable",),
     "space.adversary_settings": ("Perturbing",),
     "tasks": ("Metric", "Task"),
     "training.trainer": ("AdversarialTrainer",),

@@ -110,6 +110,30 @@ def test_a_cell_whose_checkpoint_is_gone_starts_over_and_says_the_same(run, tmp_
     assert numbers(again[-2:]) == numbers(straight[-2:])
 
 
+def test_a_cell_goes_on_under_another_learning_rate_and_adversary(run, tmp_path):
+    before = run(toy_cell(**{"adversary.init_mag": 0.3}), stop_after=2)
+    changed = {"trainer.learning_rate": 0.0, "adversary.max_norm": 0.05}
+    after = run(toy_cell(**{"adversary.init_mag": 0.3, **changed}))
+    assert numbers(after[:2]) == numbers(before)
+    assert [r.step for r in after] == [4, 8, 12, 16]
+    assert after[2].dev_loss == before[1].dev_loss  # its weights, which move no more
+    assert after[2].learning_rate == 0
+    assert before[1].delta_norm > 0.06 > after[2].delta_norm
+
+
+def test_a_new_learning_rate_is_the_schedules_peak_from_where_it_stands(run, tmp_path):
+    run(toy_cell(), stop_after=2)
+    after = run(toy_cell(**{"trainer.learning_rate": 2e-3}))
+    straight = run(toy_cell(), "straight")
+    assert [r.learning_rate for r in after[2:]] == [2 * r.learning_rate for r in straight[2:]]
+
+
+def test_what_holds_for_a_whole_training_cannot_change_in_the_middle(run):
+    run(toy_cell(), stop_after=2)
+    with pytest.raises(FreeLBTuneError, match="train_batch_size was 16 .* is 8 now: .* alone may"):
+        run(toy_cell(**{"trainer.per_device_train_batch_size": 8}))
+
+
 def test_a_part_of_an_epoch_counts_as_one(run):
     records = run(toy_cell(**{"trainer.max_steps": 6}))  # 64 examples in batches of 16: 4 + 2
     assert [(r.epoch, r.step) for r in records] == [(1, 4), (2, 6)]

@@ -24,6 +24,7 @@ from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.preparation import Prepared
 from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
+from freelb_tune.training.new_settings import NewLearningRate, changed_settings
 from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = ["run_cell"]
@@ -32,7 +33,13 @@ Report = Callable[[EpochRecord], None]
 
 
 def run_cell(
-    cell: Cell, prepared: Prepared, folder: Path, report: Report, threads: int = 1
+    cell: Cell,
+    prepared: Prepared,
+    folder: Path,
+    report: Report,
+    threads: int = 1,
+    *,
+    every_checkpoint: bool = False,
 ) -> None:
     """Train one cell from wherever it stands, and report after each epoch.
 
@@ -45,6 +52,8 @@ def run_cell(
         folder: `results/NAME/cells/ID`.
         report: called with each epoch's record; what it raises ends the cell.
         threads: of this process, for this cell.
+        every_checkpoint: leave `checkpoint/` after the last epoch too, and no best model in
+            `model/`: the caller keeps what it wants of each epoch's.
 
     Raises:
         DivergedError: a loss or score is not a finite number.
@@ -66,8 +75,13 @@ def run_cell(
         return
     if found is None or found[1].epoch != len(known):
         known, found = _start_over(folder), None
+    changes = changed_settings(found[0], cell) if found else {}
     trainer = _trainer(cell, prepared, folder)
-    trainer.add_callback(_EachEpoch(cell, prepared, folder, trainer, log, report, known))
+    each_epoch = _EachEpoch(cell, prepared, folder, trainer, log, report, known)
+    each_epoch.every_checkpoint = every_checkpoint
+    trainer.add_callback(each_epoch)
+    if "trainer.learning_rate" in changes:
+        trainer.add_callback(NewLearningRate(*changes["trainer.learning_rate"]))
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
 
 
@@ -128,6 +142,7 @@ class _EachEpoch(TrainerCallback):
             name: TokenDataset(prepared.tokens.folder / name) for name in prepared.tokens.evaluation
         }
         self.started = perf_counter()
+        self.every_checkpoint = False
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Predict the dev sets, then write and report the epoch."""
@@ -188,7 +203,7 @@ class _EachEpoch(TrainerCallback):
 
     def _keep(self, record: EpochRecord) -> None:
         """Model if the best so far, checkpoint unless it was the last epoch, then the line."""
-        if self.sign * record.score > self.best:
+        if self.sign * record.score > self.best and not self.every_checkpoint:
             self.best = self.sign * record.score
             fresh = self.folder / "model.tmp"
             shutil.rmtree(fresh, ignore_errors=True)
@@ -196,8 +211,8 @@ class _EachEpoch(TrainerCallback):
             shutil.copytree(self.prepared.tokens.folder / "tokenizer", fresh, dirs_exist_ok=True)
             (fresh / "training_args.bin").unlink(missing_ok=True)
             replace_folder(fresh, self.folder / "model")
-        if record.epoch < self.prepared.epochs:
-            save_checkpoint(self.trainer, self.folder / "checkpoint", record)
+        if record.epoch < self.prepared.epochs or self.every_checkpoint:
+            save_checkpoint(self.trainer, self.folder / "checkpoint", self.cell, record)
         self.log.append(record)
 
 

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freelb_tune.space.cell import Cell
 from freelb_tune.store.records import EpochRecord
+from freelb_tune.training.new_settings import write_settings
 
 if TYPE_CHECKING:
     from freelb_tune.training.trainer import AdversarialTrainer
@@ -19,7 +21,9 @@ __all__ = ["find_checkpoint", "replace_folder", "save_checkpoint"]
 RECORD = "record.json"
 
 
-def save_checkpoint(trainer: "AdversarialTrainer", folder: Path, record: EpochRecord) -> None:
+def save_checkpoint(
+    trainer: "AdversarialTrainer", folder: Path, cell: Cell, record: EpochRecord
+) -> None:
     """Write everything that the next epoch needs, with the record of this one."""
     fresh = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -30,6 +34,7 @@ def save_checkpoint(trainer: "AdversarialTrainer", folder: Path, record: EpochRe
     trainer._save_scaler(str(fresh))
     trainer._save_rng_state(str(fresh))
     trainer.state.save_to_json(str(fresh / "trainer_state.json"))
+    write_settings(fresh, cell)
     (fresh / RECORD).write_text(json.dumps(record.to_json(), allow_nan=False), "utf-8")
     replace_folder(fresh, folder)
 

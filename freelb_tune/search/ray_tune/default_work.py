@@ -3,6 +3,7 @@
 Room: search, without Ray until a worker trains.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,13 @@ from freelb_tune.search.driver.work import Ready, Work
 from freelb_tune.space import Cell
 from freelb_tune.store import EpochRecord
 
-__all__ = ["default_work"]
+__all__ = ["default_work", "user_cache"]
+
+
+def user_cache() -> Path:
+    """Where this user's prepared data is kept unless somebody says otherwise."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home).resolve() / "freelb-tune"
 
 
 def default_work() -> Work:

@@ -17,7 +17,7 @@ from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
 from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
-from freelb_tune.search.ray_tune.default_work import default_work
+from freelb_tune.search.ray_tune.default_work import default_work, user_cache
 from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
 from freelb_tune.space import Cell, Space
@@ -125,8 +125,7 @@ def _cache(options: SearchOptions, folder: Path) -> Path:
         return options.cache.resolve()
     if options.address is not None:
         return folder.parent / ".freelb-tune-cache"
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home).resolve() / "freelb-tune"
+    return user_cache()
 
 
 @contextmanager
