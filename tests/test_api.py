@@ -99,6 +99,13 @@ def test_a_mapping_means_what_a_file_of_it_means(tmp_path):
     assert set(one["adversary.max_norm"].dropna()) == {0.2}
 
 
+def test_a_space_says_what_it_is():
+    space = ft.Space.of({**RTE, "adversary": {"adv_lr": {"grid": [0.05, 0.1]}}, "seeds": 2})
+    assert repr(space) == (
+        "<Space 'rte' on rte: at most 4 cells, and their clean arms; from the space given>"
+    )
+
+
 def test_what_only_python_can_bring_is_made_plain():
     space = ft.Space.of(
         {

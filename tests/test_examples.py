@@ -15,7 +15,16 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert not any(cell.get("outputs") for cell in notebook.cells)  # it is kept without
     for cell in notebook.cells:  # fewer steps; all else stands as it is shown
         cell.source = cell.source.replace("max_train_examples=640", "max_train_examples=64")
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    pages = []
+
+    class Watched(nbclient.NotebookClient):
+        def process_message(self, msg, cell, cell_index):
+            if msg["msg_type"] == "update_display_data":
+                pages.append(msg["content"]["data"]["text/html"])
+            return super().process_message(msg, cell, cell_index)
+
+    Watched(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    assert any("running" in page and "1/2" in page for page in pages)  # the live table
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
     (progress,) = outputs['results = ft.search(space, results="results")']
     assert progress.output_type == "display_data"  # one area, redrawn in place

@@ -43,10 +43,8 @@ class Space(reading.Space):
         return cls.read(document_of(content, overrides), tasks=task_metrics())
 
     def __repr__(self) -> str:
-        return (
-            f"<Space {self.name!r} from {self.source}: task {self.task}, "
-            f"{counted(self.size, 'cell')} or fewer, clean arms apart>"
-        )
+        cells = counted(self.size, "cell") + (", and their clean arms" if self.clean_arm else "")
+        return f"<Space {self.name!r} on {self.task}: at most {cells}; from {self.source}>"
 
 
 def load_space(

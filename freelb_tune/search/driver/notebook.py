@@ -31,7 +31,7 @@ class NotebookDisplay(LiveDisplay):
         warnings.filterwarnings("ignore", "IProgress not found")
         self._handle: Any = None
         self._lines: list[Text] = []
-        self._table: RenderableType = ""
+        self._table: RenderableType = Group()
 
     def said(self, text: str) -> None:
         self._lines.append(Text(text))
@@ -40,7 +40,7 @@ class NotebookDisplay(LiveDisplay):
     def _open(self) -> None: ...
 
     def _close(self) -> None:
-        self._table = ""
+        self._table = Group()
 
     def _show(self, table: RenderableType) -> None:
         from IPython.display import HTML, display
