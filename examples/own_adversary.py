@@ -3,8 +3,9 @@
     python examples/own_adversary.py                      # a few minutes on two CPU cores
     python examples/own_adversary.py 'seeds=[1, 2, 3]'    # one seed more; what is known is kept
 
-It needs no network: the task is made up from a grammar and the encoder is small and random, so the
-numbers say how the tool works and nothing about real text.
+`freelb-tune --plugin examples/own_adversary.py` knows the same adversary. No network is needed: the
+task is made up from a grammar and the encoder is small and random, so the numbers say how the tool
+works and nothing about real text.
 """
 
 import sys
@@ -42,9 +43,11 @@ class Sign:
         return ft.Outcome(losses, moved.losses, delta=delta, passes=2)
 
 
+ft.register(SignSettings, Sign)
+
+
 def main(overrides: list[str]) -> None:
     """Run the search, or go on with it, and say what it has shown."""
-    ft.register(SignSettings, Sign)
     space = ft.load_space(
         "quickstart",
         [

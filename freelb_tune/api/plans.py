@@ -71,7 +71,11 @@ class Plan:
 
     @property
     def power(self) -> "Power | None":
-        """What differences it would show: `smallest`, `seeds_for_a_point`; None where not known."""
+        """What differences it would show; None where that is not known.
+
+        `smallest` and `seeds_for_a_point` are each a pair: for training that is as steady as may be
+        expected, and for training that is not.
+        """
         return self.forecast.power
 
     @property
