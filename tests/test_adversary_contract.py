@@ -127,7 +127,7 @@ class Faulty(Sideways):
 FAULTS = {
     "global noise": ("keeps to its generator", "with the same generator it perturbs otherwise"),
     "noise on padding": ("leaves padding alone", "has an entry of .* on padding"),
-    "sum": ("does nothing when off", "beside normal training, the gradient of .* differs by"),
+    "sum": ("does nothing when off", "beside the clean arm, the gradient of .* differs by"),
     "norm over the batch": ("is the same in any company", "an example's perturbation 1 differs"),
     "raw gradient": ("adds up under accumulation", "beside their mean, the gradient of"),
     "no ball": ("stays in the ball", r"l2 norm .* in a ball of"),

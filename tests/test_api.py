@@ -29,7 +29,17 @@ def python(code, *words):
 def test_the_door_has_these_names_and_no_others():
     assert set(ft.__all__) == {
         *("TRAINING_VERSION", "__version__", "FreeLBTuneError", "AdversarialTrainer"),
-        *("Space", "load_space", "trainable", "Plan", "plan", "search", "Results", "open_results", "Best"),
+        *(
+            "Space",
+            "load_space",
+            "trainable",
+            "Plan",
+            "plan",
+            "search",
+            "Results",
+            "open_results",
+            "Best",
+        ),
         *("register", "Task", "Metric", "Passes", "Outcome"),
         *("AdversarySettings", "Perturbing", "NoneSettings", "FreeLBSettings", "PGDSettings"),
         *("FreeATSettings", "FGMSettings", "SMARTSettings", "R3FSettings", "VATSettings"),

@@ -326,7 +326,7 @@ def test_real_rte_with_a_real_pretrained_encoder_makes_its_table(glue_folder, tm
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "2 of 2 cells done" in done.stdout
-    assert "Under normal training, the accuracy on RTE is" in done.stdout
+    assert "Under normal training (the clean arm), the accuracy on RTE is" in done.stdout
     epochs = pd.read_csv(tmp_path / "rte_minilm" / "epochs.csv")
     assert set(epochs["step"]) == {2}
 

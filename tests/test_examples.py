@@ -30,7 +30,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert progress.output_type == "display_data"  # one area, redrawn in place
     assert "6 cells: 6 done; best" in progress.data["text/html"]
     (shown,) = outputs["results"]
-    assert "Under normal training, the accuracy on toy" in shown.data["text/html"]
+    assert "Under normal training (the clean arm), the accuracy on toy" in shown.data["text/html"]
     (ranking,) = next(value for text, value in outputs.items() if text.startswith("results.rank"))
     assert ranking.data["text/html"].count("<tr") == 1 + 3
     assert (tmp_path / "results" / "notebook" / "best" / "model.safetensors").is_file()

@@ -39,13 +39,13 @@ def read(folder, name="selection.json"):
 
 def test_every_arm_has_its_curve(paragen):
     clean, freelb = read(paragen)["best_of"]
-    assert (clean["arm"], freelb["arm"]) == ("normal training", "freelb")
+    assert (clean["arm"], freelb["arm"]) == ("clean arm", "freelb")
     assert [point["trials"] for point in freelb["points"]] == list(range(1, 9))
     assert freelb["points"][-1]["expected"] == pytest.approx(0.809)  # all 8: the best itself
     assert clean["points"][0]["expected"] == pytest.approx(0.7025)  # 1: the mean
     text = (paragen / "table.md").read_text()
     assert "| best of | 1 | 2 | 4 | 8 |" in text
-    assert "| normal training | 70.25 | 70.50 | - | - |" in text
+    assert "| clean arm | 70.25 | 70.50 | - | - |" in text
 
 
 def test_device_hours_stand_apart_as_they_differ_from_run_to_run(paragen):

@@ -149,7 +149,7 @@ def test_what_has_no_power_says_why(tmp_path, line, said):
 def test_only_normal_training_has_nothing_to_compare(tmp_path):
     text = SPACE.replace("{adv_steps: 3, adv_lr: {grid: [0.1, 0.2]}}", "{method: none}")
     assert (
-        "every cell is normal training" in forecast(*planned(tmp_path, text), tmp_path).sentences[0]
+        "every cell is the clean arm" in forecast(*planned(tmp_path, text), tmp_path).sentences[0]
     )
 
 

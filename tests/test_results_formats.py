@@ -35,7 +35,8 @@ def test_markdown_has_the_readmes_form(table):
     lines = to_markdown(table).splitlines()
     assert lines[0] == "# rte_grid: accuracy on RTE"
     assert lines[2] == (
-        "Under normal training, the accuracy on RTE is 60.00 (batch size=16) and 65.00 "
+        "Under normal training (the clean arm), "
+        "the accuracy on RTE is 60.00 (batch size=16) and 65.00 "
         "(batch size=32)."
     )
     assert lines[4:10] == [
@@ -89,7 +90,7 @@ def test_the_tables_csv_holds_numbers_in_the_tables_own_form(table):
     frame = pd.read_csv(io.StringIO(to_table_csv(table)))
     assert frame["adv_lr"].tolist() == [0.05, 0.1, 0.05, 0.1]
     assert frame["Best accuracy (batch size=16)"].tolist()[:2] == [61.0, 62.0]
-    assert frame["normal training (batch size=32)"].tolist() == [65.0] * 4
+    assert frame["clean arm (batch size=32)"].tolist() == [65.0] * 4
     assert frame["bold (batch size=32)"].tolist() == [True] * 4
     assert frame["n (batch size=16)"].tolist() == [1, 1, 0, 1]
     assert frame["notes (batch size=16)"].tolist()[2] == "failed"

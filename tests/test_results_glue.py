@@ -22,7 +22,7 @@ MODEL = "FacebookAI/roberta-large"
 
 
 def runs_of(task, arms, *, model=MODEL, weights="w1", state="done"):
-    """Cells of one task: for each adversary (None: normal training) the metrics of each seed."""
+    """Cells of one task: for each adversary (None: the clean arm) the metrics of each seed."""
     return [
         (glue_cell(task, seed, model=model, weights=weights, **(adversary or {})), [metrics], state)
         for adversary, values in arms
@@ -35,7 +35,7 @@ def search(folder, task, arms, *, space="", **options):
 
 
 def rte(folder, normal=(0.70, 0.72), tried=((0.1, (0.74, 0.78)),), **options):
-    """A search on RTE: accuracies by seed of normal training and of each adv_lr."""
+    """A search on RTE: accuracies by seed of the clean arm and of each adv_lr."""
     arms = [(None, [{"accuracy": value} for value in normal])]
     arms += [({"adv_lr": lr}, [{"accuracy": value} for value in values]) for lr, values in tried]
     return search(folder, "rte", arms, **options)
@@ -53,9 +53,9 @@ def test_a_row_shows_both_arms_over_their_seeds(tmp_path):
     (first, average) = texts(build_glue([tmp_path / "rte"]))
     assert first["task"] == "RTE"
     # two seeds 0.02 apart have a deviation of 0.02 / sqrt 2 = 0.0141, and 0.04 apart the double
-    assert first["normal training"] == "71.00 ± 1.41 (n=2)"
+    assert first["clean arm"] == "71.00 ± 1.41 (n=2)"
     assert first["adversarial training"] == "76.00 ± 2.83 (n=2)"
-    assert average["normal training"] == "71.00"
+    assert average["clean arm"] == "71.00"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_controls_do_not_pass_for_adversarial_training(tmp_path):
     first = texts(table)[0]
     assert first["adversarial settings"].startswith("pgd: ")
     assert "best of" not in first["adversarial settings"]
-    assert first["normal training"] == "-"
+    assert first["clean arm"] == "-"
     assert "Controls (noise, repeat) are no adversarial training" in " ".join(glue_notes(table))
 
 
@@ -142,7 +142,7 @@ def test_the_average_is_over_tasks_of_the_mean_over_metrics(tmp_path):
     ]
     average = texts(build_glue(folders))[-1]
     assert average["metric"] == "3 tasks"
-    assert average["normal training"] == "80.00"  # (0.7 + 0.85 + 0.85) / 3
+    assert average["clean arm"] == "80.00"  # (0.7 + 0.85 + 0.85) / 3
 
 
 def test_wnli_is_in_one_average_and_out_of_the_other(tmp_path):
@@ -150,15 +150,15 @@ def test_wnli_is_in_one_average_and_out_of_the_other(tmp_path):
         tmp_path, "wnli", [(None, [{"accuracy": 0.5}]), ({"adv_lr": 0.1}, [{"accuracy": 0.5}])]
     )
     *_, both, rest = texts(build_glue([wnli, rte(tmp_path, normal=(0.7, 0.7))]))
-    assert (both["metric"], both["normal training"]) == ("2 tasks, with WNLI", "60.00")
-    assert (rest["metric"], rest["normal training"]) == ("1 task, without WNLI", "70.00")
+    assert (both["metric"], both["clean arm"]) == ("2 tasks, with WNLI", "60.00")
+    assert (rest["metric"], rest["clean arm"]) == ("1 task, without WNLI", "70.00")
 
 
 def test_both_arms_are_averaged_over_the_same_tasks(tmp_path):
     half = search(tmp_path, "qnli", [(None, [{"accuracy": 0.9}])])
     table = build_glue([rte(tmp_path, normal=(0.7, 0.7)), half])
     average = texts(table)[-1]
-    assert (average["metric"], average["normal training"]) == ("1 task", "70.00")
+    assert (average["metric"], average["clean arm"]) == ("1 task", "70.00")
     assert "Not in the average, as one arm has no finished seed: QNLI." in glue_notes(table)
 
 
@@ -194,7 +194,7 @@ def test_limits_on_the_data_are_said(tmp_path):
 def test_published_figures_stand_beside_their_model_with_their_statistic(tmp_path):
     table = build_glue([rte(tmp_path)])
     first = texts(table)[0]
-    assert first["published normal training"] == "86.6 (statistic not stated; ref 1)"
+    assert first["published clean arm"] == "86.6 (statistic not stated; ref 1)"
     number = re.fullmatch(
         r"88\.1 \(statistic not stated; ref (\d+)\)", first["published adversarial training"]
     )[1]
@@ -218,7 +218,7 @@ def test_the_published_figure_is_of_the_chosen_method(tmp_path, method, shown):
 
 def test_an_unpublished_model_has_no_figures(tmp_path):
     table = build_glue([rte(tmp_path, model="config:bert")])
-    assert texts(table)[0]["published normal training"] == "-"
+    assert texts(table)[0]["published clean arm"] == "-"
     assert table.figures == ()
     assert "Published" not in glue_markdown(table).replace("published normal", "")
 

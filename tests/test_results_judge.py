@@ -41,7 +41,7 @@ def test_arms_hold_the_finished_runs_at_the_selected_epoch(tmp_path):
     search = four_cells(tmp_path)
     clean, tried = arms(tmp_path)
     assert clean.is_clean
-    assert clean.name == "normal training, batch size 16"
+    assert clean.name == "clean arm, batch size 16"
     assert tried.name == "adv_lr 0.1, batch size 16"
     assert tried.clean_id == clean.config_id == search.cells[0].config_id
     assert [(run.seed, run.score) for run in tried.runs] == [(1, 0.72), (2, 0.73)]

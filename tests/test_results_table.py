@@ -4,7 +4,7 @@ from store_fixtures import SPACE, Search, cell, grid
 from freelb_tune.results import Comparison, Verdict, build_table
 from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.configuration import Spread
-from freelb_tune.results.tables.sentences import baseline_sentence, entry_text, footnotes
+from freelb_tune.results.tables.sentences import clean_sentence, entry_text, footnotes
 from freelb_tune.results.tables.table import with_verdict
 from freelb_tune.store import load_store
 
@@ -34,7 +34,7 @@ def test_the_best_of_all_and_the_best_that_perturbs_are_named(tmp_path):
         search.end(each, score)
     best = [note for note in footnotes(table_of(search, tmp_path)) if note.startswith("Best by")]
     assert best == [
-        "Best by its mean: normal training, batch size 16 (90.00), the model in best/; best that "
+        "Best by its mean: the clean arm, batch size 16 (90.00), the model in best/; best that "
         "perturbs: adv_lr 0.2, batch size 16 (80.00), in best_adversarial/."
     ]
     search.end(search.cells[1], 0.95)
@@ -69,10 +69,11 @@ def one_row(*pairs):
 def test_the_readmes_table_comes_out_as_in_the_readme(tmp_path):
     table = table_of(paragen(), tmp_path)
     said = (
-        "Under normal training, the accuracy on RTE is 80.14 (batch size=16) and 80.51 "
+        "Under normal training (the clean arm), "
+        "the accuracy on RTE is 80.14 (batch size=16) and 80.51 "
         "(batch size=32)."
     )
-    assert baseline_sentence(table) == said
+    assert clean_sentence(table) == said
     assert [[value.text for value in row.settings] for row in table.rows] == [
         ["0.05", "0.1", "0.1"],
         ["0.1", "0.1", "0.1"],
@@ -131,7 +132,7 @@ def test_seeds_are_a_mean_a_sample_deviation_and_n(tmp_path):
         one_row((([0.7], done), ([0.6], done)), (([0.8], done), ([0.9], done))), tmp_path
     )
     # (0.7, 0.8): mean 0.75, deviations 0.05 and 0.05, sample sd sqrt(0.005) = 0.0707
-    assert "is 75.00 ± 7.07 (n=2)." in baseline_sentence(table)
+    assert "is 75.00 ± 7.07 (n=2)." in clean_sentence(table)
     # (0.6, 0.9): mean 0.75, sample sd sqrt(0.045) = 0.2121: as good as its clean arm, so bold
     assert texts(table) == [["*75.00 ± 21.21 (n=2)*"]]
     spread = table.rows[0].entries[0].config.spread("best_epoch")
@@ -176,7 +177,7 @@ def test_a_clean_arm_with_a_seed_missing_makes_nothing_bold(tmp_path):
     search = one_row((([0.1], "done"), ([0.9], "done")), (([0.1], "failed"), ([0.9], "done")))
     table = table_of(search, tmp_path)
     assert texts(table) == [["90.00 ± 0.00 (n=2)"]]
-    assert "is 10.00 (n=1; 1 of 2 seeds failed)." in baseline_sentence(table)
+    assert "is 10.00 (n=1; 1 of 2 seeds failed)." in clean_sentence(table)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_a_search_in_which_everything_failed_has_a_table_that_says_so(tmp_path):
         "0 of 10 cells done, 10 diverged; there is nothing to compare; trials.csv says why cells "
         "failed."
     )
-    assert "is diverged (batch size=16) and diverged (batch size=32)." in baseline_sentence(table)
+    assert "is diverged (batch size=16) and diverged (batch size=32)." in clean_sentence(table)
 
 
 def test_a_search_under_way_says_how_far_it_is(tmp_path):
@@ -274,7 +275,7 @@ def test_without_a_layout_the_rows_are_what_varies(tmp_path):
     ]  # fmt: skip
     assert table.column_values == (Shown(None, applies=False),)
     assert (table.measure.name, table.measure.better) == ("accuracy", "higher")
-    assert table.has_row_baselines  # the clean arm depends on the batch size, which is a row now
+    assert table.has_row_clean_arms  # the clean arm depends on the batch size, which is a row now
 
 
 def test_equal_means_share_a_place(tmp_path):
@@ -288,13 +289,13 @@ def test_where_less_is_better_less_is_better(tmp_path):
     space = "search: {metric: rmse}\ntable: {bold: at_least_baseline}"
     table = table_of(search, tmp_path, space=space, task="regression")
     assert texts(table) == [["*0.4000*"]]
-    assert "is 0.5000." in baseline_sentence(table)
+    assert "is 0.5000." in clean_sentence(table)
 
 
 def test_a_clean_arm_that_is_switched_off_is_said(tmp_path):
     table = table_of(Search([cell(adv_lr=0.1)]).end(cell(adv_lr=0.1), 0.5), tmp_path)
     assert texts(table) == [["50.00"]]
-    assert "was not measured: the clean arm is switched off." in baseline_sentence(table)
+    assert "was not measured: the clean arm is switched off." in clean_sentence(table)
 
 
 def test_a_search_of_normal_training_alone_has_rows_too(tmp_path):
@@ -311,8 +312,8 @@ def test_many_clean_arms_are_a_range_and_every_row_shows_its_own(tmp_path):
     for place, each in enumerate(cells):
         search.end(each, place / 100)
     table = table_of(search, tmp_path, space="table: {rows: [bsz]}")
-    assert baseline_sentence(table).endswith("is 0.00 to 14.00 over 8 clean arms.")
-    assert table.has_row_baselines
+    assert clean_sentence(table).endswith("is 0.00 to 14.00 over 8 clean arms.")
+    assert table.has_row_clean_arms
 
 
 def test_a_plan_without_cells_has_a_table(tmp_path):

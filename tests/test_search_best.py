@@ -125,7 +125,7 @@ def test_a_clean_arm_may_be_the_best_and_the_best_that_perturbs_stands_beside_it
     assert models(tmp_path) == {cells[0].id, cells[3].id}
     said = readme(tmp_path)
     assert said.startswith("# The best model Cell")
-    assert "normal training, has the best mean of all: 0.85 is the mean over its 2" in said
+    assert "the clean arm, has the best mean of all: 0.85 is the mean over its 2" in said
     assert f"The best adversarial model is in `best_adversarial/`: cell `{cells[3].id}`." in said
     said = readme(tmp_path, "best_adversarial")
     assert said.startswith("# The best adversarial model Cell")
@@ -153,7 +153,7 @@ def test_a_clean_arm_whose_weights_an_earlier_version_let_go_of_takes_no_ones_pl
     BestModel(tmp_path, ()).settle(board)
     assert (published(tmp_path), beside(tmp_path)) == (tried.id, None)
     assert readme(tmp_path).startswith("# The best adversarial model")
-    assert f"Normal training (cell `{clean.id}`) has a better mean, and its w" in readme(tmp_path)
+    assert f"The clean arm (cell `{clean.id}`) has a better mean, and its w" in readme(tmp_path)
 
 
 @pytest.mark.parametrize("state", ["failed", "diverged", "stopped", "dropped"])

@@ -300,7 +300,7 @@ def test_what_a_grid_search_has_finished_counts_as_having_gone_on(tmp_path):
 
 @pytest.mark.parametrize("slots", [1, 3, 40])
 def test_a_clean_arm_goes_on_beside_the_last_configuration_and_is_no_rival(tmp_path, slots):
-    def score(cell: Cell, epoch: int) -> float:  # normal training is far better, then far worse
+    def score(cell: Cell, epoch: int) -> float:  # the clean arm is far better, then far worse
         if cell.arm == "clean":
             return 1.0 if epoch == 1 else 0.0
         return search_fixtures.score_of(cell, epoch)

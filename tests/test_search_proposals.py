@@ -129,7 +129,7 @@ def test_the_clean_arm_of_each_proposal_runs_too(tmp_path, algorithm):
 
 
 def test_under_asha_a_shared_clean_arm_waits_for_proposals_and_is_never_judged(tmp_path):
-    def score(cell: Cell, epoch: int) -> float:  # normal training is far worse
+    def score(cell: Cell, epoch: int) -> float:  # the clean arm is far worse
         return 0.0 if cell.arm == "clean" else score_of(cell, epoch)
 
     search = "{algorithm: asha, sampler: tpe, samples: 5}"

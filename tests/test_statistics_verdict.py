@@ -35,7 +35,7 @@ def losing(table, arm):
 def test_no_difference_is_said_with_the_best_its_interval_and_what_would_have_been_seen():
     told = verdict(searched(chance(0.7, arms=4, seeds=4)), "accuracy")
     assert re.fullmatch(
-        rf"No setting is distinguishable from normal training: the best, c\d, is {POINTS} points "
+        rf"No setting is distinguishable from the clean arm: the best, c\d, is {POINTS} points "
         rf"{INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference of \d+\.\d points "
         r"or more would have been seen\.",
         told.sentence,
@@ -48,7 +48,7 @@ def test_two_or_three_seeds_say_that_they_cannot_tell_and_how_many_would():
     table = chance(0.7, arms=2, seeds=3, seed=5)
     told = verdict(searched(table), "accuracy")
     assert re.fullmatch(
-        rf"After 3 seeds no setting is distinguishable from normal training: the best, c1, is "
+        rf"After 3 seeds no setting is distinguishable from the clean arm: the best, c1, is "
         rf"{POINTS} points {INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference "
         r"of \d+\.\d points or more would have been seen; to tell \+\d\.\d from luck takes about "
         r"\d+ seeds of each\.",
@@ -69,7 +69,7 @@ def test_a_clear_gain_is_better_and_in_bold():
     table[1, :, :50] = 1  # half of the examples always right: about 20 points more
     told = verdict(searched(table), "accuracy")
     assert re.match(
-        rf"c1 is better than normal training by \+2\d\.\d points {INTERVAL}\.$", told.sentence
+        rf"c1 is better than the clean arm by \+2\d\.\d points {INTERVAL}\.$", told.sentence
     )
     assert told.better == {"c1"}
 
@@ -79,16 +79,16 @@ def test_two_clear_gains_are_counted_and_the_best_is_named():
     table[1, :, :50], table[2, :, :60] = 1, 1
     told = verdict(searched(table), "accuracy")
     assert told.sentence.startswith(
-        "2 of 2 settings are better than normal training; the best, c2, by +"
+        "2 of 2 settings are better than the clean arm; the best, c2, by +"
     )
     assert told.better == {"c1", "c2"}
 
 
 def test_a_clear_loss_is_said_beside_the_best():
     told = verdict(searched(losing(chance(0.85, arms=3, seeds=4), 1)), "accuracy")
-    assert told.sentence.startswith("No setting is better than normal training: the best, c2, is ")
+    assert told.sentence.startswith("No setting is better than the clean arm: the best, c2, is ")
     assert re.search(
-        rf"c1 is worse than normal training by -\d+\.\d points {INTERVAL}\.", told.sentence
+        rf"c1 is worse than the clean arm by -\d+\.\d points {INTERVAL}\.", told.sentence
     )
     assert told.better == frozenset()
 
@@ -96,12 +96,12 @@ def test_a_clear_loss_is_said_beside_the_best():
 def test_a_single_loss_is_the_whole_sentence():
     told = verdict(searched(losing(chance(0.85, seeds=4), 1)), "accuracy")
     assert re.fullmatch(
-        rf"c1 is worse than normal training by -\d+\.\d points {INTERVAL}\.", told.sentence
+        rf"c1 is worse than the clean arm by -\d+\.\d points {INTERVAL}\.", told.sentence
     )
 
 
 def test_an_incomplete_configuration_is_not_called_the_best():
-    table = chance(0.7)[[0, 0]]  # c1 is as normal training
+    table = chance(0.7)[[0, 0]]  # c1 is as the clean arm
     lucky = table[0, :1].copy()
     lucky[0, np.flatnonzero(lucky[0] == 0)[:5]] = 1  # one seed of three, 5 points better
     told = verdict([*searched(table), arm("lucky", lucky, planned=3)], "accuracy")
@@ -114,7 +114,7 @@ def test_one_seed_is_said():
     told = verdict(searched(chance(0.7, arms=3, seeds=1)), "accuracy")
     assert re.fullmatch(
         rf"One seed: cannot be told from luck\. The best, c\d, is {POINTS} points \(95 % interval "
-        rf"of these two models on other examples {POINTS} to {POINTS}\) against normal training\.",
+        rf"of these two models on other examples {POINTS} to {POINTS}\) against the clean arm\.",
         told.sentence,
     )
     assert told.better == frozenset()
@@ -159,9 +159,9 @@ def test_a_collapsed_arm_does_not_hide_another_ones_gain():
     [
         (
             0.3,
-            "All 2 settings are within 30.0 points of normal training (two one-sided tests, 95 %)",
+            "All 2 settings are within 30.0 points of the clean arm (two one-sided tests, 95 %)",
         ),
-        (0.01, "That any setting is within 1.0 points of normal training is not shown."),
+        (0.01, "That any setting is within 1.0 points of the clean arm is not shown."),
     ],
 )
 def test_equivalence_is_said_where_it_is_shown(margin, said):
@@ -173,7 +173,7 @@ def test_some_settings_are_equivalent():
     table = chance(0.85, arms=3, seeds=6)
     table[1] = table[0]
     told = verdict(searched(losing(table, 2)), "accuracy", margin=0.1)
-    assert "1 of 2 settings are within 10.0 points of normal training (two" in told.sentence
+    assert "1 of 2 settings are within 10.0 points of the clean arm (two" in told.sentence
 
 
 def test_missing_predictions_are_said_and_seeds_are_compared():
@@ -185,7 +185,7 @@ def test_missing_predictions_are_said_and_seeds_are_compared():
 def test_one_seed_without_predictions_claims_nothing_either():
     told = verdict([scored("clean", [0.70]), scored("a", [0.74])], "accuracy")
     assert told.sentence == (
-        "One seed: cannot be told from luck. The best, a, is +4.0 points against normal training."
+        "One seed: cannot be told from luck. The best, a, is +4.0 points against the clean arm."
     )
 
 
@@ -193,7 +193,7 @@ def test_seeds_without_a_spread_give_no_verdict():
     told = verdict([scored("clean", [0.70, 0.70]), scored("a", [0.74, 0.74])], "accuracy")
     assert told.sentence == (
         "No verdict: without predictions and without a spread over seeds nothing can be tested. "
-        "The best, a, is +4.0 points against normal training."
+        "The best, a, is +4.0 points against the clean arm."
     )
 
 
@@ -228,7 +228,7 @@ def test_a_failed_clean_arm_gives_no_verdict():
 
 def test_only_normal_training_gives_no_verdict():
     told = verdict([scored("clean", [0.7, 0.8])], "accuracy")
-    assert told.sentence.startswith("No verdict: every cell is normal training")
+    assert told.sentence.startswith("No verdict: every cell is the clean arm")
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

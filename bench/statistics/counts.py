@@ -31,7 +31,7 @@ def counts_verdict(
 
     Args:
         correct: right answers by the configuration's name.
-        clean: right answers of normal training.
+        clean: right answers of the clean arm.
         n_examples: examples of the dev set.
         discordance: assumed share of examples on which a run and the clean one disagree; the
             prior for that size of dev set where it is None. Where a count makes that share

@@ -30,7 +30,7 @@ class Truth:
         configurations: J without the clean arm.
         seed_sd: deviation of a run's true accuracy over seeds, beyond single examples flipping.
         discordance: share of examples on which two runs of one configuration disagree.
-        accuracy: true accuracy of normal training.
+        accuracy: true accuracy of the clean arm.
         effects: true gain per configuration; those not listed have none.
         example_change: h, what a configuration changes about an example, in units of the noise.
         same_noise: share of the noise that arms with one seed have in common.

@@ -1,4 +1,4 @@
-"""Normal training: the clean arm."""
+"""The clean arm: no perturbation."""
 
 from freelb_tune.adversary.passes import Outcome, Passes
 from freelb_tune.space.adversary_settings import NoneSettings

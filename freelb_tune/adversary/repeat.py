@@ -12,7 +12,7 @@ class Repeat:
         parameter gradient = 1/K sum over k of dL/dtheta at x, with dropout masks m_k
 
     Each pass draws its own dropout masks; with the same ones, as FreeLB has them, all K gradients
-    would be alike. Without dropout it is normal training. Cost: K passes.
+    would be alike. Without dropout it is the clean arm. Cost: K passes.
 
     Reference:
         None; a control of ours.

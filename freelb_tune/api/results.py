@@ -14,7 +14,7 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.outputs import write_outputs
 from freelb_tune.results.tables.html import html_grid
 from freelb_tune.results.tables.metric import measure_of
-from freelb_tune.results.tables.sentences import baseline_sentence, title
+from freelb_tune.results.tables.sentences import clean_sentence, title
 from freelb_tune.store import Store, load_store
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Results:
 
     @property
     def best(self) -> "Best":
-        """The model with the best mean of all, normal training included: its best seed's.
+        """The model with the best mean of all, the clean arm included: its best seed's.
 
         Raises:
             FreeLBTuneError: there is none yet.
@@ -165,7 +165,7 @@ class Results:
         return "\n".join(
             [
                 f"<h4>{escape(title(self._table))}</h4>",
-                f"<p>{escape(baseline_sentence(self._table))}</p>",
+                f"<p>{escape(clean_sentence(self._table))}</p>",
                 html_grid(print_table(self._table)),
                 f"<p><b>{escape(self.verdict.sentence)}</b></p>",
                 f"<p>{escape(self._states)}, in {escape(str(self.folder))}</p>",

@@ -22,7 +22,7 @@ def import_(
         bool, typer.Option("--commented", help="Read a script's rows that are commented out too.")
     ] = False,
 ) -> None:
-    """Write another code base's search as a search space that plans to the same runs."""
+    """Turn another code base's search into a search space. It runs the same cells."""
     from freelb_tune.importing import import_spaces, save_spaces
     from freelb_tune.tasks import GLUE, task_metrics
 

@@ -26,7 +26,10 @@ def search(
         bool, typer.Option("--dry-run", help="List the cells and run none (same as `plan`).")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Set what is stored aside and start anew.")
+        bool,
+        typer.Option(
+            "--fresh", help="Keep the old results under another name, and start from nothing."
+        ),
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run failed and diverged cells again.")
@@ -50,7 +53,7 @@ def search(
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     folder = results / asked.name
     if fresh and folder.exists():
-        _ask(f"Set {folder} aside and start anew?", yes)
+        _ask(f"Keep {folder} under another name and start from nothing?", yes)
     try:
         counts = run(
             asked,

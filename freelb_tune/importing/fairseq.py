@@ -183,7 +183,7 @@ def _adversary(flags: Flags, notes: Notes) -> dict[str, Value]:
     elif flags.has("--per-step-adv"):
         method = "freeat"
     if not steps and not start:
-        notes.add("--adv-steps 0 with no noise is normal training: method none")
+        notes.add("--adv-steps 0 with no noise is the clean arm: method none")
         return {"adversary.method": "none"}
     if method == "freeat":
         notes.add(

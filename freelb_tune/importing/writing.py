@@ -256,7 +256,7 @@ def _head(name: str, path: Path, group: _Group, notes: Sequence[str]) -> str:
         f"Run     freelb-tune --space {name}.yaml",
         f"Cells   {counted(configurations, 'configuration')} x {counted(seeds, 'seed')} = "
         f"{configurations * seeds}; "
-        "clean_arm: true adds normal training",
+        "clean_arm: true adds the clean arm",
         *([f"Cost    {cost}"] if cost else []),
         "Needs   the Hub, or local copies: model=FOLDER --data GLUE_FOLDER",
         f"Source  {path.name}",

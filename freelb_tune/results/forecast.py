@@ -151,8 +151,8 @@ def _power(
     tried = {cell.config_id for cell in plan.cells if cell.arm == "adversarial"}
     compared = {c.config_id for c in plan.cells if c.arm == "adversarial" and c.clean_id}
     if not compared:
-        why = "the clean arm is switched off" if tried else "every cell is normal training"
-        return f"Power: none, as {why}: nothing will be compared with normal training."
+        why = "the clean arm is switched off" if tried else "every cell is the clean arm"
+        return f"Power: none, as {why}: nothing will be compared with the clean arm."
     if metric.better == "lower":
         return f"Power: not stated for {metric.name}, which is not a share of anything."
     examples = {sizes.of(cell)[1] for cell in _first_of_configs(plan)}

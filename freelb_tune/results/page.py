@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.results.tables.axes import Shown
-from freelb_tune.results.tables.sentences import baseline_sentence, footnotes, title
+from freelb_tune.results.tables.sentences import clean_sentence, footnotes, title
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.tuning import Choosing, Pair
 from freelb_tune.space.naming import short_name
@@ -27,7 +27,7 @@ def to_html(table: Table, choosing: Choosing) -> str:
     """The page: the verdict, the best-of-n curves, importance, and a heat map for each pair."""
     from plotly.offline import get_plotlyjs
 
-    said = [baseline_sentence(table)]
+    said = [clean_sentence(table)]
     if table.verdict:
         said.append(table.verdict.sentence)
     figures = _figures(table, choosing)

@@ -57,7 +57,7 @@ class AdversarySettings(BaseModel):
 
 
 class NoneSettings(AdversarySettings):
-    """Normal training: one clean pass per batch. The clean arm of every search."""
+    """The clean arm of every search: one clean pass per batch."""
 
     method: Literal["none"] = "none"
 

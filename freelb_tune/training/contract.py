@@ -177,7 +177,7 @@ def _does_nothing_when_off(settings: AdversarySettings, model: nn.Module) -> Non
         return  # it has no lengths to set to 0
     off = settings.times(0.0) if isinstance(settings, Perturbing) else settings
     _, got = _step(off, model, batch)
-    _close_all(got, plain, "with every length 0, beside normal training,")
+    _close_all(got, plain, "with every length 0, beside the clean arm,")
 
 
 def _begins_when_told(settings: AdversarySettings, model: nn.Module) -> None:
@@ -187,7 +187,7 @@ def _begins_when_told(settings: AdversarySettings, model: nn.Module) -> None:
     _, plain = _step(NoneSettings(), model, batch)
     late = settings.model_copy(update={"adv_begin_step": 4, "adv_warmup_steps": 3})
     before, got = _step(late, model, batch, step=3)
-    _close_all(got, plain, "before it begins, beside normal training,")
+    _close_all(got, plain, "before it begins, beside the clean arm,")
     _claim(before.forwards == 1, f"before it begins it makes {before.forwards} passes")
     now = settings.model_copy(update={"adv_begin_step": 0, "adv_warmup_steps": 0})
     for step, share in ((4, 1 / 4), (7, 1.0)):

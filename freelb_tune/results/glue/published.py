@@ -23,7 +23,7 @@ class Figure:
         model: as its source calls it.
         matches: names of models that it is shown beside, without their owner.
         method: as its source calls it.
-        adversary: our name of the method; "none" for normal training.
+        adversary: our name of the method; "none" for the clean arm.
         statistic: over which runs, such as "median of 5"; "not stated" where it is not.
         note: what else to know; None for nothing.
         source: where it was read.

@@ -61,9 +61,9 @@ class GlueRow:
         folder: the results folder.
         table: the search's own table.
         metrics: what is shown, by the names under which it is stored.
-        normal: normal training; None where no seed of it has finished.
+        normal: the clean arm; None where no seed of it has finished.
         adversarial: the same of adversarial training.
-        figures: published normal training, and the published figure of the method in
+        figures: published clean arm, and the published figure of the method in
             `adversarial`; None where there is none of this model and task.
     """
 

@@ -64,8 +64,8 @@ def print_glue(table: GlueTable) -> Grid:
     header = ["task", "metric", *(["model"] if mixed else []), "adversarial settings"]
     header += ["normal settings"] if compared else []
     start = len(header)
-    header += ["normal training", "adversarial training"]
-    header += ["published normal training", "published adversarial training"]
+    header += ["clean arm", "adversarial training"]
+    header += ["published clean arm", "published adversarial training"]
     rows = []
     for row in table.rows:
         texts = [row.task.title, _metrics_text(row)]
@@ -153,8 +153,8 @@ def _choice(table: GlueTable) -> str:
     """How a configuration came to stand for its arm."""
     said = (
         "Each arm shows its best configuration by the mean over its seeds, chosen on the very dev "
-        "set that it is shown on: the more were tried, the rosier. One with a seed missing stands "
-        "only where there is no complete one."
+        "set that it is shown on: the more were tried, the better it looks. One with a seed missing "
+        "stands only where there is no complete one."
     )
     methods = {
         each.settings.get("adversary.method")

@@ -55,7 +55,7 @@ class Arm:
 
     @property
     def is_clean(self) -> bool:
-        """Whether this is normal training."""
+        """Whether this is the clean arm."""
         return self.config_id == self.clean_id
 
     @property

@@ -159,7 +159,7 @@ def optimism_sentence(
 
 
 def budget_sentence(arms: Sequence[Arm]) -> str | None:
-    """Say that normal training was tuned less than its rival; None where it was not.
+    """Say that the clean arm was tuned less than its rival; None where it was not.
 
     The best of many configurations looks better than the best of one by chance alone.
     """

@@ -24,8 +24,8 @@ class Flips:
     """Examples that a configuration and its clean arm see differently, mean per seed.
 
     Attributes:
-        beneficial: wrong in normal training, right in the configuration.
-        harmful: right in normal training, wrong in the configuration.
+        beneficial: wrong in the clean arm, right in the configuration.
+        harmful: right in the clean arm, wrong in the configuration.
     """
 
     beneficial: float
@@ -46,7 +46,7 @@ class Comparison:
         high: upper end of it.
         p: p value against no difference over seeds, before the adjustment; None with one seed.
         p_adjusted: the same, adjusted over all configurations of the search.
-        better: whether it is better than normal training after the adjustment.
+        better: whether it is better than the clean arm after the adjustment.
         note: what a reader has to know of this comparison, such as "one seed"; None where there is
             nothing to say.
         other_examples: the difference with its interval for other dev examples, too; None without

@@ -48,7 +48,7 @@ class Trial:
     """What a search is going to be, for its power.
 
     Attributes:
-        configurations: J, adversarial configurations compared with normal training.
+        configurations: J, adversarial configurations compared with the clean arm.
         seeds: S per configuration.
         spread: deviation of a score over seeds, what a seed gives to all arms taken out; a
             fraction.

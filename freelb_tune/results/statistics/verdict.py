@@ -105,11 +105,11 @@ def _why_silent(arms: Sequence[Arm]) -> str | None:
             return f"No verdict: all {cells} cells failed."
         return "No verdict: no cell has finished yet."
     if all(arm.is_clean for arm in arms):
-        return "No verdict: every cell is normal training, so there is nothing to compare it with."
+        return "No verdict: every cell is the clean arm, so there is nothing to compare it with."
     if all(arm.clean_id is None for arm in arms if not arm.is_clean):
         return (
             "No verdict: the clean arm is switched off (clean_arm: false), so nothing here can be "
-            "compared with normal training."
+            "compared with the clean arm."
         )
     return None
 
@@ -122,7 +122,7 @@ def _place(one: Contrast) -> tuple[bool, float, str]:
 def _untested(known: Sequence[Contrast], unit: Unit) -> str:
     """Where no two seeds can be compared, or no two of them differ."""
     best = max(known, key=_place)
-    against = f"The best, {best.name}, is {unit.by(best.comparison)} against normal training."
+    against = f"The best, {best.name}, is {unit.by(best.comparison)} against the clean arm."
     if max(one.comparison.n_seeds for one in known) == 1:
         return f"One seed: cannot be told from luck. {against}"
     return (
@@ -136,9 +136,9 @@ def _better(tested: Sequence[Contrast], unit: Unit) -> str:
     best = max(winners, key=_place)
     by = f"by {unit.by(best.comparison)}"
     if len(winners) == 1:
-        return f"{best.name} is better than normal training {by}.{_worse(tested, unit)}"
+        return f"{best.name} is better than the clean arm {by}.{_worse(tested, unit)}"
     return (
-        f"{len(winners)} of {len(tested)} settings are better than normal training; the best, "
+        f"{len(winners)} of {len(tested)} settings are better than the clean arm; the best, "
         f"{best.name}, {by}.{_worse(tested, unit)}"
     )
 
@@ -152,7 +152,7 @@ def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
     claim = "better than" if worse else "distinguishable from"
     gain = max(max(one.comparison.gain_below or 0.0 for one in tested), 0.0)
     return (
-        f"{start} {claim} normal training: the best, {best.name}, is {unit.by(best.comparison)}."
+        f"{start} {claim} the clean arm: the best, {best.name}, is {unit.by(best.comparison)}."
         f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit, look)}"
     )
 
@@ -169,7 +169,7 @@ def _worse(tested: Sequence[Contrast], unit: Unit) -> str:
     worst = min(losers, key=_place)
     by = f"by {unit.by(worst.comparison)}"
     if len(losers) == 1:
-        return f" {worst.name} is worse than normal training {by}."
+        return f" {worst.name} is worse than the clean arm {by}."
     return f" {len(losers)} of {len(tested)} are worse; the worst, {worst.name}, {by}."
 
 
@@ -192,7 +192,7 @@ def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int) -> 
 
 
 def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit, look: int) -> str:
-    """Whether settings are within the margin of normal training."""
+    """Whether settings are within the margin of the clean arm."""
     within = unit.size(margin)
     raw = [
         max(one.estimate.p_below(margin), one.estimate.p_above(-margin))
@@ -201,14 +201,14 @@ def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit, look: in
     ]
     if max(raw) <= ALPHA * share_of(look):  # all at once: each test at 5 %, as all have to pass
         those = "It is" if len(tested) == 1 else f"All {len(tested)} settings are"
-        return f"{those} within {within} of normal training (two one-sided tests, 95 %)."
+        return f"{those} within {within} of the clean arm (two one-sided tests, 95 %)."
     count = sum((one.comparison.p_equivalent or 1.0) <= ALPHA for one in tested)
     if count:
         return (
-            f"{count} of {len(tested)} settings are within {within} of normal training (two "
+            f"{count} of {len(tested)} settings are within {within} of the clean arm (two "
             "one-sided tests, Holm, 95 %)."
         )
-    return f"That any setting is within {within} of normal training is not shown."
+    return f"That any setting is within {within} of the clean arm is not shown."
 
 
 def _spent(look: int) -> str:
@@ -275,7 +275,7 @@ def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[st
     same = [one.name for one in known if IDENTICAL in (one.comparison.note or "")]
     if same:
         lines.append(
-            f"Identical to normal training on every example: {'; '.join(same)}. Is the "
+            f"Identical to the clean arm on every example: {'; '.join(same)}. Is the "
             "perturbation active?"
         )
     if len(tested) > 1:

@@ -41,12 +41,12 @@ class Grid:
 
 def print_table(table: Table) -> Grid:
     """The table: a row's settings, then an entry for each column."""
-    own = table.has_row_baselines
+    own = table.has_row_clean_arms
     header = [short_name(name) for name in table.row_names]
     for value in table.column_values:
         header.append(column_heading(table, value))
         if own:
-            header.append(column_heading(table, value, "Normal training"))
+            header.append(column_heading(table, value, "Clean arm"))
     rows = []
     for row in table.rows:
         texts = [Text(value.text) for value in row.settings]

@@ -6,7 +6,7 @@ Room: results.
 from collections.abc import Sequence
 
 from freelb_tune.results.tables.grid import Grid, Text, print_table
-from freelb_tune.results.tables.sentences import baseline_sentence, footnotes, title
+from freelb_tune.results.tables.sentences import clean_sentence, footnotes, title
 from freelb_tune.results.tables.table import Table
 
 __all__ = ["latex_table", "to_latex"]
@@ -31,7 +31,7 @@ _ESCAPES = {
 
 def to_latex(table: Table) -> str:
     r"""A `table` environment; needs `\usepackage{booktabs}`. Its caption holds the footer."""
-    said = [f"{title(table)}.", baseline_sentence(table)]
+    said = [f"{title(table)}.", clean_sentence(table)]
     if table.verdict:
         said.append(table.verdict.sentence)
     return latex_table(print_table(table), [*said, *footnotes(table)], table.name)

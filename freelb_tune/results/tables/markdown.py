@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from freelb_tune.results.tables.grid import Grid, Text, print_ranking, print_table
-from freelb_tune.results.tables.sentences import baseline_sentence, footnotes, title
+from freelb_tune.results.tables.sentences import clean_sentence, footnotes, title
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.tuning_text import choosing_parts
 
@@ -20,7 +20,7 @@ __all__ = ["markdown_grid", "markdown_line", "markdown_notes", "to_markdown"]
 
 def to_markdown(table: Table, choosing: "Choosing | None" = None) -> str:
     """The whole table: title, baseline, table, verdict, footer, ranking, and what choosing does."""
-    parts = [f"# {markdown_line(title(table))}", markdown_line(baseline_sentence(table))]
+    parts = [f"# {markdown_line(title(table))}", markdown_line(clean_sentence(table))]
     if table.rows:
         parts.append(markdown_grid(print_table(table)))
     if table.verdict:

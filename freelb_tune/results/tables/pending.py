@@ -1,7 +1,7 @@
 """What stands for a verdict before a search has come to its planned end.
 
 Room: results. Whoever sees a difference before the end, and goes on or stops for it, has looked. So
-until then no table, page or frame says anything of a difference from normal training.
+until then no table, page or frame says anything of a difference from the clean arm.
 """
 
 from freelb_tune.errors import counted

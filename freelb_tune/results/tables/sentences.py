@@ -15,7 +15,7 @@ from freelb_tune.space.naming import short_name
 from freelb_tune.store import CellState
 
 __all__ = [
-    "baseline_sentence",
+    "clean_sentence",
     "configuration_name",
     "column_label",
     "column_heading",
@@ -38,7 +38,7 @@ def title(table: Table) -> str:
 
 def configuration_name(config: Configuration, table: Table) -> str:
     """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, bsz 16`."""
-    start = ["normal training"] if config.arm == "clean" else []
+    start = ["clean arm"] if config.arm == "clean" else []
     said = settings_text(config, table.rank_names)
     return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"
 
@@ -56,9 +56,11 @@ def column_heading(table: Table, value: Shown, what: str | None = None) -> str:
     return f"{what or f'{epoch} {table.measure.name}'}{f' ({label})' if label else ''}"
 
 
-def baseline_sentence(table: Table) -> str:
-    """What normal training gives: "Under normal training, the accuracy on RTE is 80.14"."""
-    subject = f"Under normal training, the {table.measure.name} on {table.measure.task}"
+def clean_sentence(table: Table) -> str:
+    """What the clean arm gives: "Under normal training (the clean arm), the accuracy is 80.14"."""
+    subject = (
+        f"Under normal training (the clean arm), the {table.measure.name} on {table.measure.task}"
+    )
     if not table.clean:
         return f"{subject} was not measured: the clean arm is switched off."
     if len(table.clean) > _MANY:
@@ -269,7 +271,7 @@ def _what(table: Table) -> str:
     """The metric, the dev set, and which epoch counts."""
     unit = "in percent, " if table.measure.better == "higher" else ""
     epoch = (
-        "each seed counts with its best epoch, chosen on the same dev set, which is the rosier view"
+        "each seed counts with its best epoch, chosen on the same dev set: it looks too good"
         if table.layout.select == "best_epoch"
         else "each seed counts with its last epoch"
     )

@@ -127,7 +127,7 @@ class Table:
         return self.layout.rows if column is None else (*self.layout.rows, column)
 
     @property
-    def has_row_baselines(self) -> bool:
+    def has_row_clean_arms(self) -> bool:
         """Whether the rows of one column have different clean arms, so that each shows its own."""
         columns = zip(*(row.entries for row in self.rows), strict=True)
         return any(
@@ -145,7 +145,7 @@ def build_table(store: Store) -> Table:
     measure = measure_of(store)
     configs = configurations(store.cells, measure.better)
     clean = tuple(config for config in configs if config.arm == "clean")
-    # a search over normal training alone has no other arm: then its clean cells make the rows
+    # a search over the clean arm alone has no other arm: then its clean cells make the rows
     tried = [config for config in configs if config.arm != "clean"] or list(clean)
     layout = layout_of(store.space, tried)
     column_values = _distinct(_column(config, layout) for config in tried)

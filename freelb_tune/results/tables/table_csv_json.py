@@ -11,7 +11,7 @@ from typing import Any
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.grid import cost_headings
 from freelb_tune.results.tables.sentences import (
-    baseline_sentence,
+    clean_sentence,
     column_heading,
     column_label,
     entry_notes,
@@ -39,7 +39,7 @@ def to_table_csv(table: Table) -> str:
     return to_csv(header, rows)
 
 
-_BESIDE = ("sd", "n", "normal training", "bold", "notes")
+_BESIDE = ("sd", "n", "clean arm", "bold", "notes")
 
 
 def _beside(table: Table) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def to_json(table: Table) -> str:
         "seeds": table.seeds,
         "states": {str(state): table.states[state] for state in sorted(table.states)},
         "others": table.others,
-        "baseline": baseline_sentence(table),
+        "baseline": clean_sentence(table),
         "columns": [column_label(table, value) for value in table.column_values],
         "rows": [
             {

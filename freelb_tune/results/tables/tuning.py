@@ -26,7 +26,7 @@ class Curve:
     """An arm's best-of-n curve; a trial is a complete configuration, scored by its seeds' mean.
 
     Attributes:
-        arm: "normal training", or the adversary's method.
+        arm: "clean arm", or the adversary's method.
         points: one per number of trials.
     """
 
@@ -54,7 +54,7 @@ class Choosing:
     """What can be said about choosing among a search's complete configurations.
 
     Attributes:
-        curves: one per arm with a complete configuration, normal training first.
+        curves: one per arm with a complete configuration, the clean arm first.
         importance: of the adversarial configurations' settings, the most important first.
         pairs: of the most important settings.
     """
@@ -104,7 +104,7 @@ def _score(config: Configuration, table: Table) -> float | None:
 
 def _arm(config: Configuration) -> str:
     if config.arm == "clean":
-        return "normal training"
+        return "clean arm"
     return str(config.settings.get("adversary.method", "adversarial"))
 
 

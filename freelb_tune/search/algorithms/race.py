@@ -163,7 +163,7 @@ def _field(space: Space, cells: Sequence[Cell]) -> Field:
         rows.setdefault(cell.config_id, []).append(cell.id)
         arms[cell.config_id] = cell
     tried = [name for name, cell in arms.items() if cell.arm == "adversarial"]
-    raced = tried or list(rows)  # a search over normal training alone races that
+    raced = tried or list(rows)  # a search over the clean arm alone races that
     clean_of = {name: str(arms[name].clean_id) for name in raced if arms[name].clean_id in rows}
     return Field(
         raced={name: rows[name] for name in raced},

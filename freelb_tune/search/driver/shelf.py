@@ -39,7 +39,7 @@ the best of the cells that are done. No configuration{others} has all of its see
 end, so none is the first in `table.md`, and this may be a lucky seed."""
 _BESIDE = "{what} is in `{name}/`: cell `{cell}`.\n"
 _LOST = """\
-Normal training (cell `{cell}`) has a better mean, and its weights were let go of by the version of
+The clean arm (cell `{cell}`) has a better mean, and its weights were let go of by the version of
 freelb-tune that trained it: so this is the best adversarial model.
 """
 _LOADS = """
@@ -65,7 +65,7 @@ class Shelf:
     """Keeps one folder of the results folder the model of one cell.
 
     A new model's folder is completed beside the old one before it takes its place, its files
-    second names of those in the cell's folder, so a run that is killed anywhere can put things
+    hard links to those in the cell's folder, so a run that is killed anywhere can put things
     right.
 
     Args:
@@ -195,7 +195,7 @@ def _rank(leader: Leader, board: Board, others: str) -> str:
     what = f"its score at the {which} epoch"
     if leader.seeds > 1:
         what = f"the mean over its {leader.seeds} seeds, each at its {which} epoch"
-    arm = "normal training" if leader.is_clean else "an adversarial one"
+    arm = "clean arm" if leader.is_clean else "an adversarial one"
     return _FIRST.format(arm=arm, value=round(leader.mean, 6), what=what, others=others)
 
 

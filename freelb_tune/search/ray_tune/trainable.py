@@ -17,6 +17,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.default_work import user_cache
 from freelb_tune.search.ray_tune.flat_config import cell_of, check_base
 from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
+from freelb_tune.space.registered import Registered
 from freelb_tune.store import EpochRecord
 from freelb_tune.store.epochs import EPOCHS
 
@@ -80,7 +81,10 @@ def trainable(
 
 
 def _train(
-    config: Mapping[str, Any], base: dict[str, Any], plugins: Sequence[str], cache: Path
+    config: Mapping[str, Any],
+    base: dict[str, Any],
+    plugins: Sequence[str | Registered],
+    cache: Path,
 ) -> None:
     """In a worker: one trial, from where its checkpoint stands."""
     load_entry_points()
