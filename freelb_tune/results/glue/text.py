@@ -153,7 +153,7 @@ def _choice(table: GlueTable) -> str:
     """How a configuration came to stand for its arm."""
     said = (
         "Each arm shows its best configuration by the mean over its seeds, chosen on the very dev "
-        "set that it is shown on: the more were tried, the better it looks. One with a seed missing "
+        "set that it is shown on: the more were tried, the better it looks. One that lacks a seed "
         "stands only where there is no complete one."
     )
     methods = {
