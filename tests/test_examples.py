@@ -24,7 +24,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
             return super().process_message(msg, cell, cell_index)
 
     Watched(notebook, resources={"metadata": {"path": tmp_path}}).execute()
-    assert any("running" in page and "1/2" in page for page in pages)  # the live table
+    assert any("running" in page for page in pages)  # the live table
     outputs = {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
     (progress,) = outputs['results = ft.search(space, results="results")']
     assert progress.output_type == "display_data"  # one area, redrawn in place
