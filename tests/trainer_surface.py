@@ -127,7 +127,7 @@ TOGETHER = [
 
 ON_ANOTHER_MACHINE = {
     *("fp16", "fp16_full_eval", "tf32"),  # need a GPU
-    *("torch_compile", "torch_compile_backend", "torch_compile_mode"),  # need a compiler; refused
+    *("torch_compile", "torch_compile_backend", "torch_compile_mode"),  # need a compiler
     *("use_liger_kernel", "liger_kernel_config"),  # not installed: Trainer says so
     "optim_target_modules",  # of optimizers that are not installed
     "use_cpu",  # every test here runs with it
