@@ -13,7 +13,6 @@ from ray.tune.schedulers import (
     ASHAScheduler,
     HyperBandScheduler,
     MedianStoppingRule,
-    PopulationBasedTraining,
 )
 
 import freelb_tune as ft
@@ -134,35 +133,6 @@ def test_hyperband_pauses_trials_and_none_trains_an_epoch_twice(tmp_path):
     results, told = fit(tmp_path, space, scheduler=scheduler)
     assert not results.errors
     assert [[each["epoch"] for each in epochs] for epochs in told] == [[1, 2], [1, 2], [1, 2], [1]]
-
-
-def test_pbt_changes_learning_rate_and_adversary_of_a_running_trial(tmp_path):
-    scheduler = PopulationBasedTraining(
-        time_attr="training_iteration",
-        perturbation_interval=2,
-        hyperparam_mutations={
-            "trainer.learning_rate": tune.uniform(GOOD / 2, 2 * GOOD),
-            "adversary.adv_lr": tune.uniform(0.01, 0.1),
-        },
-        quantile_fraction=0.5,
-        resample_probability=0.0,
-        synch=True,
-    )
-    space = {
-        "trainer.learning_rate": tune.grid_search([GOOD, BAD]),
-        "adversary.adv_lr": 0.05,
-    }
-    results, (good, bad) = fit(tmp_path, space, scheduler=scheduler)
-    assert not results.errors
-    assert [each["epoch"] for each in bad] == [1, 2, 3, 4]
-    assert [each["step"] for each in bad] == [3, 6, 9, 12]
-    assert bad[1]["learning_rate"] == BAD
-    for each in bad[2:]:  # it took over the good one's weights and settings, changed a little
-        config = each["config"]
-        assert each["learning_rate"] == config["trainer.learning_rate"]
-        assert config["trainer.learning_rate"] in (pytest.approx(0.8 * GOOD), 1.2 * GOOD)
-        assert config["adversary.adv_lr"] in (pytest.approx(0.04), pytest.approx(0.06))
-    assert bad[1]["dev_loss"] > 1 > bad[2]["dev_loss"]
 
 
 def test_optuna_proposes_and_learns_from_what_trials_report(tmp_path):
