@@ -53,7 +53,8 @@ def trainable(
     and Optuna are tested. A trial that takes over another one's checkpoint may change
     `trainer.learning_rate` and `adversary.*`, and goes on with the weights and the optimizer's
     moments; anything else is refused. Population-based training rests on that and is not tested
-    under Ray yet. With `reuse_actors`, set `TUNE_FUNCTION_THREAD_TIMEOUT_S` well above Ray's 2 seconds.
+    under Ray yet. With `reuse_actors`, set `TUNE_FUNCTION_THREAD_TIMEOUT_S` well above Ray's 2
+    seconds.
 
     What Ray does not do, and `ft.search` does: Ray's schedulers compare trials, so a lucky seed
     counts as a good configuration, and `tune.Tuner.restore` begins with empty rungs, knows only
