@@ -34,7 +34,7 @@ def test_the_best_of_all_and_the_best_that_perturbs_are_named(tmp_path):
         search.end(each, score)
     best = [note for note in footnotes(table_of(search, tmp_path)) if note.startswith("Best by")]
     assert best == [
-        "Best by its mean: the clean arm, batch size 16 (90.00), the model in best/; best that "
+        "Best by its mean: clean arm, batch size 16 (90.00), the model in best/; best that "
         "perturbs: adv_lr 0.2, batch size 16 (80.00), in best_adversarial/."
     ]
     search.end(search.cells[1], 0.95)

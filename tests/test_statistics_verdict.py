@@ -179,7 +179,7 @@ def test_some_settings_are_equivalent():
 def test_missing_predictions_are_said_and_seeds_are_compared():
     told = verdict([scored("clean", [0.70, 0.72]), scored("a", [0.71, 0.74])], "accuracy")
     assert "Predictions are missing: nothing is said about other examples." in told.footnotes
-    assert told.sentence.startswith("After 2 seeds no setting is distinguishable from normal")
+    assert told.sentence.startswith("After 2 seeds no setting is distinguishable from the clean")
 
 
 def test_one_seed_without_predictions_claims_nothing_either():

@@ -168,6 +168,6 @@ def budget_sentence(arms: Sequence[Arm]) -> str | None:
     if not clean or adversarial <= clean:
         return None
     return (
-        f"Unequal budgets: {adversarial} adversarial configurations against {clean} of normal "
-        "training; the best of more configurations looks better by chance alone."
+        f"Unequal budgets: {adversarial} adversarial configurations against {clean} clean "
+        "ones; the best of more configurations looks better by chance alone."
     )

@@ -195,7 +195,7 @@ def _rank(leader: Leader, board: Board, others: str) -> str:
     what = f"its score at the {which} epoch"
     if leader.seeds > 1:
         what = f"the mean over its {leader.seeds} seeds, each at its {which} epoch"
-    arm = "clean arm" if leader.is_clean else "an adversarial one"
+    arm = "the clean arm" if leader.is_clean else "an adversarial one"
     return _FIRST.format(arm=arm, value=round(leader.mean, 6), what=what, others=others)
 
 
