@@ -257,7 +257,7 @@ def test_as_many_examples_with_other_labels_are_refused():
 def test_a_clean_arm_that_was_tuned_less_is_said():
     told = verdict(searched(chance(0.7, arms=4)), "accuracy")
     assert any(
-        note.startswith("Unequal budgets: 3 adversarial configurations against 1 of normal")
+        note.startswith("Unequal budgets: 3 adversarial configurations against 1 clean one;")
         for note in told.footnotes
     )
 

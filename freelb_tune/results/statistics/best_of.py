@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from freelb_tune.errors import counted
 from freelb_tune.results.statistics.arms import Arm
 from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
 
@@ -168,6 +169,6 @@ def budget_sentence(arms: Sequence[Arm]) -> str | None:
     if not clean or adversarial <= clean:
         return None
     return (
-        f"Unequal budgets: {adversarial} adversarial configurations against {clean} clean "
-        "ones; the best of more configurations looks better by chance alone."
+        f"Unequal budgets: {adversarial} adversarial configurations against "
+        f"{counted(clean, 'clean one')}; the best of more looks better by chance alone."
     )
