@@ -15,7 +15,7 @@ quickstart: $(BIN)/freelb-tune  ## a FreeLB search without network, in about thr
 	$(BIN)/freelb-tune --space quickstart
 
 test: $(BIN)/freelb-tune  ## set up and pass the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 lint: $(BIN)/freelb-tune
 	$(BIN)/ruff check .

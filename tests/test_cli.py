@@ -106,7 +106,7 @@ def test_the_seeds_table_has_its_ten_cells():
     rows = [line.split() for line in done.stdout.splitlines()[1:11]]
     tried = [tuple(row[2:6]) for row in rows if row[1] == "adversarial"]
     assert tried == [
-        (size, lr, mag, mag)
+        (lr, mag, mag, size)
         for size in ("16", "32")
         for lr in ("0.05", "0.1")
         for mag in ("0.1", "0.2")
@@ -117,8 +117,7 @@ def test_a_plan_says_what_the_search_can_show_and_costs_in_under_two_seconds():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run_cli("plan", "--space", "search_spaces/rte_grid.yaml")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert "would show with 80 % power: 12.2 points (277 dev examples, 8 conf" in done.stdout
-    assert "To show 1 point: 114 seeds" in done.stdout
+    assert "Power: none with one seed: it cannot be told from luck." in done.stdout
     assert "Work: 20,360 weight updates, 52,936 forward and backward passes." in done.stdout
     assert "Estimated cost: " in done.stdout
     seconds = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
@@ -148,7 +147,7 @@ BAD = [
     pytest.param(["seeds: [1, 1]"], "seeds: 1 stands twice; a seed is one replicate"),
     pytest.param(["task: rtee"], "task: unknown name 'rtee'; did you mean 'rte'"),
     pytest.param(["search: {metric: f1}"], "task 'entailment_toy' has no such metric"),
-    pytest.param(["search: {algorithm: gird}"], "expected 'grid', 'random', 'asha' or 'race', got"),
+    pytest.param(["search: {algorithm: gird}"], "unknown name"),
     pytest.param(["model: ./nowhere"], "model: there is no folder './nowhere'"),
     pytest.param(["data: {source: glue, path: nodir}", "task: rte"], "nodir"),
     pytest.param(["table: {rows: [adv_lrr]}"], "did you mean 'adv_lr'"),

@@ -19,6 +19,8 @@ import freelb_tune as ft
 from freelb_tune.search.ray_tune.flat_config import cell_of, check_base
 from freelb_tune.training import prepare, run_cell
 
+pytestmark = pytest.mark.slow  # they run on Ray; run this file by itself
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers have no path to the tests
 
 BASE = {

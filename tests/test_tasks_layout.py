@@ -25,7 +25,6 @@ def test_every_task_reads_from_its_layout(tmp_path):
         examples = load_examples(glue(task.name, tmp_path))
         assert list(examples.evaluation) == list(task.dev_sets)
         assert examples.labels == task.labels
-        assert examples.text == task.text
         assert examples.kind == task.kind
 
 
