@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test lint docs bench fresh clean
+.PHONY: quickstart test test-slow lint docs bench fresh clean
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ quickstart: $(BIN)/freelb-tune  ## a FreeLB search without network, in about thr
 
 test: $(BIN)/freelb-tune  ## set up and pass the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-slow: $(BIN)/freelb-tune  ## the tests that start Ray, kill searches or build a wheel
+	$(BIN)/python -m pytest -m slow
 
 lint: $(BIN)/freelb-tune
 	$(BIN)/ruff check .
