@@ -172,6 +172,7 @@ def test_other_files_nested_deeply_do_no_harm(theirs):
         ("table: {rows: [[a]]}", r"table\.rows\.0: expected text"),
         ("table: {select: never}", r"table\.select: expected 'best_epoch'"),
         ("table: {columns: {a: 1}}", r"table\.columns: expected text"),
+        ("verdict: {margin: 0}", r"verdict\.margin: expected above 0"),
         ("resources: {gpu: many}", r"resources\.gpu: expected a number"),
         ("tie: [adv_lr]", r"tie\.0: expected a mapping"),
         ("tie: adv_lr", "tie: expected a list"),

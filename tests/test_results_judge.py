@@ -1,8 +1,12 @@
+import csv
+import json
+
 import numpy as np
 from store_fixtures import SPACE, Search, cell, table_text
 
 from freelb_tune.results import build_table
 from freelb_tune.results.analysis import arms_of, judge
+from freelb_tune.results.outputs import write_outputs
 from freelb_tune.store import load_store
 
 
@@ -72,3 +76,19 @@ def test_the_verdict_of_a_search_stands_under_its_table(tmp_path):
     assert [each.config_id for each in told.comparisons] == [cell(1, adv_lr=0.1).config_id]
     assert round(told.comparisons[0].difference, 6) == 0.02
     assert told.sentence in table_text(tmp_path, judge)
+
+
+def test_a_margin_that_is_added_later_is_tested_in_the_tables_unit(tmp_path):
+    four_cells(tmp_path)  # +2 points with either seed: as steady as 100 examples can tell
+    (tmp_path / "space.yaml").write_text(SPACE + "verdict: {margin: 7}\n")
+    write_outputs(tmp_path, judge)
+    printed = (tmp_path / "table.md").read_text()
+    assert "It is within 7.0 points of the clean arm (two one-sided tests, 95 %)" in printed
+    told = json.loads((tmp_path / "table.json").read_text())["verdict"]
+    assert told["margin"] == 0.07
+    assert told["comparisons"][0]["flips"] == {"beneficial": 2.0, "harmful": 0.0}
+    ranked = list(csv.DictReader((tmp_path / "configurations.csv").open()))
+    row = next(each for each in ranked if each["arm"] == "adversarial")
+    assert (row["beneficial"], row["harmful"]) == ("2.0", "0.0")
+    assert float(row["p_equivalent"]) == told["comparisons"][0]["p_equivalent"] <= 0.05
+    assert float(row["gain_below"]) == told["comparisons"][0]["gain_below"] > 0.02

@@ -316,6 +316,10 @@ def test_updates_take_the_place_of_epochs(tmp_path):
     assert "trainer.num_train_epochs" not in cell.settings
 
 
+def test_a_margin_is_no_part_of_a_cell(tmp_path):
+    assert cells_of(tmp_path, HEAD) == cells_of(tmp_path, HEAD + "verdict: {margin: 1}\n")
+
+
 def test_a_metric_that_is_asked_for_is_part_of_the_cell(tmp_path):
     text = HEAD.replace("rte", "mrpc")
     plain, chosen = cells_of(tmp_path, text), cells_of(tmp_path, text, "search.metric=f1")

@@ -76,6 +76,13 @@ def test_another_epoch_of_the_same_cells_is_another_look(tmp_path):
     assert looked(tmp_path)["look"] == 2
 
 
+def test_another_margin_is_no_new_look(tmp_path):
+    seeds(1, 2, 3).write(tmp_path)
+    looked(tmp_path)
+    (tmp_path / "space.yaml").write_text(SPACE + "verdict: {margin: 1.0}\n")
+    assert looked(tmp_path) is None
+
+
 @pytest.mark.parametrize("state", [None, "to come"])
 def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path, state):
     search = seeds(1, 2, 3)
@@ -99,7 +106,9 @@ def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path, state)
     content = json.loads((tmp_path / "table.json").read_text())
     assert content["verdict"]["comparisons"] == []
     header, *rows = (tmp_path / "configurations.csv").read_text().splitlines()
-    places = [at for at, name in enumerate(header.split(",")) if name in ("difference", "p", "low")]
+    hidden = ("difference", "low", "p_adjusted", "gain_below", "p_equivalent", "harmful")
+    places = [at for at, name in enumerate(header.split(",")) if name in hidden]
+    assert len(places) == len(hidden)
     assert all(row.split(",")[at] == "" for row in rows for at in places)
 
 

@@ -48,7 +48,9 @@ def judge(store: Store, table: Table) -> Verdict:
         return early
     damaged: list[str] = []
     arms, measure = arms_of(store, table, damaged), table.measure
-    told = verdict(arms, measure.name, measure.better, look=look_number(store))
+    margin = (store.space.get("verdict") or {}).get("margin")
+    margin = None if margin is None else margin / measure.scale
+    told = verdict(arms, measure.name, measure.better, margin, look_number(store))
     notes = [f"Without the predictions of cell {each}." for each in damaged]
     return replace(told, footnotes=(*told.footnotes, *notes))
 

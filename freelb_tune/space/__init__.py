@@ -8,7 +8,7 @@ from freelb_tune.space.listing import list_plan
 from freelb_tune.space.plan import Plan
 from freelb_tune.space.planning import plan_cells
 from freelb_tune.space.reading import Space, load_space
-from freelb_tune.space.sections import Inputs, ResourcesConfig, TableConfig
+from freelb_tune.space.sections import Inputs, ResourcesConfig, TableConfig, VerdictConfig
 
 __all__ = [
     "ADVERSARIES",
@@ -22,6 +22,7 @@ __all__ = [
     "Space",
     "TableConfig",
     "Value",
+    "VerdictConfig",
     "digest",
     "json_schema",
     "list_plan",

@@ -18,7 +18,7 @@ from freelb_tune.space.algorithms import (
 )
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.domains import DOMAINS
-from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig
+from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
 from freelb_tune.space.trainer_fields import trainer_fields, trainer_type
 
 __all__ = ["json_schema"]
@@ -66,6 +66,7 @@ def json_schema() -> dict[str, Any]:
         "search": {"anyOf": [_search(kind) for kind in ALGORITHMS.values()]},
         "resources": ResourcesConfig.model_json_schema(),
         "table": TableConfig.model_json_schema(),
+        "verdict": VerdictConfig.model_json_schema(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -23,13 +23,13 @@ from freelb_tune.space.points import Point, read_points
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
 from freelb_tune.space.search_section import read_search
-from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig
+from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
 from freelb_tune.space.table_section import read_table
 
 __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
-       "resources", "table")  # fmt: skip
+       "resources", "table", "verdict")  # fmt: skip
 MOST_SEEDS = 100_000
 LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
 _FILES = ("data.file", "data.train", "data.dev", "data.test", "data.advglue")
@@ -52,6 +52,7 @@ class Space:
         resources: what each trial gets.
         points: configurations that run before all others.
         table: how the table is laid out, by the settings' dotted names.
+        verdict: what is asked of the verdict.
         content: the file as resolved, in plain values.
     """
 
@@ -66,6 +67,7 @@ class Space:
     points: tuple[Point, ...]
     resources: ResourcesConfig
     table: TableConfig
+    verdict: VerdictConfig
     content: dict[str, Any]
 
     @classmethod
@@ -96,6 +98,7 @@ class Space:
             points=read_points(search, layers, problems),
             resources=read_section(content, "resources", ResourcesConfig, problems),
             table=read_table(content, layers, problems),
+            verdict=read_section(content, "verdict", VerdictConfig, problems),
             content=content,
         )
         problems.raise_if_any()

@@ -1,7 +1,7 @@
 """The sections of a search-space file that are not searched, as frozen objects.
 
-Room: space. `resources` and `table`; and the fields of `data`, `model` and `run`, whose values may
-be searched. (The section `search` is in `algorithms`.)
+Room: space. `resources`, `table` and `verdict`; and the fields of `data`, `model` and `run`, whose
+values may be searched. (The section `search` is in `algorithms`.)
 """
 
 import codecs
@@ -18,6 +18,7 @@ __all__ = [
     "ResourcesConfig",
     "RunFields",
     "TableConfig",
+    "VerdictConfig",
 ]
 
 SEARCHED = ("model", "data", "trainer", "adversary", "run")
@@ -71,6 +72,17 @@ class TableConfig(_Section):
     bold: Literal["significant", "at_least_baseline", "best", "none"] = "significant"
     select: Literal["best_epoch", "last_epoch"] = "best_epoch"
     cost: bool = False
+
+
+class VerdictConfig(_Section):
+    """What is asked of the verdict.
+
+    Attributes:
+        margin: differences below this do not matter, in points (of a loss in its own unit): whether
+            configurations are within it is tested, too. None asks nothing. No part of a cell.
+    """
+
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class ModelFields(_Section):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from freelb_tune.errors import DamagedError
 from freelb_tune.space.checks import Refusal, read_shape
-from freelb_tune.space.sections import ResourcesConfig, TableConfig
+from freelb_tune.space.sections import ResourcesConfig, TableConfig, VerdictConfig
 from freelb_tune.store.disk import read_file
 
 __all__ = ["read_space"]
@@ -30,11 +30,16 @@ class _Resources(ResourcesConfig):
     model_config = ConfigDict(extra="ignore")
 
 
+class _Verdict(VerdictConfig):
+    model_config = ConfigDict(extra="ignore")
+
+
 class _Space(BaseModel):
     model_config = ConfigDict(strict=True)
 
     search: _Search | None = None
     table: _Table | None = None
+    verdict: _Verdict | None = None
     resources: _Resources | None = None
     tie: list[dict[str, Any]] | None = None
 
@@ -43,7 +48,8 @@ def read_space(path: Path) -> dict[str, Any]:
     """The space as plain mappings; empty where the file is gone.
 
     Raises:
-        DamagedError: it is no YAML, or `search`, `table`, `resources` or `tie` is not a space's.
+        DamagedError: it is no YAML, or `search`, `table`, `verdict`, `resources` or `tie` is not a
+            space's.
         FreeLBTuneError: it is a link, or cannot be read.
     """
     from ruamel.yaml import YAML

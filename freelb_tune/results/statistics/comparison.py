@@ -89,9 +89,11 @@ class Verdict:
         better: ids of the configurations that survive the adjustment: what `bold: significant`
             prints in bold.
         footnotes: further sentences for the table's footer, in the order to be printed.
+        margin: differences below this were said not to matter, as a fraction; None: not asked.
     """
 
     sentence: str
     comparisons: tuple[Comparison, ...] = ()
     better: frozenset[str] = frozenset()
     footnotes: tuple[str, ...] = ()
+    margin: float | None = None

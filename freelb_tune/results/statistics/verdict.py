@@ -57,7 +57,7 @@ def verdict(
     told = verdict_of(found, unit, margin, collapses(arms, metric, better), look)
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
-    return Verdict(told.sentence, told.comparisons, told.better, footnotes)
+    return replace(told, footnotes=footnotes)
 
 
 def verdict_of(
@@ -94,7 +94,7 @@ def verdict_of(
     if collapsed is not None:
         said.append(_collapsed(collapsed, tested, unit))
         footnotes += _collapsed_runs(collapsed, unit)
-    return Verdict(" ".join(said), comparisons, better, tuple(footnotes))
+    return Verdict(" ".join(said), comparisons, better, tuple(footnotes), margin)
 
 
 def _why_silent(arms: Sequence[Arm]) -> str | None:

@@ -29,6 +29,16 @@ def _compared(name: str, dtype: Dtype, meaning: str) -> Column[Ranked]:
     )
 
 
+def _flips(name: str, meaning: str) -> Column[Ranked]:
+    """An attribute of `Flips`."""
+
+    def count(ranked: Ranked) -> object:
+        flips = ranked.entry.comparison and ranked.entry.comparison.flips
+        return flips and getattr(flips, name)
+
+    return Column(name, "float64", meaning, count)
+
+
 _CONFIGURATION: tuple[Column[Ranked], ...] = (
     Column(
         "place",
@@ -48,8 +58,14 @@ _COMPARED = (
     _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
     _compared("low", "float64", "lower end of the difference's 95 % interval"),
     _compared("high", "float64", "upper end of the difference's 95 % interval"),
+    _compared("gain_below", "float64", "its gain is below this with 95 % confidence"),
     _compared("p_adjusted", "float64", "p value, adjusted over all configurations"),
+    _compared(
+        "p_equivalent", "float64", "p value of the two one-sided tests at the margin, adjusted"
+    ),
     _compared("better", "boolean", "whether it is better than its clean arm by more than chance"),
+    _flips("beneficial", "examples, mean per seed: wrong in the clean arm, right here"),
+    _flips("harmful", "examples, mean per seed: right in the clean arm, wrong here"),
 )
 
 
