@@ -1,8 +1,10 @@
 """The parts of a search that need no Ray: shares, labels, the leader, tables, displays."""
 
 import io
+import os
 import stat
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Outputs
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.ray_tune.share import Share, find_share
+from freelb_tune.search.ray_tune.token import secure_token
 from freelb_tune.space import Cell, ResourcesConfig
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import CellState
@@ -168,19 +171,49 @@ def test_on_a_terminal_the_display_is_a_table_that_is_gone_at_the_end():
 
 
 def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):
-    from freelb_tune.search.ray_tune.cluster import _secure_token
-
     path = tmp_path / "ray" / "token"
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    _secure_token()
+    secure_token()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     first = path.read_text()
     path.chmod(0o644)
-    _secure_token()
+    secure_token()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == first
     assert len(first) == 64
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_searches_that_start_together_have_one_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "ray" / "token"))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    found = []
+
+    def start():
+        secure_token()
+        found.append((tmp_path / "ray" / "token").read_text())
+
+    threads = [Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc"])  # a file, and where nobody may write
+def test_without_a_home_to_write_in_the_token_is_kept_in_memory(home, monkeypatch):
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", home)
+    assert "set RAY_AUTH_TOKEN_PATH to have its token" in secure_token()
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", f"{home}/token")
+    with pytest.raises(FreeLBTuneError, match=f"{home}/token: cannot write Ray's token here"):
+        secure_token()
 
 
 def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):

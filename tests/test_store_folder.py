@@ -51,6 +51,22 @@ def test_opening_makes_the_folder_and_writes_the_space(tmp_path):
     assert {path.name for path in folder.iterdir()} == {".lock", "journal.jsonl", "space.yaml"}
 
 
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_the_umask_decides_the_mode_of_every_file(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with take_results(tmp_path / "a", space_yaml="name: x\n", **OURS) as journal:
+            journal.append("opened", **OURS, cells=[], seeds=[])
+            EpochLog(cell_folder(tmp_path / "a", "c") / "epochs.jsonl").append(epoch("c", 1, 0.5))
+            write_environment(tmp_path / "a")
+    finally:
+        os.umask(before)
+    found = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*")}
+    assert len(found) == 7
+    folders = ("cells", "c")
+    assert found == {name: (0o777 if name in folders else 0o666) & ~mask for name in found}
+
+
 def test_a_run_that_died_before_its_first_event_can_go_on(tmp_path):
     for _ in range(2):
         with take_results(tmp_path / "a", space_yaml="", **OURS):

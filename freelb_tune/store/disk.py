@@ -143,7 +143,7 @@ def append_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     raw = "".join(f"{line}\n" for line in lines).encode()
     try:
         is_new = not path.exists()
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             end = _mend_tail(handle)
             try:

@@ -21,6 +21,7 @@ from freelb_tune.store import EpochLog, EpochRecord, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.training.checkpoint import find_checkpoint, replace_folder, save_checkpoint
 from freelb_tune.training.inputs.arguments import training_arguments
+from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.preparation import Prepared
 from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
@@ -32,6 +33,7 @@ __all__ = ["run_cell"]
 Report = Callable[[EpochRecord], None]
 
 
+@no_launcher()
 def run_cell(
     cell: Cell,
     prepared: Prepared,

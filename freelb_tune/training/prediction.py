@@ -22,6 +22,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.inputs.arguments import training_arguments
+from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokens import PadCollator, load_tokenizer
 from freelb_tune.training.selected import best_cell, load_best_model
 from freelb_tune.training.trainer import AdversarialTrainer
@@ -65,6 +66,7 @@ class TestRows(Dataset[dict[str, Any]]):
         return {name: values[row] for name, values in self._columns.items()}
 
 
+@no_launcher()
 def predict_test(
     folder: Path, data_dir: Path | None = None, *, trust_remote_code: bool = False
 ) -> Predictions:

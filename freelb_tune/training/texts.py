@@ -19,6 +19,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.tasks import get_task
 from freelb_tune.tasks.scores import Score, score_rows
 from freelb_tune.tasks.unseen import check_target, read_unseen, write_rows
+from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokens import load_tokenizer
 from freelb_tune.training.prediction import TestRows, class_names, evaluator
 from freelb_tune.training.selected import best_cell, best_folder, load_best_model
@@ -55,6 +56,7 @@ class Answers:
         return found
 
 
+@no_launcher()
 def predict_texts(
     best: Path,
     cell: Cell,

@@ -7,7 +7,6 @@ search ends, and what a killed search left of it goes when the next one starts.
 import hashlib
 import logging
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
+from freelb_tune.search.ray_tune.token import secure_token
 
 __all__ = [
     "OFFLINE",
@@ -68,7 +68,7 @@ class Running:
 
     Attributes:
         scratch: folder for what Ray Tune writes; no other user may look into it.
-        dashboard: the dashboard's address; None where there is none.
+        dashboard: the dashboard's address, and where its token is; None where there is none.
         has_ready_workers: trials run in processes that Ray has ready; else each starts one.
         is_open: this new Ray listens on all interfaces, as it was imported before it was started.
     """
@@ -129,19 +129,19 @@ def running_ray(
         with _environment(own):
             import ray
 
-        is_ours, url = not ray.is_initialized(), None
+        is_ours, dashboard = not ray.is_initialized(), None
         if is_ours:
             logging.getLogger("ray").setLevel(logging.ERROR)
             early = {"RAY_preload_python_modules": preload} if preload else {}
             with _environment({**trial_environment, **early, **own}):  # a new Ray's inherit it
-                url = _init(address, with_dashboard, scratch, trial_environment)
+                dashboard = _init(address, with_dashboard, scratch, trial_environment)
         tune_log = logging.getLogger("ray.tune")
         before = tune_log.level
         tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
         is_open = is_ours and address is None and ray.util.get_node_ip_address() != "127.0.0.1"
         try:
             with using_ready_workers() as ready:
-                yield Running(scratch, f"http://{url}" if url else None, ready, is_open)
+                yield Running(scratch, dashboard, ready, is_open)
         finally:
             tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
             if is_ours:
@@ -182,7 +182,7 @@ def machines() -> list[dict[str, float]]:
 def _init(
     address: str | None, with_dashboard: bool, scratch: Path, variables: Mapping[str, str]
 ) -> str | None:
-    """Start or join Ray; returns HOST:PORT of its dashboard, if it has one."""
+    """Start or join Ray; returns its dashboard's address, if it has one, and how to get in."""
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -196,8 +196,8 @@ def _init(
                 f"--address {address}: no Ray cluster can be joined there ({first}); start one "
                 "with `ray start --head`, give its HOST:PORT, or leave --address out to run here"
             ) from err
-        return joined.dashboard_url or None
-    _secure_token()
+        return _told(joined.dashboard_url, "its token: ray get-auth-token")
+    told = secure_token()
     with _environment({"RAY_ADDRESS": ""}):  # a cluster is joined when --address says so
         started = ray.init(
             address="local",
@@ -207,7 +207,11 @@ def _init(
             _temp_dir=str(scratch / "ray"),  # Ray opens it to everyone; what it lies in is closed
             **quiet,
         )
-    return started.dashboard_url or None
+    return _told(started.dashboard_url, told)
+
+
+def _told(dashboard: str | None, token: str) -> str | None:
+    return f"http://{dashboard} ({token})" if dashboard else None
 
 
 def _check_address(address: str) -> None:
@@ -230,29 +234,6 @@ def _check_address(address: str) -> None:
             f"--address {address}: no Ray cluster answers there ({err}); start one with "
             "`ray start --head`, give its HOST:PORT, or leave --address out to run here"
         ) from err
-
-
-def _secure_token() -> None:
-    """Have a token that only this user can read: whoever has it can run code in our Ray.
-
-    Ray 2.60 asks for it by default in a Ray that it starts, and would write it readable to all.
-    """
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        return
-    except OSError as err:
-        raise FreeLBTuneError(
-            f"{path}: cannot write Ray's token here ({err.strerror}); set RAY_AUTH_TOKEN_PATH to "
-            "a file in a folder of yours"
-        ) from err
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
 
 
 @contextmanager

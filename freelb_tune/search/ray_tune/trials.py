@@ -152,7 +152,7 @@ def _on_machines(
             check_machines(ledger.folder)
         ledger.say(share.text)
         if running.dashboard:
-            ledger.say(f"Ray's dashboard: {running.dashboard} (its token: ray get-auth-token)")
+            ledger.say(f"Ray's dashboard: {running.dashboard}")
         if running.is_open:
             ledger.say(
                 "Ray was imported before this search: it listens on all interfaces, by token"

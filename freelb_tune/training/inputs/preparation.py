@@ -13,6 +13,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.store import TextLengths
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
+from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import check_config, check_words
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
@@ -35,6 +36,7 @@ class Prepared:
         return self.tokens.lengths
 
 
+@no_launcher()
 def prepare(
     cells: Sequence[Cell], cache: Path, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Prepared]:
