@@ -52,6 +52,13 @@ def test_real_values_are_cut_without_regard_to_them(tmp_path):
     assert (len(examples.train), len(examples.evaluation["dev"])) == (8, 2)
 
 
+def test_a_label_with_one_row_alone_is_named(tmp_path):
+    rows = [f"text {n},{'ab'[n == 7]}" for n in range(10)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    with pytest.raises(FreeLBTuneError, match="a.csv has one row alone of the label 'b', and each"):
+        check_data(own(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -4,20 +4,36 @@ Room: tasks. A path in, the text of a YAML file out.
 """
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.delimited import Form, read_text
+from freelb_tune.tasks.examples import check_data
 from freelb_tune.tasks.files import read_table
+from freelb_tune.tasks.labels import fold_label, is_missing
 
 __all__ = ["draft_space"]
 
-_LABELS = ("label", "category", "class", "target", "kategorie", "intent", "sentiment", "topic")
+_LABELS = (
+    *("label", "labels", "category", "class", "target", "intent", "sentiment", "topic"),
+    *("gold_label", "kategorie", "klasse"),
+)
+_VALUES = (*_LABELS, "score", "rating", "stars", "similarity", "value", "bewertung")
+_PAIRS = (
+    ("premise", "hypothesis"),
+    ("question", "sentence"),
+    *((f"{name}{one}", f"{name}{two}")
+      for name in ("sentence", "question", "text", "text_") for one, two in ("12", "ab")),
+)  # fmt: skip
 _MOST_CLASSES = 100
+_SKEWED = 0.8  # of the rows in one class: a model that always says it is right so often
 _DRAFT = """\
 # A first search space for {file}, written by `freelb-tune new`: look it over, then
 #
@@ -25,18 +41,18 @@ _DRAFT = """\
 #     freelb-tune --space {name}.yaml
 #
 # Seen: {rows} rows, columns {columns}.
-# Labels in {label}: {counts}.
+# {target}
 # Half of the texts have {middle} words or fewer, 95 % have {long} or fewer.
 name: {name}
-task: classification
+task: {task}
 model: {model}
 data:
   file: {path}
-  dev_share: 0.2                       # a fifth of the rows, each label with its share
+  dev_share: {part:<27} # of the rows{share}
   text: {text}
   label: {label}
-  max_length: {length}                      # tokens, about 1.5 a word; plan says what it cuts
-{encoding}trainer:
+  max_length: {length:<26} # tokens, about 1.5 a word; plan says what it cuts
+{more}trainer:
   learning_rate: {{grid: [1e-5, 2e-5, 5e-5]}}
   num_train_epochs: 5
   per_device_train_batch_size: 16
@@ -47,7 +63,30 @@ adversary:
   init_mag: 0.1
   max_norm: 0.2
 seeds: [1, 2, 3]                       # replicates: the verdict rests on them
-"""
+{search}"""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is to be learnt.
+
+    Attributes:
+        column: the label's, or the value's.
+        is_real: whether it is a number to be met, and no class.
+        told: what was seen of it, in a sentence.
+        classes: how many; 0 for numbers.
+        alike: spellings that are probably one class, for the reader; empty for none.
+        skewed: which class most rows have, for the reader; empty where there is no such class.
+    """
+
+    column: str
+    is_real: bool
+    told: str
+    classes: int = 0
+    alike: str = ""
+    skewed: str = ""
 
 
 def draft_space(path: Path, model: str | None = None) -> str:
@@ -58,38 +97,60 @@ def draft_space(path: Path, model: str | None = None) -> str:
         model: what to fine-tune; None for RoBERTa, or its sibling of many languages.
 
     Raises:
-        FreeLBTuneError: the file cannot be read, or no column of it looks like labels or texts.
+        FreeLBTuneError: the file cannot be read, no column of it looks like labels or texts, or
+            its rows cannot be trained on as they are.
     """
     encoding = _encoding(path)
     table = read_table(path, Form(encoding=encoding))
     rows = [row for _, row in table.rows]
-    label = _label(table.columns, rows, path)
-    text = _text([name for name in table.columns if name != label], rows, path)
-    words = sorted(len(str(row[text] or "").split()) for row in rows)
+    target = _target(table.columns, rows, path)
+    texts = _texts([name for name in table.columns if name != target.column], rows, path)
+    words = sorted(_words(row[name] for name in texts) for row in rows)
     long = words[(len(words) * 95 + 99) // 100 - 1]
-    counts = Counter(str(row[label]).strip() for row in rows)
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
-    sample = "".join(str(row[text]) for row in rows[:2000])
+    sample = "".join(str(row[name]) for row in rows[:2000] for name in texts)
     is_english = sum(not letter.isascii() for letter in sample) < len(sample) / 200
+    data = {
+        "file": str(path),
+        "dev_share": max(0.2, min(0.5, math.ceil(100 * target.classes / len(rows)) / 100)),
+        "text": texts[0] if len(texts) == 1 else texts,
+        "label": target.column,
+        "encoding": encoding,
+        "alike_labels": "merge" if target.alike else None,
+    }
+    task = "regression" if target.is_real else "classification"
+    check_data(task, DataFields.model_validate(data))
+    more = f"  encoding: {encoding:<28} # not UTF-8\n" if encoding else ""
+    more += f"  alike_labels: merge                  # {target.alike}\n" if target.alike else ""
+    search = f"search: {{metric: macro_f1}}             # {target.skewed}\n"
     return _DRAFT.format(
         file=_line(path.name),
-        name=re.sub(r"[^\w.+-]+", "_", path.name.split(".")[0]) or "own",
+        name=re.sub(r"[^\w.+-]+", "_", path.name.split(".")[0]).lstrip(".+-") or "own",
         rows=len(rows),
         columns=_line(", ".join(table.columns)),
-        counts=_line(told),
+        target=target.told,
         middle=words[len(words) // 2],
         long=long,
+        task=task,
         model=json.dumps(model or ("roberta-base" if is_english else "xlm-roberta-base")),
         path=json.dumps(str(path), ensure_ascii=False),
-        text=json.dumps(text, ensure_ascii=False),
-        label=json.dumps(label, ensure_ascii=False),
+        part=data["dev_share"],
+        share="" if target.is_real else ", each label with its share",
+        text=json.dumps(data["text"], ensure_ascii=False),
+        label=json.dumps(target.column, ensure_ascii=False),
         length=min(512, max(32, -(-int(1.5 * long + 2) // 32) * 32)),
-        encoding=f"  encoding: {encoding}                     # not UTF-8\n" if encoding else "",
+        more=more,
+        search=search if target.skewed else "",
     )
 
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _words(cells: Any) -> int:
+    """Words of a row's texts; of a script that puts no spaces between them, letters."""
+    text = " ".join(str(cell or "") for cell in cells)
+    return len(text.split()) + sum(letter >= "\u2e80" for letter in text) // 2
 
 
 def _encoding(path: Path) -> str | None:
@@ -105,25 +166,83 @@ def _encoding(path: Path) -> str | None:
     return None
 
 
-def _label(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> str:
-    """A column with a label's name, else the one with the fewest values that are not alone."""
-    found = {}
-    for name in columns:
-        counts = Counter(str(row[name]) for row in rows if row[name] is not None)
-        if 2 <= len(counts) <= min(_MOST_CLASSES, len(rows) // 2) and min(counts.values()) > 1:
-            found[name] = len(counts)
-    named = [name for name in found if name.lower() in _LABELS]
-    if not found:
+def _target(columns: Sequence[str], rows: Rows, path: Path) -> _Target:
+    """The column with a label's name, else the one with the fewest values that are not alone."""
+    cells = {name: [row[name] for row in rows if _is_there(row[name])] for name in columns}
+    counts = {name: Counter(str(cell).strip() for cell in cells[name]) for name in columns}
+    real = [name for name in columns if _is_real(cells[name], len(counts[name]))]
+    named = [name for name in columns if name.lower() in _LABELS and counts[name]]
+    found = {
+        name: len(each)
+        for name, each in counts.items()
+        if 2 <= len(each) <= min(_MOST_CLASSES, len(rows) // 2) and min(each.values()) > 1
+    }
+    values = [name for name in real if name.lower() in _VALUES] or real
+    if named or found:
+        column = named[0] if named else min(found, key=lambda name: found[name])
+        if column not in real:
+            return _classes(column, counts[column], path)
+        values = [column]
+    if not values:
         raise FreeLBTuneError(
             f"{path}: no column looks like labels: none has from 2 to {_MOST_CLASSES} values that "
             f"each occur twice or more; the columns are {', '.join(map(repr, columns))}"
         )
-    return named[0] if named else min(found, key=lambda name: found[name])
+    numbers = [float(cell) for cell in cells[values[0]]]
+    told = f"Values in {values[0]}: from {min(numbers):g} to {max(numbers):g}."
+    return _Target(values[0], True, _line(told))
 
 
-def _text(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> str:
-    """The column with most words."""
-    words = {name: sum(len(str(row[name] or "").split()) for row in rows) for name in columns}
+def _is_there(cell: Any) -> bool:
+    return cell is not None and not is_missing(cell) and bool(str(cell).strip())
+
+
+def _is_real(cells: Sequence[Any], values: int) -> bool:
+    """Whether a column holds numbers of which some are not whole, and too many for classes."""
+    try:
+        numbers = [float(cell) for cell in cells if not isinstance(cell, bool)]
+    except (TypeError, ValueError):
+        return False
+    return values > 10 and any(not number.is_integer() for number in numbers)
+
+
+def _classes(column: str, counts: Counter[str], path: Path) -> _Target:
+    """A column of classes.
+
+    Raises:
+        FreeLBTuneError: its name is one of them, so that the file names no columns.
+    """
+    if column in counts:
+        raise FreeLBTuneError(
+            f"{path}: line 1 looks like a row and not like names, as its {column!r} is a value of "
+            "other rows too; put a line before it with a name for each column, such as text,label"
+        )
+    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
+    left = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
+    groups: dict[str, list[str]] = {}
+    for name in counts:
+        groups.setdefault(fold_label(name), []).append(name)
+    alike = [" and ".join(map(ascii, group)) for group in groups.values() if len(group) > 1]
+    most, count = counts.most_common(1)[0]
+    share = count / counts.total()
+    skewed = f"{share:.0%} of the rows are {_line(most)}: accuracy would say little"
+    return _Target(
+        column,
+        False,
+        _line(f"Labels in {column}: {told}{left}."),
+        classes=len(counts),
+        alike=f"{'; '.join(alike[:3])}: one class each" if alike else "",
+        skewed=skewed if share > _SKEWED and len(counts) > 1 else "",
+    )
+
+
+def _texts(columns: Sequence[str], rows: Rows, path: Path) -> list[str]:
+    """Two columns that have the names of a pair, else the column with most words."""
+    known = {name.lower(): name for name in columns}
+    for pair in _PAIRS:
+        if all(name in known for name in pair):
+            return [known[name] for name in pair]
+    words = {name: sum(_words([row[name]]) for row in rows) for name in columns}
     if not words:
         raise FreeLBTuneError(f"{path}: has no column of texts beside its labels")
-    return max(words, key=lambda name: words[name])
+    return [max(words, key=lambda name: words[name])]

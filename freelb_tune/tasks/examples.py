@@ -218,13 +218,13 @@ def _read(data: DataSettings) -> _Sets:
     if data.task.kind == "classification" and labels is None:
         labels = _file_labels(data)
     if data.file is not None:
-        train, dev = _cut(data, _collect_file(data, data.file, labels))
+        train, dev = _cut(data, _collect_file(data, data.file, labels), labels or ())
         return _Sets(train, {"dev": dev} | adversarial, labels)
     train = _collect_file(data, str(data.train), labels)
     return _Sets(train, {"dev": _collect_file(data, str(data.dev), labels)} | adversarial, labels)
 
 
-def _cut(data: DataSettings, rows: Rows) -> tuple[Rows, Rows]:
+def _cut(data: DataSettings, rows: Rows, names: Sequence[str]) -> tuple[Rows, Rows]:
     """One file's rows as train and dev, each in the file's order.
 
     Raises:
@@ -233,6 +233,13 @@ def _cut(data: DataSettings, rows: Rows) -> tuple[Rows, Rows]:
     from sklearn.model_selection import train_test_split
 
     labels = rows.labels if data.task.kind == "classification" else None
+    alone = [name for place, name in enumerate(names) if rows.labels.count(place) == 1]
+    if alone:
+        raise FreeLBTuneError(
+            f"data.dev_share: {data.file} has one row alone of the label {alone[0]!r}"
+            f"{f' and of {len(alone) - 1} more' if alone[1:] else ''}, and each label needs one to "
+            "train on and one for dev: add rows, take these out, or name data.train and data.dev"
+        )
     try:
         parts = train_test_split(
             range(len(rows)),

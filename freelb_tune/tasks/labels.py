@@ -7,7 +7,7 @@ import ast
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from freelb_tune.tasks.table import Problems, Table
 __all__ = [
     "Alike",
     "fold_label",
+    "half_character",
     "infer_labels",
     "is_missing",
     "label_number",
@@ -34,6 +35,7 @@ _KINDS: dict[type, str] = {
     dict: "a mapping",
     bytes: "bytes",
 }
+_HALF = re.compile("[\ud800-\udfff]")
 _SHOWN = 5  # groups of labels, and labels of a group, that a message lists
 _MERGE = "data.alike_labels: merge"
 
@@ -57,11 +59,24 @@ def label_text(value: Any) -> str:
         raise ValueError("the label is empty")
     if is_missing(value) or text.lower() == "null":
         raise ValueError(f"the label is {text}, which stands for no value; take the row out")
+    if half := half_character(text):
+        raise ValueError(f"the label has {half}")
     written = _literal(text)
     if isinstance(written, tuple(_KINDS)):
         kind = _KINDS[type(written)]
         raise ValueError(f"the label {text!r} is {kind} in text; expected one text or number")
     return text
+
+
+def half_character(text: str) -> str | None:
+    """What to say of half a character in a text, which JSON can write and UTF-8 cannot."""
+    found = _HALF.search(text)
+    if not found:
+        return None
+    return (
+        f"half a character at {found.start() + 1}, \\u{ord(found[0]):04x} (a lone surrogate, as "
+        "where an emoji was cut in two); take it out"
+    )
 
 
 def is_missing(value: Any) -> bool:
@@ -178,10 +193,15 @@ def _one_each(seen: Mapping[str, _Seen], table: Table, alike: Alike | None) -> l
         groups.setdefault(fold_label(text), []).append(text)
     several = [group for group in groups.values() if len(group) > 1]
     if alike == "merge":
-        return [max(group, key=lambda text: (seen[text].count, text)) for group in groups.values()]
+        return [_name(group, seen) for group in groups.values()]
     if several and alike is None:
         raise FreeLBTuneError(_told(several, seen, table))
     return list(seen)
+
+
+def _name(group: Sequence[str], seen: Mapping[str, _Seen]) -> str:
+    """The spelling of most rows; of equals one of plain letters, then the shortest."""
+    return max(group, key=lambda text: (seen[text].count, text.isascii(), -len(text), text))
 
 
 def _told(groups: list[list[str]], seen: Mapping[str, _Seen], table: Table) -> str:

@@ -3,19 +3,15 @@
 Room: tasks. A `Table` in, `Rows` out.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.labels import is_missing
+from freelb_tune.tasks.labels import half_character, is_missing
 from freelb_tune.tasks.table import Problems, Table
 
 __all__ = ["Reading", "Rows", "collect"]
-
-
-_HALF = re.compile("[\ud800-\udfff]")  # what JSON can write and UTF-8 cannot
 
 
 @dataclass
@@ -117,9 +113,6 @@ def _wrong_text(reading: Reading, texts: list[Any]) -> str | None:
             return f"{name} is {text}, which stands for no value; take the row out"
         if not str(text).strip():
             return f"{name} is empty"
-        if half := _HALF.search(str(text)):
-            return (
-                f"{name} has half a character at {half.start() + 1}, \\u{ord(half[0]):04x} (a lone "
-                "surrogate, as where an emoji was cut in two); take it out"
-            )
+        if half := half_character(str(text)):
+            return f"{name} has {half}"
     return None
