@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,18 @@ def test_whatever_order_cells_finish_in_the_best_mean_leads_and_brings_its_best_
     assert "an adversarial one, has the best mean of all: 0.77 is the mean ov" in readme(tmp_path)
     assert "score 0.78 after epoch 2, which is the best of its seeds" in readme(tmp_path)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".best")]
+
+
+def test_the_readme_says_how_classes_were_weighted(tmp_path):
+    plain = cell(1, adv_lr=0.1)
+    weighted = replace(plain, settings={**plain.settings, "loss.class_weights": [1.0, 2.5]})
+    for each, said in ((plain, False), (weighted, True)):
+        board, best = board_of([each]), BestModel(tmp_path / str(said), ("freelb-tune",))
+        train(tmp_path / str(said), each)
+        end(board, each, 0.1)
+        best.settle(board)
+        told = "weights the classes (`class_weights`: [1.0, 2.5])" in readme(tmp_path / str(said))
+        assert told is said
 
 
 @pytest.mark.parametrize("finishing", list(itertools.permutations(range(4)))[::3])

@@ -12,7 +12,7 @@ from transformers import Trainer
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import NoneSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.losses import counted, example_losses
+from freelb_tune.training.losses import example_losses, shares
 from freelb_tune.training.tryout import made_up_batch, try_out
 
 
@@ -61,7 +61,7 @@ def test_the_mean_is_over_the_examples_that_have_a_label():
     logits = torch.tensor([[1.0, 2.0], [0.0, 5.0], [3.0, 1.0]])
     labels = torch.tensor([[1], [-100], [1]])
     losses = example_losses(logits, labels, SINGLE)
-    mean = losses.sum() / counted(labels, SINGLE).sum()
+    mean = losses.sum() / shares(labels, SINGLE).sum()
     assert losses[1] == 0
     torch.testing.assert_close(mean, cross_entropy(logits[[0, 2]], labels[[0, 2], 0]))
 

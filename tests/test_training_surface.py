@@ -69,9 +69,10 @@ def run(kind, folder, given, *, model=None, rows=None, padding_free=None, **more
     ours = {"adversary": STANDING, "padding_free": padding_free}
     trainer = kind(
         model=model, args=arguments(folder, **given), train_dataset=rows, eval_dataset=rows,
-        **{"data_collator": collate, **more}, **({} if kind is Trainer else ours),
+        **{"data_collator": collate, **more},
+        **(ours if issubclass(kind, AdversarialTrainer) else {}),
     )  # fmt: skip
-    if kind is Trainer:
+    if not issubclass(kind, AdversarialTrainer):
         trainer.loss_is_scaled_for_ga = False  # the documented mean, which 5.24 misses for BERT
     trainer.train()
     after = {name: value.clone() for name, value in model.state_dict().items()}

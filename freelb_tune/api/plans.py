@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
-from freelb_tune.tasks import Look, data_fingerprint, is_local, look_at_data
+from freelb_tune.tasks import Look, data_fingerprint, is_local, label_names, look_at_data
+from freelb_tune.tasks.class_weights import check_class_weights
 from freelb_tune.training import model_fingerprint
 
 if TYPE_CHECKING:
@@ -170,12 +171,24 @@ def span(
     Raises:
         FreeLBTuneError: as `plan`.
     """
-    return plan_cells(
+    cells = plan_cells(
         space,
         data_fingerprint=data,
         model_fingerprint=partial(model_fingerprint, fetch=fetch),
         limit=most_cells,
     )
+    _check_losses(cells)
+    return cells
+
+
+def _check_losses(cells: Cells) -> None:
+    """Refuse class weights that are not of the data's classes, as far as these are here."""
+    weighted = (c for c in cells.as_if_drawn().cells if c.loss.class_weights is not None)
+    kinds = {(c.data_fingerprint, repr(c.loss.class_weights)): c for c in weighted}
+    for cell in kinds.values():
+        labels = label_names(cell.task, cell.data) or ()
+        assert cell.loss.class_weights is not None  # those alone are here
+        check_class_weights(cell.task, labels, cell.loss.class_weights)
 
 
 def _known(folder: Path) -> dict[str, str]:

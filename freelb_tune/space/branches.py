@@ -28,7 +28,7 @@ _TIED = "{adversary.init_mag: [0.1, 0.2], adversary.max_norm: [0.1, 0.2]}"
 def read_layers(
     content: Mapping[str, Any], search: AlgorithmSettings, problems: Problems
 ) -> tuple[Layer, ...]:
-    """Read `model`, `data`, `trainer`, `adversary`, `run`, `tie` and `branches`.
+    """Read the searched sections, `tie` and `branches`.
 
     Args:
         content: the file, its shorthands spelt out and its plain references resolved.

@@ -19,7 +19,7 @@ from freelb_tune.space.adversary_settings import (
     AdversarySettings,
 )
 from freelb_tune.space.checks import Refusal, read_shape, read_trainer, read_whole, section_of
-from freelb_tune.space.sections import DataFields, Inputs, ModelFields, RunFields
+from freelb_tune.space.sections import DataFields, Inputs, LossFields, ModelFields, RunFields
 from freelb_tune.space.trainer_section import TrainerFields
 from freelb_tune.space.values import Value, digest
 
@@ -130,6 +130,11 @@ class Cell:
     def trainer(self) -> TrainerFields:
         """The fields of `TrainingArguments` that are set."""
         return self._read(lambda: read_trainer(self._section("trainer")))
+
+    @cached_property
+    def loss(self) -> LossFields:
+        """What is minimised."""
+        return self._read(lambda: read_whole("loss", LossFields, self._section("loss")))
 
     @cached_property
     def run(self) -> RunFields:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
 from freelb_tune.space.problems import Problems, shown
-from freelb_tune.space.sections import DataFields, ModelFields, RunFields
+from freelb_tune.space.sections import DataFields, LossFields, ModelFields, RunFields
 from freelb_tune.space.trainer_fields import refused_field, trainer_fields, trainer_type
 from freelb_tune.space.trainer_section import TrainerFields
 from freelb_tune.space.values import Value
@@ -33,7 +33,12 @@ __all__ = [
 ]
 
 _Section = TypeVar("_Section", bound=BaseModel)
-FIELDS: dict[str, type[BaseModel]] = {"model": ModelFields, "data": DataFields, "run": RunFields}
+FIELDS: dict[str, type[BaseModel]] = {
+    "model": ModelFields,
+    "data": DataFields,
+    "loss": LossFields,
+    "run": RunFields,
+}
 
 _KINDS = {
     "float_type": "a number",

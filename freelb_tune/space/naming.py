@@ -30,7 +30,8 @@ _MOST_SETTINGS = 6  # a label of more is not read; the id finds the rest
 def short_name(name: str) -> str:
     """A setting as printed: `adv_lr` for `adversary.adv_lr`, `model.name` for itself."""
     section, _, rest = name.partition(".")
-    return _SHORT.get(name) or (rest if section in ("adversary", "trainer") and rest else name)
+    own = section in ("adversary", "trainer", "loss")
+    return _SHORT.get(name) or (rest if own and rest else name)
 
 
 def value_text(value: Value) -> str:

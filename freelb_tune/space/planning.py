@@ -48,6 +48,7 @@ NAMED_BY_FINGERPRINT = frozenset(
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
 
+_WEIGHTS = "loss.class_weights"
 MENDED = {"trainer.neftune_noise_alpha": 1, "trainer.dataloader_drop_last": 1}
 """Settings that did something else before, and how often that changed: a part of the ids of the
 cells that switch them on, so that their old numbers stay theirs."""
@@ -211,6 +212,8 @@ class _Planner:
             settings["search.metric"] = self._space.search.metric
         data, weights = self._print(settings)
         content = {k: v for k, v in settings.items() if k not in NAMED_BY_FINGERPRINT}
+        if content.get(_WEIGHTS, "") is None:
+            del content[_WEIGHTS]  # no weights are what a file has that says nothing of them
         content |= {"data": data, "weights": weights, "version": TRAINING_VERSION}
         content |= {f"{key} mended": n for key, n in MENDED.items() if settings.get(key)}
         return _Part(settings, digest(content), data, weights)

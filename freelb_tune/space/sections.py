@@ -1,19 +1,29 @@
 """The sections of a search-space file that are not searched, as frozen objects.
 
-Room: space. `resources`, `table` and `verdict`; and the fields of `data`, `model` and `run`, whose
-values may be searched. (The section `search` is in `algorithms`.)
+Room: space. `resources`, `table` and `verdict`; and the fields of `data`, `model`, `loss` and
+`run`, whose values may be searched. (The section `search` is in `algorithms`.)
 """
 
 import codecs
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapValidator,
+)
 
 __all__ = [
     "SEARCHED",
     "DataFields",
+    "ClassWeights",
     "Inputs",
+    "LossFields",
     "ModelFields",
     "ResourcesConfig",
     "RunFields",
@@ -21,7 +31,7 @@ __all__ = [
     "VerdictConfig",
 ]
 
-SEARCHED = ("model", "data", "trainer", "adversary", "run")
+SEARCHED = ("model", "data", "trainer", "loss", "adversary", "run")
 """Sections whose every value may be a domain."""
 
 Count = Annotated[int, Field(ge=1)]
@@ -33,6 +43,21 @@ def _encoding(name: str) -> str:
         return codecs.lookup(name).name
     except LookupError as err:
         raise ValueError("the name of an encoding, such as utf-8, cp1252 or latin-1") from err
+
+
+def _weights(value: Any, read: Callable[[Any], Any]) -> Any:
+    """One sentence for all that is wrong, in place of one for each form that it is not."""
+    try:
+        return read(value)
+    except ValidationError as err:
+        raise ValueError(
+            "balanced, or a weight above 0 for each class: a list in the labels' order, such as "
+            "[1, 2.5], or a mapping by their names"
+        ) from err
+
+
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ClassWeights = Literal["balanced"] | list[Weight] | dict[str, Weight]
 
 
 class _Section(BaseModel):
@@ -166,6 +191,18 @@ class Inputs:
     task: str
     data: DataFields
     model: ModelFields
+
+
+class LossFields(_Section):
+    """What is minimised.
+
+    Attributes:
+        class_weights: what an example of each class counts in the mean loss, in every arm: a list
+            in the labels' order, a mapping by their names, or balanced, which is scikit-learn's:
+            examples / (classes x examples of the class), of the training set as it is used.
+    """
+
+    class_weights: Annotated[ClassWeights | None, WrapValidator(_weights)] = None
 
 
 class RunFields(_Section):

@@ -58,7 +58,8 @@ class EpochRecord:
         score: the search metric on the dev set after this epoch.
         metrics: every metric of the task on every evaluation set, by name, as fractions
             (`{"accuracy": 0.71}`; further sets are prefixed, `{"mismatched.accuracy": ...}`).
-        dev_loss: mean loss over the dev examples, in nats (squared error for regression).
+        dev_loss: mean loss over the dev examples, in nats (squared error for regression), as
+            training has it: with the weights of classes, where there are any.
         train_loss: mean loss over the epoch's examples and passes.
         delta_ratio: mean over examples of the final perturbation's norm over `max_norm`;
             None without a ball or a perturbation.

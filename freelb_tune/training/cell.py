@@ -105,6 +105,7 @@ def _trainer(cell: Cell, prepared: Prepared, folder: Path) -> AdversarialTrainer
         train_dataset=TokenDataset(tokens.folder / "train"),
         adversary=cell.adversary,
         padding_free=None if padding_free == "auto" else padding_free,
+        class_weights=prepared.class_weights,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -194,7 +195,7 @@ class _EachEpoch(TrainerCallback):
             values = compute_metrics(self.task, said.logits, said.labels)
             metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
             if name == "dev":
-                dev_loss = float(said.losses.mean())
+                dev_loss = said.loss
         path = self.folder / "predictions" / f"epoch_{self.epoch:04d}.npz"
         path.parent.mkdir(exist_ok=True)
         fresh = path.with_suffix(".tmp")

@@ -5,7 +5,7 @@ Room: training. `Trainer`'s own evaluation and numbers, without padding where th
 Letters: b examples of a batch, N of a data set, C classes, labels or values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,11 +33,18 @@ class Predicted(NamedTuple):
         logits: `(N, C)`, float32.
         labels: as the data has them, `(N, ...)`; None if it has none.
         losses: each example's loss, `(N,)`; zeros without labels.
+        shares: what each counts in their mean, `(N,)`; ones without labels.
     """
 
     logits: np.ndarray
     labels: np.ndarray | None
     losses: np.ndarray
+    shares: np.ndarray
+
+    @property
+    def loss(self) -> float:
+        """The mean loss: the sum of the losses over that of the shares."""
+        return float(self.losses.mean() / self.shares.mean())
 
 
 def lengths_of(dataset: Any) -> Sequence[int] | None:
@@ -56,20 +63,23 @@ class EvaluatingTrainer(Trainer):
 
     Attributes:
         padding_free: whether to run no work on padding; None chooses it where it pays.
+        class_weights: what each class counts, `(C,)`; None for all alike.
     """
 
     padding_free: bool | None
+    class_weights: Tensor | None = None
+    _scale: Tensor | float = 1.0
     _checked: nn.Module | None = None  # the model whose own loss was held against ours
 
     def example_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Each example's loss `(b,)` from logits `(b, C)` and labels; override it for your own.
 
         By default what transformers' classifiers compute under their `problem_type`, with
-        `label_smoothing_factor`.
+        `label_smoothing_factor`, times the weight of the example's class.
         """
         smoothing = 0.0 if self.label_smoother is None else self.label_smoother.epsilon
         problem = losses.problem_of(self._config, labels)
-        return losses.example_losses(logits, labels, problem, smoothing)
+        return losses.example_losses(logits, labels, problem, smoothing, self.class_weights)
 
     def compute_loss(
         self,
@@ -120,6 +130,7 @@ class EvaluatingTrainer(Trainer):
         logits: list[Tensor] = []
         labels: list[Tensor] = []
         lost: list[Tensor] = []
+        counts: list[Tensor] = []
         model = self._ready()
         with torch.inference_mode():
             for inputs in self._loader(dataset, order):
@@ -127,16 +138,19 @@ class EvaluatingTrainer(Trainer):
                 wanted = batch.pop("labels", None)
                 out = self._logits(model, batch)
                 logits.append(out.float())
-                if wanted is not None:
-                    labels.append(wanted)
-                lost.append(
-                    out.new_zeros(len(out)) if wanted is None else self._losses(out, wanted)
-                )
+                if wanted is None:
+                    lost.append(out.new_zeros(len(out)))
+                    counts.append(out.new_ones(len(out)))
+                    continue
+                labels.append(wanted)
+                lost.append(self._losses(out, wanted))
+                counts.append(self._shares(wanted))
         back = np.argsort(np.asarray(order))
         return Predicted(
             torch.cat(logits).cpu().numpy()[back],
             torch.cat(labels).cpu().numpy()[back] if labels else None,
             torch.cat(lost).float().cpu().numpy()[back],
+            torch.cat(counts).float().cpu().numpy()[back],
         )
 
     @property
@@ -169,10 +183,12 @@ class EvaluatingTrainer(Trainer):
         return found
 
     def _mean_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self._losses(logits, labels).sum() / self._counted(labels).sum()
+        return self._losses(logits, labels).sum() / self._shares(labels).sum()
 
-    def _counted(self, labels: Tensor) -> Tensor:
-        return losses.counted(labels, losses.problem_of(self._config, labels))
+    def _shares(self, labels: Tensor, *, weighted: bool = True) -> Tensor:
+        """What each example counts in a mean loss, `(b,)`."""
+        problem = losses.problem_of(self._config, labels)
+        return losses.shares(labels, problem, self.class_weights if weighted else None)
 
     def _check_loss(self, model: nn.Module, inputs: Mapping[str, Any]) -> None:
         """Once per model: refuse one whose own loss is another than ours, unless told ours."""
@@ -182,7 +198,27 @@ class EvaluatingTrainer(Trainer):
         self._checked = raw
         own = type(self).example_losses is EvaluatingTrainer.example_losses
         if own and self.label_smoother is None:
-            check_own_loss(raw, inputs, self._losses)
+            check_own_loss(raw, inputs, self._unweighted)
+
+    def _count(self, update: Iterable[Tensor]) -> Tensor | int:
+        """Examples of a weight update that count; by weights, it sets what makes them a mean."""
+        labels = list(update)
+        total = sum(self._shares(each, weighted=False).sum() for each in labels)
+        if self.class_weights is not None:
+            self._scale = total / sum(self._shares(each).sum() for each in labels)
+        if isinstance(total, Tensor) and total.device.type != "cpu":
+            return total.double()
+        return int(total)
+
+    def _training_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Each example's loss, such that the mean over an update's examples is the update's."""
+        found = self._losses(logits, labels)
+        return found if self.class_weights is None else found * self._scale
+
+    def _unweighted(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What a model's own loss is the mean of: it knows no weights."""
+        problem = losses.problem_of(self._config, labels)
+        return losses.example_losses(logits, labels, problem)
 
     def _ready(self) -> nn.Module:
         """The model as `Trainer.evaluation_loop` prepares it, in eval mode."""

@@ -33,6 +33,10 @@ def check_trainer(trainer: Any, ours: type) -> None:
     for kind in kinds[: kinds.index(ours)]:
         if "compute_loss" in vars(kind):
             _refuse(f"{kind.__name__}.compute_loss", _PER_EXAMPLE)
+    if trainer.class_weights is not None and any(
+        "example_losses" in vars(kind) for kind in kinds[: kinds.index(ours)]
+    ):
+        _refuse("class_weights", "example_losses is overridden; say the weights there")
     own = {kind for kind in ours.__mro__}
     for kind in kinds[kinds.index(ours) :]:
         for name in _OURS:

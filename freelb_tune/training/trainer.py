@@ -5,7 +5,7 @@ Room: training. Usable alone: in place of `Trainer`, with one more argument.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -18,7 +18,7 @@ from freelb_tune.space.adversary_settings import AdversarySettings, FreeLBSettin
 from freelb_tune.training.evaluation import EvaluatingTrainer
 from freelb_tune.training.health import Health
 from freelb_tune.training.inputs.arguments import check_accumulation
-from freelb_tune.training.losses import problem_of
+from freelb_tune.training.losses import problem_of, weights_of
 from freelb_tune.training.passes.lookup import can_be_cut, input_embeddings
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
@@ -47,7 +47,10 @@ class AdversarialTrainer(EvaluatingTrainer):
     for: a mini-batch's gradient does not depend on how it is cut into micro-batches, nor does an
     update's on `gradient_accumulation_steps`. (For most classifiers of transformers 5.24,
     `Trainer` sums the accumulated batches' means instead, unless `loss_is_scaled_for_ga` is
-    False.) A loss that is not finite ends training.
+    False.) A loss that is not finite ends training. With `class_weights` the mean is
+    `torch.nn.CrossEntropyLoss(weight=...)`'s, as of a `Trainer` whose `compute_loss` returns that:
+    weighted losses over the sum of the weights, which is the whole update's here too. Evaluation
+    and adversarial losses have the weights; a divergence that a method adds has none.
 
     Attributes:
         settings: the adversary's, all lengths in embedding units.
@@ -63,16 +66,17 @@ class AdversarialTrainer(EvaluatingTrainer):
         *args: Any,
         adversary: AdversarySettings | None = None,
         padding_free: bool | None = None,
+        class_weights: Sequence[float] | Tensor | None = None,
         **kwargs: Any,
     ) -> None:
         """Build a `Trainer`.
 
         Args:
-            args: as for `Trainer`.
+            args, kwargs: as for `Trainer`.
             adversary: the method and its settings; FreeLB with its defaults if None.
             padding_free: run no work on padding (BERT, RoBERTa and ELECTRA); None chooses it on
                 a CPU for as long as the model and its batches allow it, False never.
-            kwargs: as for `Trainer`.
+            class_weights: what an example of each class counts in the loss, in the classes' order.
 
         Raises:
             FreeLBTuneError: the model cannot be perturbed, the adversary leaves no room for
@@ -81,6 +85,7 @@ class AdversarialTrainer(EvaluatingTrainer):
         self._adversary = adversary or FreeLBSettings()
         self.padding_free = padding_free
         super().__init__(*args, **kwargs)
+        self.class_weights = weights_of(class_weights, self._config)
         check_trainer(self, AdversarialTrainer)
         if self._adversary.UPDATES_WEIGHTS:
             check_accumulation(self._adversary.method, self.args.gradient_accumulation_steps)
@@ -117,10 +122,7 @@ class AdversarialTrainer(EvaluatingTrainer):
     ) -> Tensor | int:
         """Examples in one weight update whose labels count; on a GPU no step waits for it."""
         self._update_inputs = []
-        total = sum(self._counted(self._labels(batch)).sum() for batch in batch_samples)
-        if isinstance(total, Tensor) and total.device.type != "cpu":
-            return total.double()
-        return int(total)
+        return self._count(self._labels(batch) for batch in batch_samples)
 
     def training_step(
         self,
@@ -219,7 +221,7 @@ class AdversarialTrainer(EvaluatingTrainer):
         tools = Machinery(
             self.compute_loss_context_manager,
             self.accelerator.backward,
-            self._losses,
+            self._training_losses,
             lambda: self._update_weights(model),
             problem_of(self._config, labels),
         )

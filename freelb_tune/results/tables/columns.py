@@ -164,7 +164,9 @@ _EPOCH_SCORE = (
     _field("score", "float64", "the search's metric on the dev set"),
 )
 _EPOCH_HEALTH = (
-    _field("dev_loss", "float64", "mean loss over the dev examples, in nats"),
+    _field(
+        "dev_loss", "float64", "mean loss over the dev examples, in nats, by class weights if any"
+    ),
     _field("train_loss", "float64", "mean loss over the epoch's examples and passes, in nats"),
     _field("delta_ratio", "float64", "final norm of the perturbation over `max_norm`, mean"),
     _field("delta_norm", "float64", "final norm of the perturbation, in embedding units, mean"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
+from freelb_tune.space import Cell
 from freelb_tune.store import cell_folder, write_whole
 from freelb_tune.tasks import DEFINITIONS, get_task
 
@@ -23,7 +24,7 @@ _README = """\
 Cell `{cell}` (seed {seed}) of the search in `{folder}`: score {score!r} after epoch {epoch},
 {rank}
 {beside}{weights}
-Its settings are in `cell.json`. The command that made it:
+{loss}Its settings are in `cell.json`. The command that made it:
 
     {command}
 
@@ -163,6 +164,7 @@ class Shelf:
             rank=_rank(leader, board, "" if is_all else " that perturb"),
             beside=_beside(beside, lost),
             weights=self._loads(leader) if has_weights else _GONE,
+            loss=_loss(cell),
             command=self._command,
             folder_argument=shlex.quote(str(self._folder)),
             plugins="".join(
@@ -209,6 +211,15 @@ def _beside(beside: Leader | None, lost: Leader | None) -> str:
     if beside.is_clean:
         what, name = "The best model of all, without perturbation,", "best"
     return _BESIDE.format(what=what, name=name, cell=beside.row.cell.id)
+
+
+def _loss(cell: Cell) -> str:
+    """What its loss was, where that is not the usual one."""
+    weights = cell.loss.class_weights
+    if weights is None:
+        return ""
+    said = weights if isinstance(weights, str) else json.dumps(weights, ensure_ascii=False)
+    return f"Its loss weights the classes (`class_weights`: {said}).\n"
 
 
 def _says(path: Path, text: str) -> bool:

@@ -11,13 +11,14 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import TextLengths
+from freelb_tune.tasks.class_weights import class_weights
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import check_config, check_words
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
-from freelb_tune.training.inputs.tokens import Tokens, make_tokens
+from freelb_tune.training.inputs.tokens import TokenDataset, Tokens, make_tokens
 
 __all__ = ["Prepared", "prepare"]
 
@@ -29,6 +30,7 @@ class Prepared:
     tokens: Tokens
     model: ModelSource
     epochs: int
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def lengths(self) -> TextLengths:
@@ -73,8 +75,28 @@ def prepare(
                 say(str(made[key][1].lengths.sentence))
         source, tokens = made[key]
         _check_batch(cell, tokens)
-        ready[cell.id] = Prepared(tokens, source, cell.trainer.epochs(tokens.sizes["train"]))
+        epochs = cell.trainer.epochs(tokens.sizes["train"])
+        ready[cell.id] = Prepared(tokens, source, epochs, _class_weights(cell, tokens))
+    for sentence in dict.fromkeys(map(_weights_sentence, ready.values())):
+        if sentence:
+            say(sentence)
     return ready
+
+
+def _class_weights(cell: Cell, tokens: Tokens) -> tuple[float, ...] | None:
+    asked = cell.loss.class_weights
+    if asked is None:
+        return None
+    numbers = TokenDataset(tokens.folder / "train").labels
+    return class_weights(cell.task, tokens.labels or (), asked, numbers)
+
+
+def _weights_sentence(ready: Prepared) -> str:
+    if ready.class_weights is None:
+        return ""
+    pairs = zip(ready.tokens.labels or (), ready.class_weights, strict=True)
+    told = [f"{label} {weight:.4g}" for label, weight in pairs]
+    return f"class weights: {', '.join(told[:20])}{', ...' if len(told) > 20 else ''}"
 
 
 def _tell_head(source: ModelSource, tokens: Tokens, say: Callable[[str], None]) -> None:

@@ -66,7 +66,12 @@ class Tokens:
 
 
 class TokenDataset(Dataset[dict[str, Any]]):
-    """Rows of a tokenised Arrow file, as views into the memory-mapped columns."""
+    """Rows of a tokenised Arrow file, as views into the memory-mapped columns.
+
+    Attributes:
+        labels: class numbers or values, `(N,)`.
+        lengths: tokens of each row, `(N,)`.
+    """
 
     def __init__(self, folder: Path) -> None:
         from datasets import load_from_disk
@@ -76,7 +81,7 @@ class TokenDataset(Dataset[dict[str, Any]]):
         for name in table.column_names:
             column = table.column(name).combine_chunks()
             if name == "label":
-                self._labels = column.to_numpy(zero_copy_only=False)
+                self.labels = column.to_numpy(zero_copy_only=False)
             else:
                 offsets = column.offsets.to_numpy()
                 self._columns[name] = column.values.to_numpy()
@@ -84,12 +89,12 @@ class TokenDataset(Dataset[dict[str, Any]]):
         self.lengths = np.diff(self._offsets)
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         start, end = self._offsets[row], self._offsets[row + 1]
         item: dict[str, Any] = {name: values[start:end] for name, values in self._columns.items()}
-        item["labels"] = self._labels[row]
+        item["labels"] = self.labels[row]
         return item
 
 
