@@ -26,7 +26,7 @@ INNER = {
     "search": ["driver", "algorithms", "ray_tune", "run"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""
-HEAVY = {"torch": {"adversary", "training", "cli/doctor"}, "ray": {"search/ray_tune"}}
+HEAVY = {"torch": {"adversary", "training", "api/environment"}, "ray": {"search/ray_tune"}}
 LIGHT = {"freelb_tune", "freelb_tune.errors", "typer", "typer.core"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -81,6 +81,14 @@ def test_a_command_loads_a_room_only_when_it_is_called(path):
             name in LIGHT or name.startswith("freelb_tune.cli.") or top in sys.stdlib_module_names
         )
         assert light, f"import {name} inside the command, so that --help stays quick"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.stem)
+def test_a_command_is_a_skin_over_the_api(path):
+    own = {"importing", "tasks"} if path.stem == "importing" else set()  # that room is its own
+    allowed = {"api", "cli", "errors"} | own
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("freelb_tune.")}
+    assert rooms <= allowed
 
 
 def test_results_and_store_work_without_ray_and_torch_installed():

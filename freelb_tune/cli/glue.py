@@ -24,10 +24,9 @@ def glue(
     ] = False,
 ) -> None:
     """Put searches on several GLUE tasks into one table, beside published figures."""
-    from freelb_tune.results.glue.files import glue_markdown, write_glue
-    from freelb_tune.results.glue.table import build_glue
+    from freelb_tune.api.glue import glue as table_of
 
-    table = build_glue(folders, mixed=mixed)
-    print(glue_markdown(table))
+    table = table_of(folders, mixed=mixed)
+    print(table)
     if out is not None:
-        print(f"files: {', '.join(map(str, write_glue(table, out)))}", file=sys.stderr)
+        print(f"files: {', '.join(map(str, table.write(out)))}", file=sys.stderr)

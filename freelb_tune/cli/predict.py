@@ -4,13 +4,13 @@ Room: cli.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from freelb_tune.cli.options import Folders
-from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["predict"]
 
@@ -38,44 +38,14 @@ def predict(
     ] = False,
 ) -> None:
     """Predict the test sets for the GLUE server, or any file: --input new.csv --output out.csv."""
+    from freelb_tune.api.predicting import predict_file, predict_tests
+
+    say = partial(print, file=sys.stderr)
+    trust = trust_remote_code
     if source is not None or target is not None or adversarial:
-        return _file(folders, source, target, adversarial=adversarial, trust=trust_remote_code)
-    from freelb_tune.training.prediction import predict_test
-    from freelb_tune.training.submission import check_folders, write_predictions, write_submission
-
-    check_folders(folders, zipped=zipped)
-    several = []
-    for folder in folders:
-        several.append(predict_test(folder, data, trust_remote_code=trust_remote_code))
-        print(f"{folder}: predicted with cell {several[-1].cell_id}", file=sys.stderr)
-        for path in write_predictions(several[-1], out):
-            print(path)
-    if zipped:
-        path, absent = write_submission(several, out)
-        print(path)
-        if absent:
-            print(f"{path} lacks {', '.join(absent)}", file=sys.stderr)
-    return None
-
-
-def _file(
-    folders: list[Path],
-    source: Path | None,
-    target: Path | None,
-    *,
-    adversarial: bool,
-    trust: bool,
-) -> None:
-    from freelb_tune.training.texts import predict_file
-
-    if source is None or target is None or len(folders) != 1:
-        raise FreeLBTuneError(
-            "predict: write one results folder with --input FILE and --output FILE"
+        lines = predict_file(
+            folders, source, target, adversarial=adversarial, trust_remote_code=trust, say=say
         )
-    cell, labelled, scores = predict_file(
-        folders[0], source, target, adversarial=adversarial, trust_remote_code=trust
-    )
-    for name, score in scores.items():
-        interval = f"95 % interval {score.low:.4f} to {score.high:.4f}"
-        print(f"{name}: {score.value:.4f} ({interval}, {labelled} labelled rows)")
-    print(f"{target}: written with cell {cell.id}", file=sys.stderr)
+        return print(*lines, sep="\n", end="\n" if lines else "")
+    files = predict_tests(folders, out, data=data, zipped=zipped, trust_remote_code=trust, say=say)
+    return print(*files, sep="\n")

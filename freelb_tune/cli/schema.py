@@ -10,6 +10,6 @@ __all__ = ["schema"]
 
 def schema() -> None:
     """Print the search-space file's JSON Schema, for editors."""
-    from freelb_tune.space import json_schema
+    from freelb_tune.api.spaces import json_schema
 
     print(json.dumps(json_schema(), indent=2))

@@ -14,6 +14,7 @@ order in which the seeds of a configuration arrive nor a killed driver or worker
 What is judged after which epochs, and how, is an algorithm's `Rule`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Literal, Protocol
@@ -48,7 +49,7 @@ class Rule(Protocol):
         """Count a configuration from now on, whatever was decided."""
 
 
-class Stopping(Algorithm):
+class Stopping(Algorithm, ABC):
     """Decides on configurations by a rule, from the beginning or from where a killed run was.
 
     What a killed run had decided takes effect now, and what it had not decided but could have is
@@ -74,13 +75,13 @@ class Stopping(Algorithm):
             if cell.arm == "adversarial" and cell.clean_id in self._seeds:
                 self._compared.setdefault(cell.clean_id, set()).add(cell.config_id)
 
+    @abstractmethod
     def make_rule(self, max_epochs: int) -> Rule:
         """The algorithm's own rule, which has seen nothing yet.
 
         Args:
             max_epochs: the full budget; nothing is judged there.
         """
-        raise NotImplementedError
 
     def prepared(self, ready: Mapping[str, Ready]) -> None:
         """Make the rule, by the largest budget of the plan, and take up what was decided."""

@@ -1,0 +1,43 @@
+"""Several tasks in one table, beside published figures.
+
+Room: api.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from freelb_tune.results.glue.files import glue_markdown, write_glue
+from freelb_tune.results.glue.table import GlueTable, build_glue
+
+__all__ = ["Glue", "glue"]
+
+
+class Glue:
+    """The table; `str()` gives it as Markdown."""
+
+    def __init__(self, table: GlueTable) -> None:
+        self._table = table
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Write `glue.md`, `glue.csv` and `glue.tex`.
+
+        Raises:
+            FreeLBTuneError: the folder cannot be made or written.
+        """
+        return write_glue(self._table, folder)
+
+    def __str__(self) -> str:
+        return glue_markdown(self._table)
+
+
+def glue(folders: Sequence[Path], *, mixed: bool = False) -> Glue:
+    """Put searches on several GLUE tasks into one table.
+
+    Args:
+        folders: results folders.
+        mixed: allow several models; a column says which.
+
+    Raises:
+        FreeLBTuneError: a folder is none, its task is not GLUE's, or they do not go together.
+    """
+    return Glue(build_glue(folders, mixed=mixed))
