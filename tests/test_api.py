@@ -17,7 +17,7 @@ import freelb_tune as ft
 from freelb_tune.space import ADVERSARIES, ALGORITHMS
 from freelb_tune.space.document import to_yaml
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text("utf-8")
 RTE = {"task": "rte", "model": "some/encoder"}
 
 
@@ -270,7 +270,7 @@ def test_the_readmes_search_runs_in_an_event_loop_under_the_users_ray_and_goes_o
     import ray
 
     (shown,) = (
-        code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "search(" in code
+        code for code in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "ft.search(" in code
     )
     small = ["data.max_train_examples=64", "data.max_eval_examples=40"]
     shown = shown.replace('"seeds=[1]"', f'"seeds=[1]", *{small}')

@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""What the README and its pages show works as it stands there."""
 
 import re
 from pathlib import Path
@@ -12,15 +12,23 @@ from freelb_tune.space import load_space, plan_cells
 from freelb_tune.tasks import task_metrics
 from freelb_tune.training.passes.packed import pack
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+HOME = Path(__file__).parents[1]
+PAGES = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
 
 
 def code(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_every_link_to_a_page_leads_to_it():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_the_space_that_the_readme_teaches_plans(tmp_path):
-    (text,) = (block for block in code("yaml") if "name: my_search" in block)
+    short, text = (block for block in code("yaml") if "name: my_search" in block)
     path = tmp_path / "space.yaml"
     path.write_text(text, "utf-8")
     space = load_space(path, tasks=task_metrics())
@@ -32,6 +40,10 @@ def test_the_space_that_the_readme_teaches_plans(tmp_path):
     for cell in plan.cells:
         if cell.arm == "adversarial":
             assert cell.settings["adversary.max_norm"] == cell.settings["adversary.init_mag"]
+    path.write_text(short, "utf-8")
+    space = load_space(path, tasks=task_metrics())
+    plan = plan_cells(space, data_fingerprint=lambda _: "data", model_fingerprint=lambda _: "model")
+    assert len(plan.cells) == 3 * 3
 
 
 def test_the_trainer_alone_trains_as_the_readme_says(tmp_path):
