@@ -57,6 +57,15 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("trainer: {adam_beta2: 1}", "expected below 1.0, got 1"),
         ("trainer: {warmup_steps: -3}", "expected at least 0.0, got -3"),
         ("trainer: {lr_scheduler_type: polinomial}", "polynomial"),
+        ("trainer: {lr_scheduler_type: greedy}", "known beforehand, such as linear, cosine or co"),
+        (
+            "trainer: {lr_scheduler_type: {grid: [linear, reduce_lr_on_plateau]}}",
+            "and greedy wait for evaluations inside Trainer",
+        ),
+        ("trainer: {group_by_length: true}", "write train_sampling_strategy: group_by_length"),
+        ("trainer: {eval_accumulation_steps: 2}", "per_device_eval_batch_size may be set"),
+        ("trainer: {skip_memory_metrics: false}", "epochs are reported to the store"),
+        ("trainer: {average_tokens_across_devices: true}", "a cell trains in one process"),
         (
             "trainer: {bf16: no}",
             "expected true or false, got the text 'no'; 'no' is text in YAML 1.2",

@@ -7,10 +7,17 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
-from space_fixtures import HEAD, SHIPPED
+from space_fixtures import HEAD, SHIPPED, opened
 
 from freelb_tune.space import json_schema
-from freelb_tune.space.trainer_fields import DEFAULTS, LIMITS, OURS, trainer_fields
+from freelb_tune.space.trainer_fields import (
+    DEFAULTS,
+    LIMITS,
+    OURS,
+    THEIRS,
+    defaults_sentence,
+    trainer_fields,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +41,20 @@ def test_the_fields_are_those_of_training_arguments():
     assert LIMITS.keys() <= real
     assert OURS.keys() <= real
     assert DEFAULTS.keys() <= ours
+    theirs = TrainingArguments()
+    for name, value in DEFAULTS.items():
+        assert getattr(theirs, name) == THEIRS.get(name, value), name
+        assert THEIRS.get(name) != value
+
+
+def test_defaults_that_are_not_those_of_training_arguments_are_said_of_what_is_left_out(tmp_path):
+    space = opened(tmp_path, HEAD + "trainer: {weight_decay: {grid: [0, 0.1]}}\n")
+    said = defaults_sentence(space.trainer_given)
+    assert said.endswith(
+        "learning_rate 2e-05 (there 5e-05), per_device_train_batch_size 16 (there 8), "
+        "warmup_steps 0.06 (there 0)."
+    )
+    assert defaults_sentence(THEIRS) == ""
 
 
 def test_a_space_of_ten_thousand_cells_loads_no_heavy_library(tmp_path):

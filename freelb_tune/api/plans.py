@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
+from freelb_tune.space.trainer_fields import defaults_sentence
 from freelb_tune.tasks import Look, data_fingerprint, is_local, label_names, look_at_data
 from freelb_tune.tasks.class_weights import check_class_weights
 from freelb_tune.training import model_fingerprint
@@ -107,15 +108,25 @@ class Plan:
         return tuple(dict.fromkeys(said))
 
     @property
+    def defaults(self) -> str:
+        """Which defaults of `trainer` hold here and are not `TrainingArguments`'; may be empty."""
+        return defaults_sentence(self.space.trainer_given)
+
+    @property
     def listing(self) -> str:
         """Every cell as a line of text, then the counts."""
         return list_plan(self.space, self._cells, self.known)
 
+    @property
+    def sentences(self) -> list[str]:
+        """What else there is to say, once the list is shown."""
+        return [*filter(None, [self.defaults]), *self.cut, *self.forecast.sentences]
+
     def __repr__(self) -> str:
-        return "\n".join([self.listing, *self.cut, *self.forecast.sentences])
+        return "\n".join([self.listing, *self.sentences])
 
     def _repr_html_(self) -> str:
-        sentences = [*self.notes, *self.cut, *self.forecast.sentences]
+        sentences = [*self.notes, *self.sentences]
         said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
         return f"{self.cells.to_html(max_rows=20, index=False)}{said}"
 

@@ -27,4 +27,4 @@ def plan(
     planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
     print(*planned.notes, sep="\n", end="\n" * bool(planned.notes), file=sys.stderr)
     print(planned.listing, flush=True)
-    print(*planned.cut, *planned.forecast.sentences, sep="\n")  # which the list need not wait for
+    print(*planned.sentences, sep="\n")  # which the list need not wait for

@@ -106,6 +106,13 @@ class Space:
         return space
 
     @property
+    def trainer_given(self) -> set[str]:
+        """Fields of `TrainingArguments` that it sets, in a branch perhaps."""
+        parts = (self.content, *(self.content.get("branches") or ()))
+        whole = {name for part in parts for name in part.get("trainer") or ()}
+        return whole | {key[8:] for part in parts for key in part if key.startswith("trainer.")}
+
+    @property
     def size(self) -> int:
         """How many cells are spanned, before merging and `where`, without the clean arm."""
         samples = self.search.samples if isinstance(self.search, Drawing) else 1

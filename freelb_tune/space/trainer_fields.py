@@ -4,16 +4,25 @@ Room: space. Importing transformers takes seconds; its source says the names and
 """
 
 import ast
+from collections.abc import Collection
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 
-__all__ = ["DEFAULTS", "EPOCHS", "refused_field", "trainer_fields", "trainer_type"]
+__all__ = [
+    "DEFAULTS",
+    "EPOCHS",
+    "THEIRS",
+    "defaults_sentence",
+    "refused_field",
+    "trainer_fields",
+    "trainer_type",
+]
 
 DEFAULTS: dict[str, Any] = {
     "learning_rate": 2e-5,
@@ -24,6 +33,14 @@ DEFAULTS: dict[str, Any] = {
 }
 """What a space that says nothing gets: RoBERTa's GLUE settings (arXiv:1907.11692, Table 10: weight
 decay 0.1, 6 % warm-up, linear decay, rates from 1e-5 to 3e-5, batches of 16 or 32)."""
+
+THEIRS = {
+    "learning_rate": 5e-5,
+    "per_device_train_batch_size": 8,
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+}
+"""Defaults of `TrainingArguments` that are others."""
 
 EPOCHS = 3
 """Epochs where neither `num_train_epochs` nor `max_steps` is set: `TrainingArguments`' own."""
@@ -50,6 +67,8 @@ _KEPT = "every cell keeps its last checkpoint and its best model"
 _REPORTED = "epochs are reported to the store; see epochs.csv"
 _ONE_PROCESS = "a cell trains in one process, on one device"
 _COLUMNS = "the columns that a model reads are settled by its tokenizer"
+_PREDICTED = "a cell predicts in its own way; per_device_eval_batch_size may be set"
+_FOLLOWING = ("reduce_lr_on_plateau", "greedy")
 OURS: dict[str, str] = {
     "output_dir": "results go to --results DIR",
     "seed": "write seeds: [1, 2] at the top",
@@ -61,6 +80,16 @@ OURS: dict[str, str] = {
     "prediction_loss_only": _EACH_EPOCH,
     "batch_eval_metrics": _EACH_EPOCH,
     "include_for_metrics": _EACH_EPOCH,
+    "eval_do_concat_batches": _PREDICTED,
+    "eval_use_gather_object": _PREDICTED,
+    "eval_accumulation_steps": _PREDICTED,
+    "bf16_full_eval": _PREDICTED,
+    "fp16_full_eval": _PREDICTED,
+    "include_num_input_tokens_seen": _REPORTED,
+    "skip_memory_metrics": _REPORTED,
+    "project": _REPORTED,
+    "enable_jit_checkpoint": _KEPT,
+    "average_tokens_across_devices": _ONE_PROCESS,
     "load_best_model_at_end": "the best model is kept in best/",
     "metric_for_best_model": "write search.metric",
     "greater_is_better": "a metric knows its direction; write search.metric",
@@ -137,7 +166,35 @@ def trainer_type(name: str) -> Any:
     if name == "max_steps":
         return Literal[-1] | Annotated[int, Field(ge=1)]
     kind = _type(_fields()[name])
+    if name == "lr_scheduler_type":
+        return Annotated[kind, AfterValidator(_schedule)]
     return Annotated[kind, LIMITS[name]] if name in LIMITS else kind
+
+
+def defaults_sentence(given: Collection[str]) -> str:
+    """Which defaults are not those of `TrainingArguments`, of what a space leaves out.
+
+    Args:
+        given: the fields that it sets.
+    """
+    told = [
+        f"{name} {DEFAULTS[name]:g} (there {value:g})"
+        for name, value in THEIRS.items()
+        if name not in given
+    ]
+    if not told:
+        return ""
+    return f"Defaults of trainer that are not TrainingArguments': {', '.join(told)}."
+
+
+def _schedule(value: str) -> str:
+    if value in _FOLLOWING:
+        raise ValueError(
+            f"a schedule that is known beforehand, such as linear, cosine or constant "
+            f"({' and '.join(_FOLLOWING)} wait for evaluations inside Trainer, and a cell is "
+            "evaluated after each epoch by itself)"
+        )
+    return value
 
 
 def _ours(name: str) -> str | None:
