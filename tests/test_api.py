@@ -45,6 +45,7 @@ def test_the_door_has_these_names_and_no_others():
         *("FreeATSettings", "FGMSettings", "SMARTSettings", "R3FSettings", "VATSettings"),
         *("NoiseSettings", "RepeatSettings"),
         *("AlgorithmSettings", "GridSettings", "RandomSettings", "ASHASettings", "RaceSettings"),
+        "VerdictSettings",
         *("HyperbandSettings", "MedianSettings"),
     }
     for name in ft.__all__:

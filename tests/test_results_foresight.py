@@ -167,6 +167,20 @@ def test_a_race_states_its_stopping_rule_and_its_error_rate(tmp_path):
     assert work.startswith("Work: at most ")
 
 
+def test_a_verdict_search_says_when_it_ends_and_what_an_answer_is_likely_to_take(tmp_path):
+    text = SPACE + "search: {algorithm: verdict, margin: 2, budget: 8}\n"
+    _, rule, *_ = forecast(*planned(tmp_path, text), tmp_path).sentences
+    assert "Verdict: every arm gets 2 seeds" in rule
+    assert "or the budget of 8 cells is spent; either answer is wrong with at most 5 %" in rule
+    assert "Where nothing helps an answer takes about " in rule
+
+
+def test_a_margin_far_below_what_seeds_do_is_said_in_the_plan(tmp_path):
+    text = SPACE + "search: {algorithm: verdict, margin: 0.01}\n"
+    _, rule, *_ = forecast(*planned(tmp_path, text), tmp_path).sentences
+    assert "A margin of 0.01 points is far below what seeds do: to exclude it takes" in rule
+
+
 def test_a_race_that_cannot_be_is_refused_in_the_plan(tmp_path):
     text = SPACE + "search: {algorithm: race, budget: 3}\n"
     with pytest.raises(FreeLBTuneError, match="a race of 2 configurations needs 4 cells"):

@@ -133,7 +133,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("search: 3", "search: expected a mapping, got 3"),
         (
             "search: {algorithm: grid, budget: 3}",
-            "search.budget: grid does not read it; take it out (it is read by race)",
+            "search.budget: grid does not read it; take it out (it is read by race, verdict)",
         ),
         (
             "search: {samples: 3}",
@@ -159,6 +159,11 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ),
         ("verdict: {margin: 0}", "line 3, verdict.margin: expected above 0.0, got 0"),
         ("verdict: {margin: -0.5}", "verdict.margin: expected above 0.0, got -0.5"),
+        ("search: {algorithm: verdict, margin: 0}", "search.margin: expected above 0.0, got 0"),
+        (
+            "search: {algorithm: verdict}\nverdict: {margin: 1}",
+            "line 4, verdict.margin: search.margin says what is asked; take one out",
+        ),
         ("verdict: {marign: 1}", "line 3, verdict.marign: unknown name 'marign'; did you mean"),
         ("name: a/b", "expected a name for a folder"),
         ("data: {source: hug}", "expected 'hub', 'glue', 'files' or 'synthetic', got the text"),

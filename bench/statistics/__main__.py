@@ -22,6 +22,7 @@ import numpy as np
 
 from bench.statistics.metrics import metric_coverage
 from bench.statistics.racing import races
+from bench.statistics.sequential import verdicts
 from bench.statistics.studies import GRIDS, no_effect, other_examples, powers
 
 Rows = Callable[[int, np.random.Generator], Iterator[list[str]]]
@@ -62,6 +63,13 @@ STUDIES = {
         "| stated for two thirds of it, % | found, %",
         4000,
         40,
+    ),
+    "verdict_search": Study(
+        verdicts,
+        "margin, deviations | truth | dispersion | seeds of the grid | cells, % of the grid's "
+        "| 10th | 50th | 90th percentile | answered within its cells, % | wrong, %",
+        1000,
+        10,
     ),
     "racing": Study(
         races,

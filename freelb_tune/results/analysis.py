@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from freelb_tune.errors import DamagedError
+from freelb_tune.results.statistics.answered import answered_verdict
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
@@ -48,9 +49,15 @@ def judge(store: Store, table: Table) -> Verdict:
         return early
     damaged: list[str] = []
     arms, measure = arms_of(store, table, damaged), table.measure
-    margin = (store.space.get("verdict") or {}).get("margin")
-    margin = None if margin is None else margin / measure.scale
-    told = verdict(arms, measure.name, measure.better, margin, look_number(store))
+    search, asked = (store.space.get(name) or {} for name in ("search", "verdict"))
+    if search.get("algorithm") == "verdict":
+        told = answered_verdict(
+            arms, measure.name, measure.better, store.answered, look_number(store)
+        )
+    else:
+        margin = asked.get("margin")
+        margin = None if margin is None else margin / measure.scale
+        told = verdict(arms, measure.name, measure.better, margin, look_number(store))
     notes = [f"Without the predictions of cell {each}." for each in damaged]
     return replace(told, footnotes=(*told.footnotes, *notes))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
+from freelb_tune.space.algorithms import VerdictSettings
 from freelb_tune.space.cell import Value
 from freelb_tune.store import CellResult, CellState, Store, load_store
 from freelb_tune.tasks import Metric, data_sizes, get_task
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "Forecast", "forecast"]
 
+_TOO_MANY = 500  # seeds of each arm: a question that nobody means to pay for
 _ENOUGH = 4  # degrees of freedom from which a measured spread says more than the assumed range
 
 _SAME_MODEL = ("task", "model.name", "model.revision", "model.config", "data.max_length")
@@ -111,13 +113,31 @@ def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
     metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
-    space.search.check(plan.compared, len(space.seeds))
+    space.search.check_arms(plan.compared, plan.clean, len(space.seeds))
     return Forecast(
         power=None if isinstance(power, str) else power,
         why_not=power if isinstance(power, str) else "",
-        rule=space.search.rule(len(space.seeds)),
+        rule=space.search.rule(len(space.seeds)) + _takes(space, power),
         cost=_cost(space, plan, stores, sizes),
     )
+
+
+def _takes(space: Space, power: "Power | str") -> str:
+    """How many seeds an answer of a `verdict` search is likely to take."""
+    from freelb_tune.results.statistics.sequential import Question
+
+    if not isinstance(space.search, VerdictSettings) or isinstance(power, str):
+        return ""
+    margin = space.search.margin
+    question = Question(margin / 100, power.low.configurations)
+    ends = [f"{question.seeds(trial.spread):,}" for trial in (power.low, power.high)]
+    seeds = " to ".join(dict.fromkeys(ends))
+    if question.seeds(power.low.spread) > _TOO_MANY:
+        return (
+            f" A margin of {margin:g} points is far below what seeds do: to exclude it takes about "
+            f"{seeds} seeds of each arm. Raise search.margin."
+        )
+    return f" Where nothing helps an answer takes about {seeds} seeds of each arm."
 
 
 class _Sizes:

@@ -71,7 +71,7 @@ def run_search(
             trial asks for more than there is, or the disk refuses.
     """
     folder, options = folder.resolve(), options or SearchOptions()
-    space.search.check(plan.compared, len(space.seeds))
+    space.search.check_arms(plan.compared, plan.clean, len(space.seeds))
     check_sampler(space.search)
     interruption, interrupted = Interruption(), False
     with (

@@ -24,6 +24,8 @@ __all__ = [
     "RandomSettings",
     "SAMPLERS",
     "Sampling",
+    "SeedRounds",
+    "VerdictSettings",
 ]
 
 Count = Annotated[int, Field(ge=1)]
@@ -83,6 +85,14 @@ class AlgorithmSettings(BaseModel):
         Raises:
             FreeLBTuneError: the plan is refused.
         """
+
+    def check_arms(self, configurations: int, clean: int, seeds: int) -> None:
+        """The same for one that also asks how many clean arms go with them.
+
+        Raises:
+            FreeLBTuneError: the plan is refused.
+        """
+        self.check(configurations, seeds)
 
     def rule(self, seeds: int) -> str:
         """What `plan` says of how it ends configurations; empty where there is nothing to say."""
@@ -187,16 +197,23 @@ class MedianSettings(EarlyStopping):
     least_others: Count = 3
 
 
-class RaceSettings(Drawing):
-    """Two seeds for every configuration, and more only for those still in contention.
+class SeedRounds(Drawing):
+    """Base of those that give seeds in rounds: two to each, and more only to some.
 
     Attributes:
-        budget: most cells that are run, clean arms not counted; None for no limit.
         FIRST_SEEDS: seeds that every configuration gets: one shows no spread at all.
     """
 
     LEAVES_OUT: ClassVar[bool] = True
     FIRST_SEEDS: ClassVar[int] = 2
+
+
+class RaceSettings(SeedRounds):
+    """Two seeds for every configuration, and more only for those still in contention.
+
+    Attributes:
+        budget: most cells that are run, clean arms not counted; None for no limit.
+    """
 
     algorithm: Literal["race"] = "race"
     budget: Count | None = None
@@ -229,6 +246,49 @@ class RaceSettings(Drawing):
         )
 
 
+class VerdictSettings(SeedRounds):
+    """More seeds until it is known whether a configuration is better, or none is by the margin.
+
+    Attributes:
+        margin: a gain below this does not matter, in points (of a loss in its own unit).
+        budget: most cells that are run, clean arms among them; None for no limit but the seeds.
+    """
+
+    algorithm: Literal["verdict"] = "verdict"
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    budget: Count | None = None
+
+    def check_arms(self, configurations: int, clean: int, seeds: int) -> None:
+        """A clean arm, two seeds or more, and a budget that covers two of each arm."""
+        if not clean:
+            raise FreeLBTuneError(
+                "search.algorithm: verdict compares settings with their clean arm, and there is "
+                "none; take clean_arm: false out, or give it a setting that perturbs"
+            )
+        if seeds < self.FIRST_SEEDS:
+            raise FreeLBTuneError(
+                f"search.algorithm: verdict needs {self.FIRST_SEEDS} seeds or more, got {seeds}; "
+                "seeds are the most that an arm may get"
+            )
+        least = self.FIRST_SEEDS * (configurations + clean)
+        if self.budget is not None and self.budget < least:
+            raise FreeLBTuneError(
+                f"search.budget: {counted(configurations + clean, 'arm')}, clean ones among them, "
+                f"need {least} cells, {self.FIRST_SEEDS} seeds each, and the budget is "
+                f"{self.budget}; raise it or search fewer configurations"
+            )
+
+    def rule(self, seeds: int) -> str:
+        """Who gets how many seeds, when it ends, and with which error rate."""
+        end = "" if self.budget is None else f", or the budget of {self.budget:,} cells is spent"
+        return (
+            f"Verdict: every arm gets {self.FIRST_SEEDS} seeds, and one more each round, up to "
+            f"{seeds}, while a gain of {self.margin:g} or more is not excluded. It ends when a "
+            f"configuration is better than its clean arm, when none is by that much{end}; either "
+            f"answer is wrong with at most 5 % chance in all. The power above is for all {seeds}."
+        )
+
+
 ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
     "grid": GridSettings,
     "random": RandomSettings,
@@ -236,6 +296,7 @@ ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
     "hyperband": HyperbandSettings,
     "median": MedianSettings,
     "race": RaceSettings,
+    "verdict": VerdictSettings,
 }
 """Every algorithm's settings by name: what `search.algorithm` may say. Plugins add theirs."""
 

@@ -35,6 +35,12 @@ class Plan:
         tried = {cell.config_id for cell in self.cells if cell.arm == "adversarial"}
         return len(tried or {cell.config_id for cell in self.cells})
 
+    @property
+    def clean(self) -> int:
+        """How many clean arms those are compared with."""
+        arms = [cell for cell in self.cells if cell.arm == "adversarial"]
+        return len({cell.clean_id for cell in arms if cell.clean_id is not None})
+
     def as_if_drawn(self) -> "Plan":
         """The plan with random draws in place of what is to be proposed."""
         if self.studies is None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
+from freelb_tune.space.algorithms import AlgorithmSettings, Drawing, VerdictSettings
 from freelb_tune.space.branches import read_layers
 from freelb_tune.space.checks import read_section
 from freelb_tune.space.conditions import check_condition
@@ -101,6 +101,8 @@ class Space:
             verdict=read_section(content, "verdict", VerdictConfig, problems),
             content=content,
         )
+        if isinstance(search, VerdictSettings) and space.verdict.margin is not None:
+            problems.add("verdict.margin", "search.margin says what is asked; take one out")
         problems.raise_if_any()
         content["table"] = space.table.model_dump()
         return space

@@ -13,11 +13,12 @@ from freelb_tune.store.journal import Journal, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
 from freelb_tune.store.looks import Look, cells_left, look_number, new_look
-from freelb_tune.store.records import CellState, End, EpochRecord
+from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 
 __all__ = [
     "EPOCHS",
     "FORMAT",
+    "Answered",
     "Better",
     "CellResult",
     "CellState",

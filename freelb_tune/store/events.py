@@ -98,6 +98,15 @@ class _Raced(_Event):
     spared: dict[str, str]
 
 
+class _Asked(_Raced):
+    """A round of a `verdict` search."""
+
+    answers: dict[str, Literal["better", "below", "open", "failed"]]
+    ended: Literal["", "better", "none", "budget", "seeds"]
+    margin: float
+    more: int | None
+
+
 _SHAPES: dict[str, type[_Event]] = {
     "opened": _Opened,
     "planned": _Planned,
@@ -120,6 +129,8 @@ def check_event(entry: Mapping[str, Any]) -> None:
         Refusal: so it is; says the first thing that is wrong.
     """
     name = entry["event"]
-    shape = _Raced if name == "decided" and "race" in entry else _SHAPES.get(name)
+    shape = _SHAPES.get(name)
+    if name == "decided" and "race" in entry:
+        shape = _Asked if "answers" in entry else _Raced
     if shape is not None:
         read_shape(shape, entry)

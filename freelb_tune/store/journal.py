@@ -12,7 +12,8 @@ Room: store. The driver is its one writer. The events and what they carry:
     decided   where configurations end early: config_id, epoch, score (the mean over seeds), seeds
               (which ones), missing (seeds that never got there), decision ("continue" or "stop");
               or of a race: race (digest), round (seeds compared), contenders, failed, over, dropped
-              and spared (why each cell will never run, by id)
+              and spared (why each cell will never run, by id); of a `verdict` search also answers
+              (by configuration), ended (by what), margin and more (seeds it would take)
     failed    cell_id, state ("failed" or "diverged"), message
     retried   cell_id
     finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log)

@@ -19,7 +19,7 @@ from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
 from freelb_tune.store.looks import Look, with_look
 from freelb_tune.store.predictions import read_predictions
-from freelb_tune.store.records import CellState, End, EpochRecord
+from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 from freelb_tune.store.stored_space import read_space
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Store:
             of each; those of earlier plans among them.
         end: what ended the latest run before every cell was over; None where nothing did.
         looks: the verdicts that have been made, in order.
+        answered: what the rounds of a `verdict` search have shown; None where none is complete.
     """
 
     folder: Path
@@ -123,6 +124,7 @@ class Store:
     lengths: Mapping[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
     looks: tuple[Look, ...] = ()
+    answered: Answered | None = None
 
     @property
     def known(self) -> dict[str, CellResult]:
@@ -155,6 +157,7 @@ class _Replay:
     lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
     end: End | None = None
     looks: tuple[Look, ...] = ()
+    answered: Answered | None = None
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one event; one that says nothing of a cell's state is passed over.
@@ -198,6 +201,9 @@ class _Replay:
                 for state in (CellState.DROPPED, CellState.SPARED):
                     told = entry[state.value].items()
                     self.states |= {cell_id: _State(state, why) for cell_id, why in told}
+                if "answers" in entry:
+                    said = (entry[name] for name in ("margin", "round", "answers", "ended", "more"))
+                    self.answered = Answered(*said)
 
     def _finished(self) -> list[str]:
         """The finished cells of the latest plan; none where it has not come to its end."""
@@ -247,6 +253,7 @@ def load_store(folder: Path) -> Store:
         lengths=replay.lengths,
         end=replay.end,
         looks=replay.looks,
+        answered=replay.answered,
     )
 
 

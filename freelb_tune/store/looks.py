@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from freelb_tune.space.algorithms import VerdictSettings
 from freelb_tune.store.records import CellState
 
 if TYPE_CHECKING:
     from freelb_tune.store.known import CellResult, Store
 
 __all__ = ["Look", "cells_left", "look_number", "new_look", "with_look"]
+
+
+_ROUNDS = ", in rounds at margin "
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Look:
     Attributes:
         cells: ids of the finished cells.
         shown: what their table shows of them, such as "accuracy, best_epoch"; None where the
-            journal does not say, as in folders of format 1.
+            journal does not say, as in folders of format 1. A `verdict` search adds its margin.
     """
 
     cells: frozenset[str]
@@ -33,13 +37,18 @@ class Look:
     def is_same(self, other: "Look") -> bool:
         """Whether both are of the same numbers."""
         known = None not in (self.shown, other.shown)
+        if known and self.shown == other.shown and _ROUNDS in str(self.shown):
+            return True  # one question, whose chance of a wrong answer covers all its rounds
         return self.cells == other.cells and (not known or self.shown == other.shown)
 
 
 def _shown_by(space: Mapping[str, Any]) -> str:
     """Which numbers of its cells a space's table shows."""
     search, table = (space.get(name) or {} for name in ("search", "table"))
-    return f"{search.get('metric')}, {table.get('select', 'best_epoch')}"
+    shown = f"{search.get('metric')}, {table.get('select', 'best_epoch')}"
+    if search.get("algorithm") == "verdict":
+        shown += f"{_ROUNDS}{search.get('margin', VerdictSettings().margin):g}"
+    return shown
 
 
 def cells_left(store: "Store") -> int:

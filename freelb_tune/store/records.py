@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Strict, TypeAdapter, ValidationError
 
-__all__ = ["CellState", "End", "EpochRecord"]
+__all__ = ["Answered", "CellState", "End", "EpochRecord"]
 
 Number = Annotated[float, Strict()]  # text that looks like a number is none
 Count = Annotated[int, Strict()]
@@ -43,6 +43,25 @@ class End:
 
     by: str
     limit: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the rounds of a `verdict` search have shown so far.
+
+    Attributes:
+        margin: a gain below this does not matter, as a fraction.
+        round: seeds that the last round compared.
+        answers: what is known of each configuration, by its id.
+        ended: what has ended the search; empty while it goes on.
+        more: seeds more that an answer is likely to take, where it ended without one.
+    """
+
+    margin: float
+    round: int
+    answers: Mapping[str, Literal["better", "below", "open", "failed"]]
+    ended: Literal["", "better", "none", "budget", "seeds"]
+    more: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ class _Search(BaseModel):
     model_config = ConfigDict(strict=True)
 
     metric: str | None = None
+    algorithm: str | None = None
+    margin: float | None = None
 
 
 class _Table(TableConfig):

@@ -22,9 +22,9 @@ from freelb_tune.results.statistics.contrast import (
 )
 from freelb_tune.results.statistics.power import MOST_SEEDS, Trial, seeds_for, smallest
 from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.results.statistics.wording import POINTS, Unit
+from freelb_tune.results.statistics.wording import POINTS, Unit, unit_of
 
-__all__ = ["verdict", "verdict_of"]
+__all__ = ["collapsed_runs", "collapsed_sentence", "verdict", "verdict_of", "why_silent"]
 
 _FEW_SEEDS = 3
 _NAMED = 12  # most collapsed runs that a footnote names
@@ -49,11 +49,11 @@ def verdict(
     Raises:
         FreeLBTuneError: as `contrasts`.
     """
-    silent = _why_silent(arms)
+    silent = why_silent(arms)
     if silent is not None:
         return Verdict(silent)
     found = contrasts(arms, metric, better, margin, look)
-    unit = POINTS if better == "higher" else Unit(1.0, 4, metric)
+    unit = unit_of(metric, better)
     told = verdict_of(found, unit, margin, collapses(arms, metric, better), look)
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
@@ -92,12 +92,12 @@ def verdict_of(
         said += [] if margin is None else [_equivalence(tested, margin, unit, look)]
     footnotes = _footnotes(known, tested) + ([_spent(look)] if tested else [])
     if collapsed is not None:
-        said.append(_collapsed(collapsed, tested, unit))
-        footnotes += _collapsed_runs(collapsed, unit)
+        said.append(collapsed_sentence(collapsed, tested, unit))
+        footnotes += collapsed_runs(collapsed, unit)
     return Verdict(" ".join(said), comparisons, better, tuple(footnotes), margin)
 
 
-def _why_silent(arms: Sequence[Arm]) -> str | None:
+def why_silent(arms: Sequence[Arm]) -> str | None:
     """Why there cannot be a verdict, if so."""
     if not any(arm.runs for arm in arms):
         if arms and all(arm.failed >= arm.planned for arm in arms):
@@ -220,7 +220,7 @@ def _spent(look: int) -> str:
     )
 
 
-def _collapsed(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> str:
+def collapsed_sentence(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> str:
     """How many runs of which arm collapsed, and the difference among the others."""
     counts = [f"{len(arm.runs)} of {arm.of} of {arm.name}" for arm in collapsed.arms if arm.runs]
     constant = unit.number(collapsed.constant)
@@ -242,7 +242,7 @@ def _collapsed(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> 
     )
 
 
-def _collapsed_runs(collapsed: Collapses, unit: Unit) -> list[str]:
+def collapsed_runs(collapsed: Collapses, unit: Unit) -> list[str]:
     """Which runs collapsed, and what is asked of a claim."""
     runs = [
         f"{arm.name}, seed {seed} ({unit.number(score)})"

@@ -4,11 +4,12 @@ Room: results. Numbers in, words out.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from freelb_tune.results.statistics.comparison import Comparison, Interval
 from freelb_tune.results.statistics.contrast import ONE_SEED
 
-__all__ = ["POINTS", "Unit"]
+__all__ = ["POINTS", "Unit", "unit_of"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,8 @@ class Unit:
 
 POINTS = Unit(100.0, 1, "points")
 """Hundredths of a score that counts up to 1."""
+
+
+def unit_of(metric: str, better: Literal["higher", "lower"]) -> Unit:
+    """How differences of a metric are said: scores in points, losses as they are."""
+    return POINTS if better == "higher" else Unit(1.0, 4, metric)

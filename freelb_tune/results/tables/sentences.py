@@ -88,7 +88,7 @@ def _baseline(config: Configuration, names: Sequence[str], table: Table) -> str:
     """One clean arm: `80.14 ± 0.53 (batch size=16, n=2)`."""
     labels = [f"{short_name(name)}={shown(config, name).text}" for name in names]
     number = _number(config, table.layout.select, table.measure)
-    notes, stops = _notes(config), _stops(config, table)
+    notes, stops = _notes(config, table), _stops(config, table)
     if number is None:
         inside = ", ".join(labels)
         state = "; ".join([*stops, *notes])
@@ -103,7 +103,7 @@ def entry_text(entry: Entry, table: Table) -> str:
     """What a cell of the table says: `80.14`, or `80.14 ± 0.53 (n=2; 1 of 3 seeds failed)`."""
     config = entry.config
     number = _number(config, table.layout.select, table.measure)
-    notes, stops = _notes(config), _stops(config, table)
+    notes, stops = _notes(config, table), _stops(config, table)
     if number is None:
         return "; ".join([*stops, *notes])
     count = [f"n={config.finished}"] if config.planned > 1 else []
@@ -113,7 +113,7 @@ def entry_text(entry: Entry, table: Table) -> str:
 
 def entry_notes(entry: Entry, table: Table) -> str:
     """The same without its number: what stopped, failed or is still to come."""
-    return "; ".join([*_stops(entry.config, table), *_notes(entry.config)])
+    return "; ".join([*_stops(entry.config, table), *_notes(entry.config, table)])
 
 
 def _number(config: Configuration, select: Select, measure: Measure) -> str | None:
@@ -125,17 +125,22 @@ def _number(config: Configuration, select: Select, measure: Measure) -> str | No
     return mean if spread.sd is None else f"{mean} ± {measure.show(spread.sd)}"
 
 
-def _notes(config: Configuration) -> list[str]:
+def _notes(config: Configuration, table: Table) -> list[str]:
     """What keeps a configuration from being complete, early stops aside."""
     counts = [
         (config.count(CellState.FAILED), "failed"),
         (config.count(CellState.DIVERGED), "diverged"),
-        (config.count(CellState.DROPPED), "not run: out of the race"),
+        (config.count(CellState.DROPPED), f"not run: {_out(table)}"),
         (config.count(CellState.WAITING, CellState.RUNNING), "to come"),
     ]
     if config.planned == 1:
         return [word for count, word in counts if count]
     return [f"{count} of {config.planned} seeds {word}" for count, word in counts if count]
+
+
+def _out(table: Table) -> str:
+    """Why a configuration got no further seed, in a few words."""
+    return "known not to gain the margin" if table.algorithm == "verdict" else "out of the race"
 
 
 def _stops(config: Configuration, table: Table) -> list[str]:
@@ -163,8 +168,8 @@ def progress(table: Table) -> str:
         ("stopped early", (CellState.STOPPED,)),
         ("failed", (CellState.FAILED,)),
         ("diverged", (CellState.DIVERGED,)),
-        ("not run for being out of the race", (CellState.DROPPED,)),
-        ("not needed by the race", (CellState.SPARED,)),
+        (f"not run for being {_out(table)}", (CellState.DROPPED,)),
+        (f"not needed by the {table.algorithm or 'race'}", (CellState.SPARED,)),
         ("to come", (CellState.WAITING, CellState.RUNNING)),
     ):
         count = sum(counts.get(state, 0) for state in states)
@@ -196,7 +201,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
     seen = [tuple(value.text for value in row.settings) for row in table.rows]
     if len(set(seen)) < len(seen):
         notes.append("Rows that look alike differ only in settings that do nothing there.")
-    if {CellState.DROPPED, CellState.SPARED} & set(table.states):
+    if table.algorithm != "verdict" and {CellState.DROPPED, CellState.SPARED} & set(table.states):
         notes.append(
             "A race: every configuration gets two seeds, those still in contention more; the truly "
             "best one is tested out with at most 5 % chance, and a budget's cuts have no error "

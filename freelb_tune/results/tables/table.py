@@ -92,6 +92,7 @@ class Table:
         best_adversarial: the same of those that perturb, where `best` is another.
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
         end: the limit that ended the search before every cell was over; None where none did.
+        algorithm: of the search; empty where its space does not say.
         damaged: what is wrong with cells' logs, a sentence each; they count as still to come.
     """
 
@@ -114,6 +115,7 @@ class Table:
     damaged: tuple[str, ...] = ()
     best: Configuration | None = None
     best_adversarial: Configuration | None = None
+    algorithm: str = ""
 
     @property
     def row_names(self) -> tuple[str, ...]:
@@ -169,6 +171,7 @@ def build_table(store: Store) -> Table:
         seeds=store.seeds or tuple(sorted({each.cell.seed for each in store.cells})),
         others=len(store.others),
         end=store.end,
+        algorithm=(store.space.get("search") or {}).get("algorithm") or "",
         fixed=_fixed(configs),
         verdict=None,
         further=_further(store, measure),

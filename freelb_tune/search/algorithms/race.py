@@ -9,17 +9,17 @@ compares the two seed by seed. The budget does not count them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.results.statistics.racing import RaceDecision, race_decide
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Space, digest
-from freelb_tune.space.algorithms import RaceSettings
+from freelb_tune.space.algorithms import RaceSettings, SeedRounds, VerdictSettings
 from freelb_tune.store import CellState, read_journal
 
-__all__ = ["Race"]
+__all__ = ["BROKEN", "Field", "Judged", "Race"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Field:
         seeds: S.
         budget: most cells of raced configurations; None for all.
         select: which epoch of a cell counts.
+        question: what else a decision depends on.
     """
 
     raced: Mapping[str, Sequence[str]]
@@ -41,6 +42,7 @@ class Field:
     seeds: int
     budget: int | None
     select: str
+    question: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -48,7 +50,7 @@ class Field:
         rows = {name: list(cells) for name, cells in self.raced.items()}
         clean = {name: list(cells) for name, cells in self.clean.items()}
         facts = {"seeds": self.seeds, "budget": self.budget, "select": self.select}
-        return digest({"raced": rows, "clean": clean, **facts})
+        return digest({"raced": rows, "clean": clean, **facts, **self.question})
 
     def cells(self, contenders: Iterable[str], places: Iterable[int]) -> list[str]:
         """The contenders' cells of some seeds, clean arms first."""
@@ -61,19 +63,40 @@ class Field:
         ]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a complete round of seeds has shown.
+
+    Attributes:
+        stay: contenders that get another seed.
+        out: those that do not, and why.
+        failed: those with a failed seed.
+        is_over: whether nothing more is to be run.
+        reason: why it is over, in words.
+        more: what else the journal keeps.
+    """
+
+    stay: Sequence[str]
+    out: Mapping[str, str]
+    failed: Sequence[str]
+    is_over: bool
+    reason: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Race(Algorithm):
     """One race, from its beginning or from where a killed run left it."""
 
     def __init__(self, space: Space, ledger: Ledger) -> None:
         super().__init__(space, ledger)
-        field = _field(space, [row.cell for row in ledger.board.rows.values()])
-        self._field = field
-        self._done = RaceSettings.FIRST_SEEDS
+        cells = [row.cell for row in ledger.board.rows.values()]
+        self._field = _field(space, cells, self.question())
+        self._done = SeedRounds.FIRST_SEEDS
         self._failed: set[str] = set()
-        self._in = list(field.raced)
+        self._in = list(self._field.raced)
         self._over = False
         for entry in read_journal(ledger.folder):
-            if entry["event"] == "decided" and entry.get("race") == field.name:
+            if entry["event"] == "decided" and entry.get("race") == self._field.name:
                 self._take(entry)
 
     def is_over(self) -> bool:
@@ -95,27 +118,38 @@ class Race(Algorithm):
             self._decide()
         return self._ledger.board.waiting()
 
-    def _decide(self) -> None:
+    def question(self) -> Mapping[str, Any]:
+        """What a decision depends on beside the cells, the seeds and the budget."""
+        return {}
+
+    def judged(self) -> Judged:
         """Compare the contenders over the seeds that all of them have."""
         scores = {name: self._scores(name) for name in self._field.raced}
         said = race_decide(scores, self._field.seeds, self._field.budget)
         stay = [name for name in said.contenders if name in self._in]
         out = {name: _why(name, said, self._done) for name in self._in if name not in stay}
         over = said.is_over or self._done >= self._field.seeds or not stay
+        failed = [name for name in said.failed if name in self._in]
+        return Judged(stay, out, failed, over, f"the race is over: {said.reason}")
+
+    def _decide(self) -> None:
+        """Say what the round has shown, and which cells will never run for it."""
+        said = self.judged()
         entry: dict[str, Any] = {
             "race": self._field.name,
             "round": self._done,
-            "contenders": stay,
-            "failed": [name for name in said.failed if name in self._in],
-            "over": over,
-            "dropped": self._open(self._field.raced, out),
+            "contenders": list(said.stay),
+            "failed": list(said.failed),
+            "over": said.is_over,
+            "dropped": self._open(self._field.raced, said.out),
             "spared": {},
+            **said.more,
         }
-        needed = set() if over else {self._field.clean_of.get(name) for name in stay}
+        needed = set() if said.is_over else {self._field.clean_of.get(name) for name in said.stay}
         idle = [name for name in self._field.clean if name not in needed]
         entry["spared"] |= self._open(self._field.clean, dict.fromkeys(idle, _IDLE))
-        if over:
-            why = dict.fromkeys(stay, f"the race is over: {said.reason}")
+        if said.is_over:
+            why = dict.fromkeys(said.stay, said.reason)
             entry["spared"] |= self._open(self._field.raced, why)
         self._ledger.raced(entry)
         self._take(entry)
@@ -143,7 +177,7 @@ class Race(Algorithm):
         for cell_id in self._field.raced[name][: self._done]:
             row = self._ledger.board[cell_id]
             if row.state is not CellState.DONE and row.state.is_over:
-                return [*scores, None] if row.state in _BROKEN else scores
+                return [*scores, None] if row.state in BROKEN else scores
             if row.state is not CellState.DONE:
                 return scores
             scores.append(self._ledger.board.sign * self._ledger.board.selected(row))
@@ -151,11 +185,11 @@ class Race(Algorithm):
 
 
 _IDLE = "no configuration in the race needs it for a comparison"
-_BROKEN = (CellState.FAILED, CellState.DIVERGED, CellState.STOPPED)
+BROKEN = (CellState.FAILED, CellState.DIVERGED, CellState.STOPPED)
 
 
-def _field(space: Space, cells: Sequence[Cell]) -> Field:
-    assert isinstance(space.search, RaceSettings)
+def _field(space: Space, cells: Sequence[Cell], question: Mapping[str, Any]) -> Field:
+    assert isinstance(space.search, RaceSettings | VerdictSettings)
     places = {seed: place for place, seed in enumerate(space.seeds)}
     rows: dict[str, list[str]] = {}
     arms: dict[str, Cell] = {}
@@ -172,6 +206,7 @@ def _field(space: Space, cells: Sequence[Cell]) -> Field:
         seeds=len(space.seeds),
         budget=space.search.budget,
         select=space.table.select,
+        question=question,
     )
 
 

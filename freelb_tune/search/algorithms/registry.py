@@ -8,6 +8,7 @@ from freelb_tune.search.algorithms.asha import ASHA
 from freelb_tune.search.algorithms.hyperband import Hyperband
 from freelb_tune.search.algorithms.median import Median
 from freelb_tune.search.algorithms.race import Race
+from freelb_tune.search.algorithms.verdict import Verdict
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings, Space
 from freelb_tune.space.registered import REGISTERED, Registered, check_free, name_of
@@ -22,6 +23,7 @@ BEHAVIOURS: dict[str, type[Algorithm]] = {
     "hyperband": Hyperband,
     "median": Median,
     "race": Race,
+    "verdict": Verdict,
 }
 """What each algorithm does; `space.ALGORITHMS` has their settings."""
 
