@@ -13,11 +13,14 @@ import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.run import read_known
 from freelb_tune.store import (
     CellState,
     Journal,
     cell_folder,
     load_store,
+    seal_checkpoint,
     seal_of,
     set_log_aside,
 )
@@ -150,6 +153,22 @@ def test_a_table_is_left_as_it_was_where_no_verdict_can_be_made(old):
         with pytest.raises(FreeLBTuneError, match="two different dev sets under one name"):
             again()
         assert (old / "table.md").read_bytes() == before
+
+
+def test_a_search_says_whose_checkpoint_is_damaged_and_forgets_its_scores(tmp_path):
+    whole, torn = cell(1), cell(2)
+    Search([whole, torn]).end(whole, 0.5, state=None).end(torn, 0.6, state=None).write(tmp_path)
+    for result in load_store(tmp_path).cells:
+        made = result.folder / "checkpoint"
+        made.mkdir()
+        (made / "optimizer.pt").write_bytes(b"moments")
+        (made / "record.json").write_text(json.dumps(result.last.to_json()))
+        seal_checkpoint(made, tmp_path / "no log before the first epoch")
+    (result.folder / "checkpoint" / "optimizer.pt").unlink()
+    board = Board([whole, torn], "higher", {whole.id: "whole", torn.id: "torn"})
+    told = read_known(board, load_store(tmp_path).known)
+    assert told == ["torn: checkpoint/optimizer.pt is missing; it is trained again"]
+    assert [row.scores for row in board.rows.values()] == [{1: 0.5}, {}]
 
 
 def test_a_damaged_log_is_set_aside_and_never_deleted(tmp_path):

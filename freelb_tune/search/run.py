@@ -30,6 +30,7 @@ from freelb_tune.store import (
     CellState,
     Journal,
     cell_folder,
+    damage_of,
     load_store,
     new_look,
     read_journal,
@@ -113,7 +114,7 @@ def _opened(
     board = Board(cells, better, cell_labels(cells), space.table.select)
     known = load_store(folder).known
     _journal_plan(space, cells, journal, options, known)
-    damaged = _read_known(board, known)
+    damaged = read_known(board, known)
     best = BestModel(folder, options.command)
     outputs = Outputs(lambda: _write_outputs(folder))
     ledger = Ledger(journal, board, best, outputs, guard, known)
@@ -162,11 +163,12 @@ def _journal_plan(
     )
 
 
-def _read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
+def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
     """Put on the board what the store knows of the plan's cells.
 
     Returns:
-        What to tell of damaged logs: they are out of the way, and their cells begin again.
+        What to tell of damaged logs, which are out of the way, and of damaged checkpoints, which
+        training passes over: their cells begin again.
     """
     told = []
     for row in board.rows.values():
@@ -178,6 +180,9 @@ def _read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
             set_log_aside(result.folder / EPOCHS)
             row.message = row.message if row.state.is_over else None
             told.append(f"{board.label[row.cell.id]}: {result.damage}; it is trained again")
+        elif not row.state.is_over and (damage := damage_of(result.folder, result.epochs)):
+            row.scores.clear()
+            told.append(f"{board.label[row.cell.id]}: {damage}; it is trained again")
     return told
 
 

@@ -4,6 +4,7 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 `cells/ID/epochs.jsonl`. Tables and resuming read these alone; no Ray, no torch.
 """
 
+from freelb_tune.store.checkpoints import damage_of, find_checkpoint, seal_checkpoint
 from freelb_tune.store.disk import write_whole
 from freelb_tune.store.environment import describe_environment, write_environment
 from freelb_tune.store.epochs import EPOCHS, EpochLog, Seal, read_epochs, seal_of, set_log_aside
@@ -34,13 +35,16 @@ __all__ = [
     "cell_folder",
     "cells_left",
     "check_results",
+    "damage_of",
     "describe_environment",
+    "find_checkpoint",
     "load_store",
     "look_number",
     "new_look",
     "take_results",
     "read_epochs",
     "read_journal",
+    "seal_checkpoint",
     "seal_of",
     "set_aside",
     "set_log_aside",

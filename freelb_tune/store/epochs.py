@@ -14,7 +14,7 @@ from freelb_tune.errors import DamagedError, DivergedError
 from freelb_tune.store.disk import append_lines, disk_error, make_folder, parse_lines, read_file
 from freelb_tune.store.records import EpochRecord
 
-__all__ = ["EPOCHS", "EpochLog", "Seal", "read_epochs", "seal_of", "set_log_aside"]
+__all__ = ["EPOCHS", "EpochLog", "Seal", "is_sealed", "read_epochs", "seal_of", "set_log_aside"]
 
 EPOCHS = "epochs.jsonl"
 
@@ -99,6 +99,15 @@ def seal_of(path: Path) -> Seal:
     """
     raw = _read(path)
     return _sealed(raw, raw.count(b"\n"))
+
+
+def is_sealed(path: Path, seal: Seal) -> bool:
+    """Whether a log still has what it held; more lines may have come.
+
+    Raises:
+        FreeLBTuneError: it cannot be read.
+    """
+    return _sealed(_read(path), seal.lines) == seal
 
 
 def set_log_aside(path: Path) -> None:

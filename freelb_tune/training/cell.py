@@ -17,9 +17,9 @@ from transformers import PrinterCallback, TrainerCallback
 
 from freelb_tune.errors import DivergedError
 from freelb_tune.space.cell import Cell
-from freelb_tune.store import EpochLog, EpochRecord, read_epochs
+from freelb_tune.store import EpochLog, EpochRecord, find_checkpoint, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
-from freelb_tune.training.checkpoint import find_checkpoint, replace_folder, save_checkpoint
+from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model import build_model
@@ -67,16 +67,17 @@ def run_cell(
     folder.mkdir(parents=True, exist_ok=True)
     log = EpochLog(folder / "epochs.jsonl")
     known = read_epochs(folder / "epochs.jsonl")
-    found = find_checkpoint(folder / "checkpoint")
+    found = find_checkpoint(folder, known)
     if found and found[1].epoch == len(known) + 1:  # killed between checkpoint and line
         log.append(found[1])
         known.append(found[1])
+    is_over = len(known) >= prepared.epochs
+    if not is_over and (found is None or not (every_checkpoint or _has_model(folder))):
+        known, found = _start_over(folder), None
     for record in known:
         report(record)
-    if len(known) >= prepared.epochs:
+    if is_over:
         return
-    if found is None or found[1].epoch != len(known):
-        known, found = _start_over(folder), None
     changes = changed_settings(found[0], cell) if found else {}
     trainer = _trainer(cell, prepared, folder)
     each_epoch = _EachEpoch(cell, prepared, folder, trainer, log, report, known)
@@ -85,6 +86,14 @@ def run_cell(
     if "trainer.learning_rate" in changes:
         trainer.add_callback(NewLearningRate(*changes["trainer.learning_rate"]))
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+
+
+def _has_model(folder: Path) -> bool:
+    """Whether the best epoch's model is there, maybe under the name that a kill has left it."""
+    model, old = folder / "model", folder / "model.old"
+    if not model.exists() and old.exists():
+        old.rename(model)
+    return model.exists()
 
 
 def _start_over(folder: Path) -> list[EpochRecord]:

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freelb_tune.space.cell import Cell
-from freelb_tune.store.records import EpochRecord
+from freelb_tune.store import EPOCHS, EpochRecord, seal_checkpoint
+from freelb_tune.store.checkpoints import RECORD
 from freelb_tune.training.new_settings import write_settings
 
 if TYPE_CHECKING:
     from freelb_tune.training.trainer import AdversarialTrainer
 
-__all__ = ["find_checkpoint", "replace_folder", "save_checkpoint"]
-
-RECORD = "record.json"
+__all__ = ["replace_folder", "save_checkpoint"]
 
 
 def save_checkpoint(
@@ -36,6 +35,7 @@ def save_checkpoint(
     trainer.state.save_to_json(str(fresh / "trainer_state.json"))
     write_settings(fresh, cell)
     (fresh / RECORD).write_text(json.dumps(record.to_json(), allow_nan=False), "utf-8")
+    seal_checkpoint(fresh, folder.parent / EPOCHS)
     replace_folder(fresh, folder)
 
 
@@ -64,12 +64,3 @@ def replace_folder(fresh: Path, folder: Path) -> None:
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def find_checkpoint(folder: Path) -> tuple[Path, EpochRecord] | None:
-    """The last whole checkpoint and the record of its epoch, or None."""
-    for place in (folder, folder.with_name(f"{folder.name}.old")):
-        if (place / RECORD).is_file():
-            content = json.loads((place / RECORD).read_text("utf-8"))
-            return place, EpochRecord.from_json(content)
-    return None

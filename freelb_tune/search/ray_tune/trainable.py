@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from freelb_tune.search.ray_tune.default_work import user_cache
 from freelb_tune.search.ray_tune.flat_config import cell_of, check_base
 from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
 from freelb_tune.space.registered import Registered
-from freelb_tune.store import EpochRecord
-from freelb_tune.store.epochs import EPOCHS
+from freelb_tune.store import EPOCHS, EpochRecord, find_checkpoint, read_epochs
 
 __all__ = ["trainable"]
 
@@ -119,15 +119,14 @@ def _take_up(folder: Path) -> int:
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         return 0
-    from freelb_tune.training.checkpoint import find_checkpoint
-
     with checkpoint.as_directory() as place:
         shutil.copytree(place, folder / "checkpoint")
-    found, epochs = find_checkpoint(folder / "checkpoint"), folder / "checkpoint" / EPOCHS
-    if found is None or not epochs.is_file():
+    with suppress(FileNotFoundError):
+        (folder / "checkpoint" / EPOCHS).rename(folder / EPOCHS)
+    found = find_checkpoint(folder, read_epochs(folder / EPOCHS))
+    if found is None:
         raise FreeLBTuneError(
-            f"{checkpoint.path}: this trial was to go on from here, and it is no checkpoint of "
-            "freelb_tune.trainable's"
+            f"{checkpoint.path}: this trial was to go on from here, and it is no whole checkpoint "
+            "of freelb_tune.trainable's"
         )
-    epochs.rename(folder / EPOCHS)
     return found[1].epoch
