@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from store_fixtures import SPACE, Search, cell, grid
+from store_fixtures import Search, cell, grid
 
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
@@ -27,9 +27,9 @@ def searched(folder, scores=None):
 
 @pytest.fixture(scope="module")
 def paragen(tmp_path_factory):
-    """The grid with everything written, figures included."""
+    """The grid with everything written."""
     folder = searched(tmp_path_factory.mktemp("paragen"))
-    write_outputs(folder, judge, figures=True)
+    write_outputs(folder, judge)
     return folder
 
 
@@ -84,11 +84,11 @@ def test_where_less_is_better_the_curve_falls(tmp_path):
     assert points == sorted(points, reverse=True)
 
 
-def test_two_writings_are_the_same_bytes_figures_included(paragen):
+def test_two_writings_are_the_same_bytes_the_page_included(paragen):
     first = {name: (paragen / name).read_bytes() for name in FILES}
     for name in FILES:
         (paragen / name).unlink()
-    write_outputs(paragen, judge, figures=True)
+    write_outputs(paragen, judge)
     assert {name: (paragen / name).read_bytes() for name in FILES} == first
 
 
@@ -101,34 +101,14 @@ def test_equal_scores_have_a_curve_and_no_importance(tmp_path):
 
 def test_while_a_search_runs_nothing_of_this_is_worked_out(tmp_path):
     write_outputs(searched(tmp_path))
-    assert not [name for name in FILES[:3] if (tmp_path / name).exists()]
+    assert not [name for name in FILES[:2] if (tmp_path / name).exists()]
     assert "## Choosing" not in (tmp_path / "table.md").read_text()
 
 
-def test_a_search_without_results_has_an_empty_selection_and_a_page_that_says_so(tmp_path):
-    write_outputs(Search(grid()).write(tmp_path), judge, figures=True)
+def test_a_search_without_results_has_an_empty_selection(tmp_path):
+    write_outputs(Search(grid()).write(tmp_path), judge)
     assert read(tmp_path)["best_of"] == read(tmp_path)["importance"] == []
     assert "## Choosing" not in (tmp_path / "table.md").read_text()
-    assert "Too few complete configurations" in (tmp_path / "report.html").read_text()
-
-
-def test_the_page_has_its_figures_and_fetches_nothing(paragen):
-    page = (paragen / "report.html").read_text()
-    assert page.count("Plotly.newPlot(") >= 5  # two curves, importance, three pairs
-    assert '"type":"heatmap"' in page
-    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
-
-
-def test_a_setting_cannot_write_into_the_page(tmp_path):
-    evil = "</script><script>alert(1)</script>"
-    search = Search(
-        [cell(adv_lr=lr, init_mag=evil if lr > 0.2 else "b") for lr in (0.1, 0.2, 0.3, 0.4)]
-    )
-    for at, each in enumerate(search.cells):
-        search.end(each, 0.5 + at / 100)
-    space = SPACE.replace("name: rte_grid", "name: <b>")
-    write_outputs(search.write(tmp_path, space=space), judge, figures=True)
-    assert evil not in (tmp_path / "report.html").read_text()
 
 
 def test_thousands_of_trials_are_told_in_seconds():

@@ -92,7 +92,7 @@ def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path, state)
         del search.outcomes[search.cells[-1].id]
     search.write(tmp_path, space=SIGNIFICANT)
     assert looked(tmp_path) is None
-    write_outputs(tmp_path, judge, figures=True)
+    write_outputs(tmp_path, judge)
     told = analyse(load_store(tmp_path)).verdict
     assert told.sentence == "Verdict after 1 more cell."
     assert (told.comparisons, told.better) == ((), frozenset())

@@ -119,8 +119,11 @@ class Results:
         """
         return self._selected(adversarial=True)
 
-    def report(self) -> Path:
-        """Write every table and the page of figures again, from what is stored.
+    def report(self, *, with_text: bool = False) -> Path:
+        """Write every table and the page again, from what is stored.
+
+        Args:
+            with_text: show the dev examples that arms judge differently in words; the page says so.
 
         Returns:
             The page, `report.html`.
@@ -134,7 +137,7 @@ class Results:
             raise FreeLBTuneError(
                 f"{self.folder}: its search ended before it had planned a cell; run it"
             )
-        write_outputs(self.folder, judge, figures=True)
+        write_outputs(self.folder, judge, with_text=with_text)
         return self.folder / "report.html"
 
     def _selected(self, *, adversarial: bool) -> "Best":

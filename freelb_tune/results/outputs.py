@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freelb_tune.results.page.document import to_html
+from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
@@ -25,16 +27,17 @@ __all__ = ["Judge", "write_outputs"]
 Judge = Callable[[Store, Table], Verdict | None]
 
 
-def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = False) -> None:
-    """Write rows, tables and what choosing does, each file where it changed.
+def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool = False) -> None:
+    """Write rows, tables, the page and what choosing does, each file where it changed.
 
-    Always `trials.csv`, `epochs.csv`, `configurations.csv` and the table in its four formats; with
-    a judge also `selection.json` and `cost.json`, and `table.md` has their section.
+    Always `trials.csv`, `epochs.csv`, `configurations.csv`, the table in its four formats and
+    `report.html`; with a judge also `selection.json` and `cost.json`, and `table.md` and the page
+    have what they say.
 
     Args:
         folder: the results folder.
         judge: the statistics, which say what a store and its table show; None for no verdict.
-        figures: write `report.html` too, which takes a judge and seconds.
+        with_text: show dev examples that arms judge differently in words, in the page alone.
 
     Raises:
         FreeLBTuneError: the folder is no results folder, is damaged, or cannot be written.
@@ -53,12 +56,10 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, figures: bool = F
     if choosing is not None:
         contents["selection.json"] = to_selection_json(choosing, table)
         contents["cost.json"] = to_cost_json(choosing)
-    if choosing is not None and figures:
-        from freelb_tune.results.page import to_html
-
-        contents["report.html"] = to_html(table, choosing)
     for name, content in contents.items():
         write_whole(folder / name, content)
+    texts = dev_texts(store) if with_text else None
+    write_whole(folder / "report.html", to_html(store, table, choosing, texts))
 
 
 def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":

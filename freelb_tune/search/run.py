@@ -127,12 +127,14 @@ def _opened(
         yield ledger, proposals
         try:
             _take_look(journal)
+        finally:
+            journal.append("closed", at=utc_now())  # before the page, which says what still runs
+        try:
             _write_verdict(folder)
             is_judged = True
         finally:
             if not is_judged:
                 ledger.write_outputs()  # the newest numbers, without a verdict
-            journal.append("closed", at=utc_now())
     finally:
         guard.tell(guard.listener.closed)
 

@@ -6,11 +6,15 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 
 from freelb_tune.store.checkpoints import damage_of, find_checkpoint, seal_checkpoint
 from freelb_tune.store.disk import write_whole
-from freelb_tune.store.environment import describe_environment, write_environment
+from freelb_tune.store.environment import (
+    describe_environment,
+    read_environment,
+    write_environment,
+)
 from freelb_tune.store.epochs import EPOCHS, EpochLog, Seal, read_epochs, seal_of, set_log_aside
 from freelb_tune.store.folder import check_results, set_aside, take_results
 from freelb_tune.store.formats import FORMAT
-from freelb_tune.store.journal import Journal, read_journal, utc_now
+from freelb_tune.store.journal import Journal, is_held, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
 from freelb_tune.store.looks import Look, cells_left, look_number, new_look
@@ -38,10 +42,12 @@ __all__ = [
     "damage_of",
     "describe_environment",
     "find_checkpoint",
+    "is_held",
     "load_store",
     "look_number",
     "new_look",
     "take_results",
+    "read_environment",
     "read_epochs",
     "read_journal",
     "seal_checkpoint",

@@ -15,7 +15,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store.disk import read_file, write_whole
 
-__all__ = ["ENVIRONMENT", "describe_environment", "write_environment"]
+__all__ = ["ENVIRONMENT", "describe_environment", "read_environment", "write_environment"]
 
 ENVIRONMENT = "environment.json"
 _PACKAGES = ("freelb-tune", "torch", "transformers", "ray", "datasets", "accelerate", "numpy")
@@ -53,7 +53,7 @@ def write_environment(
     """
     path = folder / ENVIRONMENT
     now = {**describe_environment(devices), "fingerprints": dict(fingerprints or {})}
-    before = _read(path)
+    before = read_environment(folder)
     earlier = before.pop("earlier", [])
     earlier = earlier if isinstance(earlier, list) else []
     if before and before != now:
@@ -61,10 +61,10 @@ def write_environment(
     write_whole(path, json.dumps({**now, "earlier": earlier}, indent=2) + "\n")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What an earlier run wrote; nothing if it is gone or damaged, as no number depends on it."""
+def read_environment(folder: Path) -> dict[str, Any]:
+    """What the latest run wrote; nothing if it is gone or damaged, as no number depends on it."""
     try:
-        content = json.loads(read_file(path))
+        content = json.loads(read_file(folder / ENVIRONMENT))
     except (OSError, ValueError, RecursionError, FreeLBTuneError):
         return {}
     return content if isinstance(content, dict) else {}

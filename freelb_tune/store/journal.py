@@ -14,9 +14,9 @@ Room: store. The driver is its one writer. The events and what they carry:
               or of a race: race (digest), round (seeds compared), contenders, failed, over, dropped
               and spared (why each cell will never run, by id); of a `verdict` search also answers
               (by configuration), ended (by what), margin and more (seeds it would take)
-    failed    cell_id, state ("failed" or "diverged"), message
+    failed    cell_id, state ("failed" or "diverged"), message, at
     retried   cell_id
-    finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log)
+    finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log), at
     looked    at, look (which one), cells (ids of the finished ones), shown (which numbers of
               theirs): a verdict on them has been made; see `looks`
     ended     by (a setting of `search` that is a limit), limit (its value); before `closed`
@@ -49,7 +49,7 @@ from freelb_tune.store.formats import format_of, upgraded
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["JOURNAL", "LOCK", "OWNER", "Journal", "read_journal", "utc_now"]
+__all__ = ["JOURNAL", "LOCK", "OWNER", "Journal", "is_held", "read_journal", "utc_now"]
 
 JOURNAL = "journal.jsonl"
 LOCK = ".lock"
@@ -176,6 +176,22 @@ class Journal:
         lines = [{"event": event, **facts} for event, facts in events]
         with self._turn:
             append_lines(self.path, lines)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run writes in a folder: it has said so, and on this machine it is still there.
+
+    The lock itself is not tried: for that moment no search could begin.
+    """
+    try:
+        owner = json.loads(read_file(folder / OWNER))
+        if owner["host"] == platform.node():
+            os.kill(int(owner["pid"]), 0)
+    except PermissionError:
+        return True  # another user's process
+    except (OSError, OverflowError, ValueError, LookupError, TypeError, FreeLBTuneError):
+        return False
+    return True
 
 
 def _owner(folder: Path) -> str:

@@ -112,6 +112,7 @@ class Store:
         end: what ended the latest run before every cell was over; None where nothing did.
         looks: the verdicts that have been made, in order.
         answered: what the rounds of a `verdict` search have shown; None where none is complete.
+        events: what the journal says, in order, but for the cells that were planned.
     """
 
     folder: Path
@@ -125,6 +126,7 @@ class Store:
     end: End | None = None
     looks: tuple[Look, ...] = ()
     answered: Answered | None = None
+    events: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def known(self) -> dict[str, CellResult]:
@@ -231,8 +233,10 @@ def load_store(folder: Path) -> Store:
         )
     refuse_link(folder / "cells")
     refuse_links(folder / "cells", deep=False)
-    replay = _Replay()
+    replay, events = _Replay(), []
     for number, entry in enumerate(read_journal(folder), start=1):
+        if entry["event"] != "planned":
+            events.append(entry)
         try:
             replay.take(entry)
         except ValueError as err:
@@ -254,6 +258,7 @@ def load_store(folder: Path) -> Store:
         end=replay.end,
         looks=replay.looks,
         answered=replay.answered,
+        events=tuple(events),
     )
 
 

@@ -36,13 +36,18 @@ class Measure:
         """What a stored value is multiplied by in print: percent for scores, losses as they are."""
         return 100.0 if self.better == "higher" else 1.0
 
+    @property
+    def digits(self) -> int:
+        """After the point in print."""
+        return 2 if self.better == "higher" else 4
+
     def show(self, value: float) -> str:
         """A value as printed: `80.14` for 0.8014; a loss with four decimals."""
-        return f"{value * self.scale:.{2 if self.better == 'higher' else 4}f}"
+        return f"{value * self.scale:.{self.digits}f}"
 
     def show_difference(self, value: float) -> str:
         """A difference as printed, with its sign: `+1.08`."""
-        return f"{value * self.scale:+.{2 if self.better == 'higher' else 4}f}"
+        return f"{value * self.scale:+.{self.digits}f}"
 
 
 def measure_of(store: Store) -> Measure:

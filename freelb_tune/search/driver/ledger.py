@@ -192,7 +192,9 @@ class Ledger:
     def finished(self, cell_id: str, state: CellState) -> None:
         """The cell is done, or was stopped early."""
         seal = seal_of(cell_folder(self.folder, cell_id) / EPOCHS)
-        self._journal.append("finished", cell_id=cell_id, state=state.value, **asdict(seal))
+        self._journal.append(
+            "finished", cell_id=cell_id, state=state.value, **asdict(seal), at=utc_now()
+        )
         drop_checkpoint(self.folder, cell_id)
         self._close_cell(cell_id, state)
 
@@ -207,7 +209,9 @@ class Ledger:
             message: why, in one line.
             keep_checkpoint: its worker died and training itself was sound: a retry can go on.
         """
-        self._journal.append("failed", cell_id=cell_id, state=state.value, message=message)
+        self._journal.append(
+            "failed", cell_id=cell_id, state=state.value, message=message, at=utc_now()
+        )
         if not keep_checkpoint:
             drop_checkpoint(self.folder, cell_id)
         self.board[cell_id].message = message

@@ -1,0 +1,298 @@
+"""What a reader wants first: the verdict, the table, the best setting, and what it was run on.
+
+Room: results. Texts and small tables, for the template.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.results.page.names import swept
+from freelb_tune.results.page.times import Spent, is_running, moment, spent
+from freelb_tune.results.tables.axes import shown
+from freelb_tune.results.tables.configuration import Configuration
+from freelb_tune.results.tables.cost import costs_of
+from freelb_tune.results.tables.grid import Grid, Text
+from freelb_tune.results.tables.sentences import (
+    clean_sentence,
+    configuration_name,
+    footnotes,
+    progress,
+    title,
+)
+from freelb_tune.results.tables.table import Ranked, Table
+from freelb_tune.space.naming import short_name
+from freelb_tune.store import CellState, Store, cells_left, read_environment
+
+__all__ = ["Best", "Overview", "overview_of"]
+
+_SHOWN = 12  # rows before the reader asks for more
+_MOST_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Best:
+    """A selected configuration.
+
+    Attributes:
+        heading: what it is best of.
+        name: its settings.
+        score: its mean, with what it is of.
+        folder: where its model lies in the results folder.
+        again: the command that trains its best cell again.
+    """
+
+    heading: str
+    name: str
+    score: str
+    folder: str
+    again: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The top of the page.
+
+    Attributes:
+        title: of the search.
+        state: "finished", "running", "interrupted", "planned".
+        verdict: the sentence.
+        clean: what the clean arm gives, in a sentence.
+        progress: how many cells are where.
+        share: of the cells that are over, from 0 to 1.
+        grid: the result table, clean arms first.
+        shown: how many of its rows are shown at once.
+        left_out: rows that the page does not hold.
+        best: the selected configurations.
+        command: that ran the search; empty where the journal has none.
+        facts: heading and text: when, on what, from which data, at what cost.
+        notes: the table's footer.
+    """
+
+    title: str
+    state: str
+    verdict: str
+    clean: str
+    progress: str
+    share: float
+    grid: Grid
+    shown: int
+    left_out: int
+    best: tuple[Best, ...]
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def overview_of(store: Store, table: Table) -> Overview:
+    """Put it together; `table` has its verdict, where there is one."""
+    ranking = sorted(table.ranking, key=lambda each: each.entry.config.arm != "clean")
+    over = sum(each.state.is_over for each in store.cells)
+    command = _command(store)
+    return Overview(
+        title=title(table),
+        state=_state(store),
+        verdict=_verdict(store, table),
+        clean=clean_sentence(table),
+        progress=progress(table),
+        share=over / len(store.cells) if store.cells else 0.0,
+        grid=_grid(ranking[:_MOST_ROWS], table),
+        shown=max(_SHOWN, 1 + len(table.clean)),
+        left_out=max(len(ranking) - _MOST_ROWS, 0),
+        best=_bests(store, table, command),
+        command=shlex.join(command),
+        facts=tuple(_facts(store, table, spent(store))),
+        notes=footnotes(table),
+    )
+
+
+def _state(store: Store) -> str:
+    if not cells_left(store) and store.cells:
+        return "finished"
+    if is_running(store):
+        return "running"
+    return "interrupted" if any(each.epochs for each in store.cells) else "planned"
+
+
+def _verdict(store: Store, table: Table) -> str:
+    if table.verdict is not None:
+        return table.verdict.sentence
+    broken = (CellState.FAILED, CellState.DIVERGED)
+    if store.cells and all(each.state in broken for each in store.cells):
+        return "Every cell failed: there is nothing to compare."
+    return "The verdict was not asked for here: freelb-tune report works it out."
+
+
+def _command(store: Store) -> list[str]:
+    """The latest command that ran the search."""
+    opened = [event for event in store.events if event["event"] == "opened"]
+    command = opened[-1].get("command") if opened else None
+    return [str(word) for word in command] if isinstance(command, list) else []
+
+
+def _results(store: Store, command: Sequence[str]) -> str:
+    """The results folder as the user's command leads to it."""
+    base = "results"
+    for word, following in zip(command, [*command[1:], ""], strict=False):
+        if word == "--results" and following:
+            base = following
+        elif word.startswith("--results="):
+            base = word.partition("=")[2]
+    return f"{base.rstrip('/')}/{store.name}"
+
+
+def _bests(store: Store, table: Table, command: Sequence[str]) -> tuple[Best, ...]:
+    found = []
+    if table.best is not None:
+        is_clean = table.best.arm == "clean"
+        heading = "Best by its mean: the clean arm" if is_clean else "Best by its mean"
+        found.append(_best(heading, table.best, "best", store, table, command))
+    if table.best_adversarial is not None:
+        words = "Best that perturbs", table.best_adversarial, "best_adversarial"
+        found.append(_best(*words, store, table, command))
+    return tuple(found)
+
+
+def _best(
+    heading: str,
+    config: Configuration,
+    folder: str,
+    store: Store,
+    table: Table,
+    command: Sequence[str],
+) -> Best:
+    spread = config.spread(table.layout.select)
+    assert spread is not None  # it is complete
+    sd = "" if spread.sd is None else f" ± {table.measure.show(spread.sd)}"
+    seeds = [s for s in config.seeds if s.value(table.layout.select) is not None]
+    top = max(seeds, key=lambda s: table.measure.sign * (s.value(table.layout.select) or 0.0))
+    cells = [each.cell for each in store.cells]
+    cell = next(c for c in cells if (c.config_id, c.seed) == (config.config_id, top.seed))
+    return Best(
+        heading=heading,
+        name=configuration_name(config, table),
+        score=f"{table.measure.name} {table.measure.show(spread.mean)}{sd} (n = {spread.n} "
+        f"seed{'s' * (spread.n != 1)})",
+        folder=folder,
+        again=shlex.join(["freelb-tune", "rerun", _results(store, command), cell.id]),
+    )
+
+
+def _grid(ranking: Sequence[Ranked], table: Table) -> Grid:
+    """One row per configuration: its place, what tells it apart, its numbers."""
+    settings = swept(table)
+    compared = table.verdict is not None and bool(table.verdict.comparisons)
+    which = "best epoch" if table.layout.select == "best_epoch" else "last epoch"
+    other = "last epoch" if table.layout.select == "best_epoch" else "best epoch"
+    header = (
+        "rank",
+        *(short_name(name) for name in settings),
+        f"{table.measure.name}, {which}",
+        "seeds",
+        other,
+        *(name.replace(".", " ") for name in table.further),
+        *(("difference", "95 % interval", "adjusted p") if compared else ()),
+    )
+    rows = tuple(_row(each, table, settings, is_compared=compared) for each in ranking)
+    return Grid(header, rows, 1 + len(settings))
+
+
+def _row(
+    ranked: Ranked, table: Table, settings: Sequence[str], *, is_compared: bool
+) -> tuple[Text, ...]:
+    entry, config, measure = ranked.entry, ranked.entry.config, table.measure
+    place = "clean" if config.arm == "clean" else str(ranked.place or "-")
+    spread = config.spread(table.layout.select)
+    other = config.spread("last_epoch" if table.layout.select == "best_epoch" else "best_epoch")
+    score = "-"
+    if spread:
+        score = measure.show(spread.mean)
+        score += "" if spread.sd is None else f" ± {measure.show(spread.sd)}"
+    texts = [Text(place), *(Text(shown(config, name).text) for name in settings)]
+    texts += [
+        Text(score, entry.is_bold),
+        Text(f"{config.finished}/{config.planned}"),
+        Text(measure.show(other.mean) if other else "-"),
+    ]
+    for name in table.further:
+        found = config.spread(table.layout.select, name)
+        texts.append(Text(measure.show(found.mean) if found else "-"))
+    return (*texts, *(_compared(ranked, table) if is_compared else ()))
+
+
+def _compared(ranked: Ranked, table: Table) -> tuple[Text, Text, Text]:
+    one, measure = ranked.entry.comparison, table.measure
+    if one is None or one.difference is None:
+        return Text("-"), Text("-"), Text("-")
+    interval = "-"
+    if one.low is not None and one.high is not None:
+        interval = f"{measure.show_difference(one.low)} to {measure.show_difference(one.high)}"
+    p = "-" if one.p_adjusted is None else f"{one.p_adjusted:.3f}"
+    return Text(measure.show_difference(one.difference)), Text(interval), Text(p)
+
+
+def _facts(store: Store, table: Table, cost: Spent) -> list[tuple[str, str]]:
+    """What the reader may ask next."""
+    unit = costs_of(store).device
+    about = "not known yet" if cost.left is None else f"about {_hours(cost.left)}"
+    left = [f"{about} left"] if cells_left(store) else []
+    facts = [
+        ("When", _when(store)),
+        ("On", _machine(store.folder)),
+        ("Data", _data(store, table)),
+        ("Model", _fixed(table, "model.name")),
+        (f"{unit}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
+        ("Seeds", ", ".join(map(str, table.seeds))),
+        ("With", _versions(store.folder)),
+    ]  # fmt: skip
+    return [(heading, text) for heading, text in facts if text]
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
+
+
+def _when(store: Store) -> str:
+    times = [at for event in store.events if (at := moment(event.get("at"))) is not None]
+    if not times:
+        return ""
+    first, last = min(times), max(times)
+    end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
+    return f"{first:%Y-%m-%d %H:%M} to {end} UTC"
+
+
+def _machine(folder: Path) -> str:
+    facts: Mapping[str, Any] = read_environment(folder)
+    devices = facts.get("devices")
+    named = [str(each) for each in devices] if isinstance(devices, list) else []
+    cpu = f"{facts.get('cpu') or 'CPU'}, {facts.get('cpu_count')} cores" if facts else ""
+    return ", ".join(dict.fromkeys(named)) or cpu
+
+
+def _versions(folder: Path) -> str:
+    packages = read_environment(folder).get("packages")
+    if not isinstance(packages, dict):
+        return ""
+    names = ("freelb-tune", "torch", "transformers")
+    return ", ".join(f"{name} {packages[name]}" for name in names if packages.get(name))
+
+
+def _data(store: Store, table: Table) -> str:
+    """The task, where its rows come from, and their fingerprint."""
+    if not store.cells:
+        return table.measure.task
+    cell = store.cells[0].cell
+    source = [
+        f"{short_name(name).removeprefix('data.')} {value.text}"
+        for name, value in table.fixed.items()
+        if name.startswith("data.") and value.value is not None
+    ]
+    prints = dict.fromkeys(each.cell.data_fingerprint for each in store.cells)
+    said = cell.data_fingerprint if len(prints) == 1 else f"{len(prints)} data sets"
+    return f"{table.measure.task}{': ' if source else ''}{', '.join(source)} (fingerprint {said})"
+
+
+def _fixed(table: Table, name: str) -> str:
+    return table.fixed[name].text if name in table.fixed else ""

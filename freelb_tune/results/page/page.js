@@ -1,0 +1,344 @@
+"use strict";
+// The page's own script: what it shows is in the block of JSON; every text goes in as text.
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const data = JSON.parse($("#data").textContent);
+  const { metric, cells } = data;
+  const PAGE = 100;
+
+  const make = (tag, attributes = {}, ...children) => {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "class") node.className = value;
+      else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else if (value === true) node.setAttribute(name, "");
+      else if (value !== false && value !== null) node.setAttribute(name, value);
+    }
+    for (const child of children.flat()) if (child !== null) node.append(child);
+    return node;
+  };
+  const show = (value) => (value === null || value === undefined ? "-" : (value * metric.scale).toFixed(metric.digits));
+  const plain = (value, digits = 4) => (value === null || value === undefined ? "-" : Number(value.toPrecision(digits)).toString());
+  const seconds = (value) => (value === null ? "-" : value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en"));
+  const field = Object.fromEntries(cells.epochFields.map((name, at) => [name, at]));
+  const column = (cell, name) => (cell.epochs || []).map((epoch) => epoch[field[name]]);
+  const peak = (cell) => {
+    const known = column(cell, "peak_gib").filter((value) => value !== null);
+    return known.length ? Math.max(...known) : null;
+  };
+
+  // ---- colours -------------------------------------------------------------------------------
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const painted = (value) => {
+    if (typeof value === "string" && value.startsWith("@")) return colour(value.slice(1)) || value;
+    if (Array.isArray(value)) return value.map(painted);
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, painted(inner)]));
+    }
+    return value;
+  };
+  const THEMES = ["auto", "dark", "light"];
+  let theme = "auto";
+  try { theme = localStorage.getItem("freelb-theme") || "auto"; } catch { /* a file may have no storage */ }
+  const setTheme = (name) => {
+    theme = THEMES.includes(name) ? name : "auto";
+    if (theme === "auto") document.documentElement.removeAttribute("data-theme");
+    else document.documentElement.dataset.theme = theme;
+    const said = { auto: "as the system has them", dark: "dark", light: "light" }[theme];
+    const button = $("#theme");
+    button.textContent = theme[0].toUpperCase() + theme.slice(1);
+    button.setAttribute("aria-label", `Colours: ${said}`);
+    try { localStorage.setItem("freelb-theme", theme); } catch { /* as above */ }
+    redraw();
+  };
+
+  // ---- figures -------------------------------------------------------------------------------
+  const drawn = new Map(); // element -> figure
+  const layoutOf = (layout, width) => {
+    const ink = colour("ink"), line = colour("line");
+    const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, title: { standoff: 10 } };
+    const narrow = (width || innerWidth) < 560;
+    const title = (own) => (typeof own === "string" ? { text: own, standoff: 10 } : own);
+    const both = (own = {}) => ({ ...axis, ...own, title: title(own.title) });
+    return {
+      ...layout,
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: ink, size: narrow ? 11 : 12.5, family: "system-ui, sans-serif" },
+      margin: { l: 12, r: 14, t: 26, b: 12 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, ...(layout.legend || {}) },
+      hoverlabel: { bgcolor: colour("raised"), bordercolor: line, font: { color: ink }, align: "left" },
+      xaxis: both(layout.xaxis), yaxis: both(layout.yaxis),
+      ...(width ? { width } : {}),
+    };
+  };
+  const load = () => { // plotly is read when the first figure comes into sight, so that the page opens at once
+    if (!window.Plotly) document.head.append(make("script", {}, $("#plotly").textContent));
+  };
+  const draw = (element, figure, width) => {
+    load();
+    drawn.set(element, figure);
+    return Plotly.react(element, painted(figure.data), painted(layoutOf(figure.layout, width)), {
+      displayModeBar: false, responsive: !width, scrollZoom: false,
+    });
+  };
+  const redraw = (width) => { for (const [element, figure] of drawn) if (element.isConnected) draw(element, figure, width); };
+  const waiting = () => [...document.querySelectorAll("[data-figure]")].filter((element) => !drawn.has(element));
+  const drawOne = (element) => { if (!drawn.has(element)) draw(element, data.figures[element.dataset.figure]); };
+  if ("IntersectionObserver" in window) {
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); drawOne(entry.target); }
+    }, { rootMargin: "400px" });
+    waiting().forEach((element) => seen.observe(element));
+  } else waiting().forEach(drawOne);
+  addEventListener("beforeprint", () => { waiting().forEach(drawOne); redraw(670); });
+  addEventListener("afterprint", () => redraw());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
+
+  // ---- the table of cells --------------------------------------------------------------------
+  const config = (cell) => cells.configs[cell.config];
+  const hasPeak = cells.rows.some((cell) => peak(cell) !== null);
+  const hasWhy = cells.rows.some((cell) => cell.why);
+  const columns = [
+    ...cells.swept.map((setting, at) => ({ name: setting.short, title: setting.name, text: (cell) => config(cell).values[at], sort: (cell) => config(cell).values[at] })),
+    { name: "seed", num: true, text: (cell) => String(cell.seed), sort: (cell) => cell.seed },
+    { name: "state", chip: true, text: (cell) => cell.state, sort: (cell) => data.states.indexOf(cell.state) },
+    { name: `best ${metric.name}`, num: true, down: metric.better === "higher", text: (cell) => show(cell.best), sort: (cell) => cell.best },
+    { name: "last", num: true, down: metric.better === "higher", text: (cell) => show(cell.last), sort: (cell) => cell.last },
+    { name: "epochs", num: true, text: (cell) => String(cell.n), sort: (cell) => cell.n },
+    { name: "seconds", num: true, text: (cell) => seconds(cell.seconds), sort: (cell) => cell.seconds },
+    ...(hasPeak ? [{ name: "peak GiB", num: true, text: (cell) => plain(peak(cell), 3), sort: peak }] : []),
+    ...(hasWhy ? [{ name: "why", why: true, text: (cell) => cell.why || "", sort: (cell) => cell.why || "" }] : []),
+  ];
+  const view = { sort: null, down: false, find: "", state: "", group: "", limit: PAGE, closed: new Set() };
+  const compare = (a, b) => {
+    if (a === null || a === undefined || a === "-") return b === null || b === undefined || b === "-" ? 0 : 2;
+    if (b === null || b === undefined || b === "-") return -2;
+    const [x, y] = [Number(a), Number(b)];
+    if (!Number.isNaN(x) && !Number.isNaN(y) && a !== "" && b !== "") return Math.sign(x - y);
+    return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0;
+  };
+  const words = cells.rows.map((cell) => [cell.id, config(cell).name, config(cell).arm, cell.state, cell.why || "", `seed ${cell.seed}`, ...config(cell).values].join(" ").toLowerCase());
+  const chosen = () => {
+    const terms = view.find.toLowerCase().split(",").map((term) => term.trim()).filter(Boolean);
+    const rows = cells.rows.filter((cell, at) => (!view.state || cell.state === view.state) && terms.every((term) => words[at].includes(term)));
+    if (view.sort !== null) {
+      const { sort } = columns[view.sort];
+      rows.sort((a, b) => { const order = compare(sort(a), sort(b)); return Math.abs(order) === 2 ? order : view.down ? -order : order; });
+    }
+    return rows;
+  };
+  const rowOf = (cell) => make("tr", { class: config(cell).arm === "clean" ? "clean" : "", "data-cell": cell.id },
+    make("td", { class: "pin" }, make("button", { type: "button", "aria-label": `Open cell ${cell.name}`, onclick: () => open(cell) }, cell.id.slice(0, 7))),
+    columns.map((each) => {
+      const text = each.text(cell);
+      if (each.chip) return make("td", {}, make("span", { class: `chip chip-${text}` }, text));
+      return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, text);
+    }));
+  const groupKey = { arm: (cell) => config(cell).arm, state: (cell) => cell.state };
+  cells.swept.forEach((setting, at) => { groupKey[setting.name] = (cell) => config(cell).values[at]; });
+  const renderCells = () => {
+    const rows = chosen(), body = $("#cell-table tbody"), out = [];
+    let shown = 0;
+    if (view.group) {
+      const groups = new Map();
+      for (const cell of rows) {
+        const key = groupKey[view.group](cell);
+        if (!groups.has(key)) groups.set(key, []);
+        groups.get(key).push(cell);
+      }
+      const ordered = view.sort === null ? [...groups].sort((a, b) => compare(a[0], b[0])) : [...groups];
+      for (const [key, members] of ordered) {
+        const done = members.filter((cell) => cell.state === "done" && cell.best !== null);
+        const mean = done.length ? `mean best ${metric.name} ${show(done.reduce((sum, cell) => sum + cell.best, 0) / done.length)} (n = ${done.length} done cells)` : "none done";
+        const isOpen = !view.closed.has(key);
+        out.push(make("tr", { class: "group" }, make("th", { colspan: columns.length + 1, scope: "rowgroup" },
+          make("button", { type: "button", "aria-expanded": String(isOpen), onclick: () => { if (isOpen) view.closed.add(key); else view.closed.delete(key); renderCells(); } },
+            `${isOpen ? "▾" : "▸"} ${key}: ${members.length} cell${members.length === 1 ? "" : "s"}, ${mean}`))));
+        if (!isOpen) continue;
+        const some = members.slice(0, Math.max(view.limit - shown, 0));
+        shown += some.length;
+        out.push(...some.map(rowOf));
+      }
+    } else {
+      const some = rows.slice(0, view.limit);
+      shown = some.length;
+      out.push(...some.map(rowOf));
+    }
+    body.replaceChildren(...out);
+    $("#count").textContent = `${rows.length.toLocaleString("en")} of ${cells.rows.length.toLocaleString("en")} cells`;
+    $("#more").hidden = shown >= rows.length || (view.group && view.closed.size);
+  };
+  const renderHead = () => {
+    $("#cell-table thead").replaceChildren(make("tr", {}, make("th", { scope: "col", class: "pin" }, "cell"), columns.map((each, at) =>
+      make("th", { scope: "col", class: each.num ? "num" : "", title: each.title || null, "aria-sort": view.sort === at ? (view.down ? "descending" : "ascending") : "none" },
+        make("button", { type: "button", onclick: () => {
+          view.down = view.sort === at ? !view.down : Boolean(each.down);
+          view.sort = at;
+          renderHead(); renderCells();
+        } }, each.name)))));
+  };
+  const pairs = (list) => make("div", { class: "pairs" }, list.map(([name, text]) => make("div", {}, make("span", {}, name), make("span", {}, text))));
+  const options = (select, list) => select.append(...list.map(([value, text]) => make("option", { value }, text)));
+  const setUpCells = () => {
+    const present = new Set(cells.rows.map((cell) => cell.state));
+    options($("#state"), ["running", ...data.states.filter((s) => s !== "running")].filter((s) => present.has(s)).map((s) => [s, s]));
+    options($("#group"), [...cells.swept.map((setting) => [setting.name, setting.short]), ["arm", "arm"], ["state", "state"]]);
+    $("#find").addEventListener("input", (event) => { view.find = event.target.value; view.limit = PAGE; renderCells(); });
+    $("#state").addEventListener("change", (event) => { view.state = event.target.value; view.limit = PAGE; renderCells(); });
+    $("#group").addEventListener("change", (event) => { view.group = event.target.value; view.closed.clear(); renderCells(); });
+    $("#more").addEventListener("click", () => { view.limit += 5 * PAGE; renderCells(); });
+    const shared = cells.constant.adversarial.length ? cells.constant.adversarial : cells.constant.clean;
+    $("#constant div").append(pairs(shared));
+    $("#constant").hidden = !shared.length;
+    renderHead();
+    renderCells();
+  };
+
+  // ---- one cell ------------------------------------------------------------------------------
+  const table = (header, rows, caption) => make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    make("table", { class: "grid" }, make("thead", {}, make("tr", {}, header.map((text, at) => make("th", { scope: "col", class: at ? "num" : "" }, text)))),
+      make("tbody", {}, rows.map((row) => make("tr", {}, row.map((text, at) => make("td", { class: at ? "num" : "" }, text)))))));
+  const lines = (title, cell, list) => {
+    const known = list.filter(([name]) => column(cell, name).some((value) => value !== null));
+    if (!known.length) return null;
+    const epochs = column(cell, "epoch");
+    const tones = ["@tried", "@clean", "@best", "@bad", "@stopped", "@muted"], dashes = ["solid", "dash", "dot", "dashdot"];
+    const figure = {
+      data: known.map(([name, said, scale = 1], at) => ({
+        type: "scatter", mode: "lines+markers", name: said, x: epochs, y: column(cell, name).map((value) => (value === null ? null : value * scale)),
+        line: { color: tones[at % tones.length], dash: dashes[at % dashes.length] },
+      })),
+      layout: { height: 250, showlegend: true, xaxis: { title: "epoch", dtick: Math.max(1, Math.ceil(epochs.length / 8)) }, yaxis: {} },
+    };
+    const element = make("div", { class: "plot", style: "height:250px", role: "img", "aria-label": `${title} by epoch; the table of epochs has the numbers` });
+    return { node: [make("h3", {}, title), element], element, figure };
+  };
+  const health = (cell) => {
+    if (config(cell).arm === "clean") return "The clean arm: no perturbation.";
+    const last = (name) => { const known = column(cell, name).filter((value) => value !== null); return known.length ? known[known.length - 1] : null; };
+    const [norm, ratio, bound, gain] = ["delta_norm", "delta_ratio", "bound_share", "adv_loss_gain"].map(last);
+    if (norm === null) return "No perturbation was measured: it starts later, or no epoch is over.";
+    const said = [`In the last epoch the perturbation was ${plain(norm, 3)} embedding units long`];
+    if (ratio !== null) said.push(`, ${(100 * ratio).toFixed(0)} % of the ball's radius, and ${(100 * (bound || 0)).toFixed(0)} % of examples ended on the ball`);
+    if (gain !== null) said.push(`; the loss under it was ${plain(gain, 3)} nats above the clean loss`);
+    let meaning = "It moved the loss: the adversary is at work.";
+    if (gain !== null && gain < 0.002) meaning = "That hardly moves the loss: the perturbation is too small to train against, so this is close to clean training.";
+    else if (gain !== null && gain > 1) meaning = "That is a lot: the perturbation may destroy the meaning of the text rather than test it.";
+    else if (bound !== null && bound > 0.95) meaning = "The ball decides how far it goes: adv_lr and init_mag hardly matter here, max_norm does.";
+    else if (gain === null) meaning = "Its effect on the loss was not measured.";
+    return `${said.join("")}. ${meaning}`;
+  };
+  const className = (at) => data.classes[at] ?? String(at);
+  const numbers = (list, count) => (count ? `${list.join(", ")}${count > list.length ? ` and ${count - list.length} more` : ""}` : "none");
+  const mistakes = (cell) => {
+    if (data.predictions === null) return [make("h3", {}, "Mistakes"), make("p", { class: "small" }, "Confusion and the examples that clean training judges differently are worked out at the search's planned end.")];
+    const told = data.predictions[cell.id];
+    if (!told) return cell.state === "done" ? [make("h3", {}, "Mistakes"), make("p", { class: "small" }, "Left out here to keep the page small, or its predictions were not kept.")] : [];
+    const out = [make("h3", {}, "Mistakes on the dev set")];
+    if (told.error !== undefined) out.push(make("p", {}, `Mean absolute error ${plain(told.error)} over ${told.n} examples.`));
+    if (told.confusion) {
+      const total = told.confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+      const head = make("tr", {}, make("th", { scope: "col" }, "true / predicted"), told.confusion.map((_, at) => make("th", { scope: "col", class: "num" }, className(at))), make("th", { scope: "col", class: "num" }, "n"), make("th", { scope: "col", class: "num" }, "F1"));
+      const body = told.confusion.map((row, at) => make("tr", {}, make("th", { scope: "row" }, className(at)), row.map((count, to) => {
+        const share = total[at] ? count / total[at] : 0;
+        return make("td", { class: `num${at === to ? " hit" : ""}`, style: `background:color-mix(in srgb, var(--${at === to ? "tried" : "bad"}) ${Math.round(45 * share)}%, transparent)` }, String(count));
+      }), make("td", { class: "num" }, String(total[at])), make("td", { class: "num" }, told.f1[at] === null ? "-" : told.f1[at].toFixed(3))));
+      out.push(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, make("table", { class: "grid confusion" }, make("thead", {}, head), make("tbody", {}, body))));
+    }
+    if (told.closer !== undefined) out.push(make("p", {}, `Closer to the truth than the clean arm with the same seed on ${told.closer} of ${told.n} examples, farther on ${told.farther}.`));
+    if (told.gained) {
+      out.push(make("h3", {}, "Judged differently by the clean arm with the same seed"));
+      for (const [name, said] of [["gained", "Right here, wrong there"], ["lost", "Wrong here, right there"]]) {
+        out.push(make("p", { class: "numbers" }, `${said}, ${told[`${name}Count`]} of ${told.n} dev examples, by number: ${numbers(told[name], told[`${name}Count`])}`));
+        const texts = told[name].filter((number) => data.texts[number]);
+        if (texts.length) out.push(make("details", {}, make("summary", {}, `The texts of ${texts.length}`), make("ul", {}, texts.map((number) => make("li", {}, `${number}: ${data.texts[number].join(" | ")}`)))));
+      }
+    }
+    return out;
+  };
+  const epochTable = (cell) => {
+    const names = cells.epochFields.filter((name) => name === "epoch" || column(cell, name).some((value) => value !== null));
+    return make("details", {}, make("summary", {}, "Every epoch as a table"), table(names, (cell.epochs || []).map((epoch) => names.map((name) => plain(epoch[field[name]], 5))), "Epochs"));
+  };
+  let opener = null;
+  const open = (cell) => {
+    opener = document.activeElement;
+    const own = config(cell);
+    const score = metric.scale === 100 ? 100 : 1;
+    const metrics = cells.epochFields.slice(field.peak_gib + 1);
+    const charts = cell.epochs && cell.epochs.length ? [
+      lines(`Dev metrics${score === 100 ? ", in percent" : ""}`, cell, metrics.map((name) => [name, name, score])),
+      lines("Losses, in nats", cell, [["train_loss", own.arm === "clean" ? "training" : "training, adversarial"], ["dev_loss", "dev, clean"]]),
+      own.arm === "clean" ? null : lines("The adversary", cell, [["delta_ratio", "norm over the ball's radius"], ["bound_share", "share on the ball"], ["adv_loss_gain", "adversarial minus clean loss"]]),
+      lines("Learning rate at the end of the epoch", cell, [["learning_rate", "learning rate"]]),
+    ].filter(Boolean) : [];
+    const constant = cells.constant[own.arm].filter(([name]) => !cells.swept.some((setting) => setting.name === name));
+    const swept = cells.swept.map((setting, at) => [setting.short, own.values[at]]).filter(([, text]) => text !== "-");
+    const sheet = $("#cell .sheet");
+    const close = make("button", { type: "button", onclick: () => $("#cell").close() }, "Close");
+    const facts = [["state", cell.state], [`best ${metric.name}`, show(cell.best)], ["last", show(cell.last)], ["epochs", String(cell.n)], ["seconds", seconds(cell.seconds)], ["peak GiB", hasPeak ? plain(peak(cell), 3) : "not measured on a CPU"], ["cell", cell.id], ["configuration", own.id]];
+    sheet.replaceChildren(
+      make("header", {}, make("h2", { id: "cell-title" }, cell.name), close),
+      ...(cell.why ? [make("p", { class: "verdict" }, cell.why)] : []),
+      pairs(facts),
+      ...(cell.n && !cell.epochs ? [make("p", { class: "small" }, "Its epochs are left out to keep the page small: epochs.csv has them.")] : []),
+      ...charts.flatMap((chart) => chart.node),
+      ...(own.arm === "clean" ? [] : [make("h3", {}, "Is the adversary healthy?"), make("p", {}, health(cell))]),
+      ...mistakes(cell),
+      make("h3", {}, "Settings as used"), pairs([...swept, ["seed", String(cell.seed)], ...constant]),
+      ...(cell.log ? [make("h3", {}, "End of its log"), make("pre", { tabindex: "0" }, cell.log)] : []),
+      epochTable(cell));
+    $("#cell").showModal();
+    charts.forEach((chart) => draw(chart.element, chart.figure));
+  };
+  $("#cell").addEventListener("close", () => {
+    for (const element of $("#cell").querySelectorAll(".plot")) { Plotly.purge(element); drawn.delete(element); }
+    if (opener && opener.isConnected) opener.focus();
+  });
+  $("#cell").addEventListener("click", (event) => { if (event.target === $("#cell")) $("#cell").close(); });
+
+  // ---- heat map of two settings --------------------------------------------------------------
+  const heat = $("#fig-heat");
+  const scored = cells.configs.filter((each) => each.arm !== "clean" && each.mean !== null);
+  const varied = cells.swept.map((setting, at) => ({ ...setting, at })).filter(({ at }) => new Set(scored.map((each) => each.values[at])).size > 1);
+  const renderHeat = () => {
+    const [down, across] = ["#heat-rows", "#heat-columns"].map((id) => varied.find((each) => each.name === $(id).value));
+    const values = ({ at }) => [...new Set(scored.map((each) => each.values[at]))].sort(compare).slice(0, 40);
+    const [rows, cols] = [values(down), values(across)];
+    const places = rows.map((row) => cols.map((col) => scored.filter((each) => each.values[down.at] === row && each.values[across.at] === col)));
+    const mean = (list) => (list.length ? (list.reduce((sum, each) => sum + each.mean, 0) / list.length) * metric.scale : null);
+    const z = places.map((row) => row.map(mean));
+    const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${list.length}` : "")));
+    const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+    const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
+    const height = Math.max(230, 110 + 52 * rows.length);
+    const element = $(".plot", heat);
+    element.style.height = `${height}px`;
+    $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of configurations, each the mean of its seeds.`;
+    draw(element, {
+      data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
+        colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
+      layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
+    });
+    const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${list.length})` : "-"))]);
+    $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
+  };
+  if (varied.length > 1 && scored.length > 1) {
+    heat.hidden = false;
+    for (const id of ["#heat-rows", "#heat-columns"]) {
+      options($(id), varied.map((each) => [each.name, each.short]));
+      $(id).addEventListener("change", renderHeat);
+    }
+    const pair = data.pair.filter((name) => varied.some((each) => each.name === name));
+    const rest = varied.map((each) => each.name).filter((name) => !pair.includes(name));
+    [$("#heat-rows").value, $("#heat-columns").value] = [...pair, ...rest];
+    renderHeat();
+  }
+
+  // ---- the rest ------------------------------------------------------------------------------
+  $("#theme").addEventListener("click", () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]));
+  const all = $("#all-results");
+  if (all) all.addEventListener("click", () => { document.querySelectorAll("#results tr.extra").forEach((row) => { row.hidden = false; }); all.remove(); });
+  setUpCells();
+  setTheme(theme);
+})();

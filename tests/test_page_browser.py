@@ -1,0 +1,154 @@
+"""The page in a real Chromium: what a reader does with it."""
+
+import shutil
+
+import pytest
+from page_fixtures import Made
+from store_fixtures import SPACE
+
+from freelb_tune.results import write_outputs
+from freelb_tune.results.analysis import judge
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPEN = "#cell-table td.pin button"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A finished search with a failed and a stopped cell, predictions, and twenty classes."""
+    made = Made(
+        rates=2, sizes=2, seeds=2, examples=60, classes=20, ends={5: "failed", 7: "stopped"}
+    )
+    made.message = "</script><script>alert(1)</script> & its loss is nan"
+    folder = made.write(tmp_path_factory.mktemp("page"))
+    write_outputs(folder, judge)
+    return folder / "report.html"
+
+
+class Watched:
+    """A page that notes what it should not do."""
+
+    def __init__(self, browser, path, **how):
+        self.page = browser.new_context(viewport={"width": 1200, "height": 900}, **how).new_page()
+        self.wrong = []
+        self.page.on("pageerror", lambda err: self.wrong.append(str(err)))
+        self.page.on("dialog", lambda dialog: self.wrong.append(dialog.message))
+        self.page.on(
+            "console",
+            lambda said: self.wrong.append(said.text) if said.type in ("error", "warning") else 0,
+        )
+        self.page.on("request", lambda asked: self._asked(asked.url))
+        self.page.goto(f"file://{path}")
+        self.page.wait_for_selector("#cell-table tbody tr")
+
+    def _asked(self, url):
+        if not url.endswith("/report.html") and not url.startswith(("data:", "blob:")):
+            self.wrong.append(url)
+
+    def column(self, name):
+        heads = self.page.locator("#cell-table thead th").all_inner_texts()
+        at = next(i for i, text in enumerate(heads) if text.startswith(name)) + 1
+        return self.page.locator(f"#cell-table tbody td:nth-child({at})").all_inner_texts()
+
+
+def test_a_reader_sorts_filters_groups_and_opens_a_cell(browser, searched):
+    seen = Watched(browser, searched)
+    page = seen.page
+    page.get_by_role("button", name="best accuracy").click()
+    scores = [float(text) for text in seen.column("best accuracy") if text != "-"]
+    assert scores == sorted(scores, reverse=True)
+    assert seen.column("best accuracy")[-1] == "-"  # what failed stands last
+    page.get_by_role("button", name="best accuracy").click()
+    assert [float(t) for t in seen.column("best accuracy") if t != "-"] == scores[::-1]
+    page.fill("#find", "adv_lr 0.02, seed 2")
+    assert page.inner_text("#count") == "2 of 10 cells"
+    page.fill("#find", "")
+    page.select_option("#state", "failed")
+    assert "its loss is nan" in page.inner_text("#cell-table tbody")
+    page.select_option("#state", "")
+    page.select_option("#group", label="adv_lr")
+    groups = page.locator("#cell-table tr.group").all_inner_texts()
+    assert groups[0].startswith("▾ 0.01: 4 cells, mean best accuracy")
+    assert "done cells)" in groups[0]
+    page.select_option("#group", "")
+    page.fill("#find", "adv_lr 0.02, init_mag 0.2, seed 2")
+    page.locator(OPEN).first.click()
+    sheet = page.locator("#cell .sheet")
+    for text in ("Is the adversary healthy?", "Right here, wrong there", "roberta-base"):
+        assert text in sheet.inner_text()
+    assert page.locator("#cell .confusion tbody tr").count() == 20
+    assert page.locator("#cell .js-plotly-plot").count() == 4
+    page.keyboard.press("Escape")
+    assert not sheet.is_visible()
+    assert seen.wrong == []
+
+
+def test_figures_are_drawn_when_they_come_into_sight(browser, searched):
+    seen = Watched(browser, searched, color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert seen.page.evaluate(ground) == "rgb(18, 23, 30)"
+    figures = seen.page.locator("[data-figure]")
+    for at in range(figures.count()):
+        figures.nth(at).scroll_into_view_if_needed()
+        seen.page.wait_for_function(
+            "e => e.classList.contains('js-plotly-plot')", arg=figures.nth(at).element_handle()
+        )
+    assert seen.page.locator("#fig-heat .js-plotly-plot").count() == 1
+    seen.page.click("#theme")
+    seen.page.click("#theme")
+    assert seen.page.evaluate(ground) == "rgb(255, 255, 255)"
+    assert seen.wrong == []
+
+
+def test_a_telephone_shows_it_without_scrolling_sideways(browser, searched):
+    seen = Watched(browser, searched)
+    seen.page.set_viewport_size({"width": 360, "height": 740})
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 360
+    seen.page.locator(OPEN).first.click()
+    wide = "e => e.scrollWidth - e.clientWidth"
+    assert seen.page.locator("#cell").evaluate(wide) == 0
+    assert seen.wrong == []
+
+
+def test_axe_finds_nothing_serious(browser, searched):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install '.[dev]'"
+    )
+    colours = {"runOnly": ["color-contrast"]}
+    for scheme, options in (("light", None), ("dark", colours)):
+        page = Watched(browser, searched, color_scheme=scheme).page
+        assert _serious(axe.Axe().run(page, options=options)) == []
+        page.locator(OPEN).last.click()
+        assert _serious(axe.Axe().run(page, context="#cell", options=options)) == []
+
+
+def _serious(found):
+    return [
+        (each["id"], each["nodes"][0]["html"][:200])
+        for each in found.response["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_search_that_has_not_begun_and_one_of_values_open_without_an_error(browser, tmp_path):
+    for name, made in {
+        "waiting": Made(ends=dict.fromkeys(range(8), "waiting")),
+        "regression": Made(examples=8, classes=1, seeds=1, space=SPACE.replace("rte", "stsb"),
+                           task="stsb"),
+    }.items():  # fmt: skip
+        folder = made.write(tmp_path / name)
+        write_outputs(folder)
+        seen = Watched(browser, folder / "report.html")
+        seen.page.locator(OPEN).first.click()
+        assert seen.wrong == []

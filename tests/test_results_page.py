@@ -1,0 +1,235 @@
+"""The page of a search: what it says, and what it may never say."""
+
+import json
+import re
+
+import pytest
+from page_fixtures import Made
+from store_fixtures import SPACE, Search, cell
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results import write_outputs
+from freelb_tune.results.analysis import judge
+from freelb_tune.results.page import cells as page_cells
+from freelb_tune.results.page.texts import dev_texts
+from freelb_tune.results.page.times import spans, spent
+from freelb_tune.store import Journal, load_store
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def page(folder, judge=None, **how):
+    write_outputs(folder, judge, **how)
+    return (folder / "report.html").read_text("utf-8")
+
+
+def data(text):
+    """The page's block of data."""
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def words(text):
+    """What the page shows before its script runs."""
+    return re.sub(r"<[^>]+>", " ", text.split("<dialog")[0].split("</style>")[1])
+
+
+def test_the_page_is_as_fresh_as_the_table_while_a_search_runs(tmp_path):
+    made = Made(ends={6: None, 7: "waiting"}, closed=False)
+    with Journal(made.write(tmp_path)):  # the run that holds the folder
+        text = page(tmp_path)
+    assert "2 to come" in (tmp_path / "table.md").read_text()
+    said = words(text)
+    assert "Verdict after 2 more cells." in said
+    assert re.search(r"running\s+6 of 8 cells done, 2 to come", said)
+    states = [row["state"] for row in data(text)["cells"]["rows"]]
+    assert states[5:8] == ["done", "running", "waiting"]
+    assert "interrupted" in words(page(tmp_path))  # nobody holds it any more
+
+
+def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path):
+    made = Made(examples=40, ends={7: "waiting"})
+    text = page(made.write(tmp_path), judge)
+    assert data(text)["predictions"] is None
+    for word in ("95 % interval of the", "adjusted p", "<strong>", "error_x"):
+        assert word not in text.split('id="plotly"')[0]
+    text = page(Made(examples=40).write(tmp_path / "done"), judge)
+    assert "95 % interval of the difference" in text
+    assert "error_x" in text.split('id="plotly"')[0]
+    assert "adjusted p" in words(text)
+
+
+def test_the_clean_arm_is_the_first_row_and_numbers_are_those_of_the_table(tmp_path):
+    text = page(Made().write(tmp_path), judge)
+    rows = re.findall(r"<tr class=\"(.*?)\".*?>(.*?)</tr>", text, re.DOTALL)
+    first, second = (re.findall(r">([^<>]+)</", row) for _, row in rows[:2])
+    assert (rows[0][0].split()[0], first[0], second[0]) == ("clean", "clean", "1")
+    best = json.loads((tmp_path / "table.json").read_text())
+    assert best["verdict"]["sentence"] in text.replace("&#39;", "'")
+    assert second[-1] in (tmp_path / "table.md").read_text()
+
+
+def test_the_page_says_how_to_repeat_it(tmp_path):
+    said = words(page(Made().write(tmp_path)))
+    assert "freelb-tune --space rte_grid.yaml --results out" in said
+    best = next(row for row in data(page(tmp_path))["cells"]["rows"] if row["state"] == "done")
+    assert re.search(r"freelb-tune rerun out/rte_grid [0-9a-f]{12}", said)
+    assert len(best["id"]) == 12
+
+
+def test_a_setting_a_name_and_a_message_cannot_write_into_the_page(tmp_path):
+    search = Search(
+        [cell(adv_lr=lr, init_mag=EVIL if lr > 0.2 else "b") for lr in (0.1, 0.2, 0.3, 0.4)]
+    )
+    for at, each in enumerate(search.cells):
+        search.end(each, 0.5 + at / 100)
+    folder = search.write(tmp_path, space=SPACE.replace("name: rte_grid", f"name: {EVIL!r}"))
+    with Journal(folder) as journal:
+        journal.append("failed", cell_id=search.cells[0].id, state="failed", message=EVIL)
+    text = page(folder, judge)
+    assert EVIL not in text
+    assert "<img" not in text.split('id="plotly"')[0]
+    assert text.count("<script") == 4 - 1  # data, plotly, our own
+    assert EVIL in str(data(text)["cells"]["rows"][0]["why"])
+
+
+def test_nothing_is_fetched_and_the_page_forbids_itself_to(tmp_path):
+    text = page(Made(seeds=1).write(tmp_path))
+    own = text.replace(text.split('id="plotly">')[1].split("</script>")[0], "")
+    assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=|url\(|@import", own)
+    assert "default-src &#39;none&#39;" in own or "default-src 'none'" in own
+
+
+def test_examples_are_named_by_number_where_the_arms_disagree(tmp_path):
+    folder = Made(examples=30).write(tmp_path)
+    found = data(page(folder, judge))["predictions"]
+    store = load_store(folder)
+    (mine, clean) = (store.cells[2], store.cells[0])
+    right = [
+        each.predictions("best")[0].argmax(1) == each.predictions("best")[1]
+        for each in (mine, clean)
+    ]
+    told = found[mine.cell.id]
+    assert told["against"] == clean.cell.id
+    assert told["gained"] == [int(n) + 1 for n in (right[0] & ~right[1]).nonzero()[0]]
+    assert told["lostCount"] == int((right[1] & ~right[0]).sum())
+    assert sum(map(sum, told["confusion"])) == told["n"] == 30
+    assert "gained" not in found[clean.cell.id]
+
+
+def test_values_have_an_error_in_place_of_a_confusion(tmp_path):
+    space = SPACE.replace("task: rte", "task: stsb").replace("accuracy", "spearman")
+    folder = Made(examples=20, classes=1, task="stsb", space=space).write(tmp_path)
+    store = load_store(folder)
+    told = data(page(folder, judge))["predictions"][store.cells[2].cell.id]
+    assert "confusion" not in told
+    assert told["closer"] + told["farther"] == 20
+
+
+def test_no_text_of_the_data_is_in_the_page_unless_it_was_asked_for(tmp_path):
+    from freelb_tune.tasks import data_fingerprint, load_examples
+
+    made = Made(examples=400, rates=1, sizes=1)
+    toy = {"task": "entailment_toy", "data.source": "synthetic", "data.max_length": 32}
+    plain = made.cells()
+    fingerprint = data_fingerprint(_with(plain[0], toy, "d").inputs)
+    made.cells = lambda: [_with(each, toy, fingerprint) for each in plain]
+    folder = made.write(tmp_path)
+    text = page(folder, judge)
+    known = load_examples("entailment_toy", load_store(folder).cells[0].cell.data)
+    dev = known.evaluation["dev"]
+    number = data(text)["predictions"][plain[2].id]["lost"][0]
+    sentence = dev["text_a"][number - 1]
+    assert sentence not in text
+    assert "holds texts" not in text
+    text = page(folder, judge, with_text=True)
+    assert data(text)["texts"][str(number)] == [sentence, dev["text_b"][number - 1]]
+    assert "This page holds texts of the data" in text
+
+
+def _with(each, settings, fingerprint):
+    from dataclasses import replace
+
+    return replace(each, settings={**each.settings, **settings}, data_fingerprint=fingerprint)
+
+
+def test_texts_of_data_that_has_changed_are_refused(tmp_path):
+    toy = {"task": "entailment_toy", "data.source": "synthetic", "data.max_length": 32}
+    made = Made(rates=1, sizes=1)
+    plain = made.cells()
+    made.cells = lambda: [_with(each, toy, "synthetic:gone") for each in plain]
+    with pytest.raises(FreeLBTuneError, match="the data has changed since these cells"):
+        dev_texts(load_store(made.write(tmp_path)))
+
+
+def test_a_large_search_keeps_the_clean_arm_and_the_best_and_says_what_it_dropped(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(page_cells, "MOST_NUMBERS", 4 * 3 * 15)
+    rows = data(page(Made(rates=9).write(tmp_path)))["cells"]["rows"]
+    kept = [row["id"] for row in rows if row["epochs"] is not None]
+    assert kept[:2] == [row["id"] for row in rows[:2]]
+    rest = sorted(rows[2:], key=lambda row: -row["best"])
+    assert set(kept[2:]) == {row["id"] for row in rest[:2]}
+    assert 9 * 350_000 + 4_900_000 < 10_000_000  # at nine letters a number
+
+
+def test_a_failed_cell_shows_why_and_the_end_of_its_log(tmp_path):
+    text = page(Made(ends=dict.fromkeys(range(8), "failed")).write(tmp_path), judge)
+    row = data(text)["cells"]["rows"][3]
+    assert (row["why"], row["log"]) == (
+        "ValueError: its loss is nan",
+        "Traceback\nValueError: its loss is nan",
+    )
+    assert "nothing to compare" in words(text)
+
+
+def test_rungs_and_rounds_are_drawn_where_there_are_any(tmp_path):
+    made = Made(sizes=2, ends={4: "stopped", 5: "stopped"})
+    configs = [each.config_id for each in made.cells()[2::2]]
+    made.decided = [
+        {"config_id": name, "epoch": 1, "score": 0.6 + at / 100, "missing": [],
+         "decision": "stop" if at == 1 else "continue"}
+        for at, name in enumerate(configs)
+    ]  # fmt: skip
+    made.decided.append(
+        {"race": "r", "round": 2, "contenders": configs[1:], "failed": [], "over": True,
+         "dropped": {made.cells()[2].id: "worse"}, "spared": {}}
+    )  # fmt: skip
+    text = page(made.write(tmp_path))
+    figures = data(text)["figures"]
+    assert [len(trace["x"]) for trace in figures["rungs"]["data"]] == [5, 1]
+    assert figures["rounds"]["data"][0]["y"] == [5]
+    row = data(text)["cells"]["rows"][4]
+    assert row["why"] == "stopped early, at its rung after epoch 1"
+    assert "<td>1</td><td>6</td><td>5</td><td>1</td>" in text  # the rungs in words
+    assert not {"rungs", "rounds"} & set(data(page(Made().write(tmp_path / "x")))["figures"])
+
+
+def test_every_figure_has_its_numbers_as_a_table(tmp_path):
+    text = page(Made(sizes=2, examples=30).write(tmp_path), judge)
+    names = set(data(text)["figures"])
+    assert names == {"curves", "seeds", "progress", "parallel", "importance", "bestof", "timeline"}
+    for name in names:
+        figure = text.split(f'id="fig-{name}"')[1].split("</figure>")[0]
+        assert figure.count("<tr>") > 1, name
+
+
+def test_when_cells_ran_is_told_by_the_journal_and_for_older_ones_by_their_epochs(tmp_path):
+    folder = Made(seeds=1, rates=1, sizes=1).write(tmp_path)
+    first, second = spans(load_store(folder))
+    assert (second.start - first.start).seconds == 20
+    assert (first.end - first.start).seconds == 35
+    path = folder / "journal.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "finished":
+            del line["at"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert (spans(load_store(folder))[0].end - first.start).seconds == 6  # three epochs of 2 s
+
+
+def test_hours_left_are_those_of_finished_cells_of_the_same_arm(tmp_path):
+    made = Made(ends=dict.fromkeys(range(5, 8), "waiting"))
+    cost = spent(load_store(made.write(tmp_path)))
+    assert cost.hours == pytest.approx(5 * 6 / 3600)
+    assert cost.left == pytest.approx(3 * 6 / 3600)
