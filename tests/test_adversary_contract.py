@@ -38,6 +38,13 @@ def test_the_contract_holds_for_regression_relative_lengths_and_other_norms():
     check(SMARTSettings(ascent_steps=2, norm="l2"), model)
 
 
+def test_the_contract_holds_for_several_labels():
+    model = tiny_encoder("bert", num_labels=3, problem_type="multi_label_classification")
+    for method in ("freelb", "smart", "r3f", "vat"):
+        check(method, model, ["returns what it did", "is the same in micro-batches",
+                              "is the same without padding"])  # fmt: skip
+
+
 def test_the_default_model_serves_and_randomness_is_left_alone():
     before = torch.get_rng_state()
     check("freelb")

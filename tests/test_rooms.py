@@ -15,7 +15,6 @@ ROOMS = [
     "adversary",
     "training",
     "results",
-    "watching",
     "search",
     "api",
     "importing",

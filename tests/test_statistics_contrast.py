@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import f1_score, matthews_corrcoef
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from statistics_fixtures import arm, run, scored, searched
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -43,6 +43,12 @@ def close(first, second):
 
 
 def reference(metric, logits, labels):
+    if labels.ndim > 1:  # several labels
+        said = logits > 0
+        if metric == "subset_accuracy":
+            return accuracy_score(labels, said)
+        average = metric.removesuffix("_f1")
+        return f1_score(labels, said, average=average, zero_division=0)
     predicted = logits.argmax(axis=1) if logits.shape[1] > 1 else logits[:, 0]
     return {
         "accuracy": lambda: np.mean(predicted == labels),
@@ -55,7 +61,19 @@ def reference(metric, logits, labels):
     }[metric]()
 
 
-def drawn(metric, rng, examples=150):
+OF_SEVERAL = ("several micro_f1", "several macro_f1", "several subset_accuracy")
+DRAWN = [*(INFLUENCES.keys() - {"micro_f1", "subset_accuracy"}), *OF_SEVERAL]
+
+
+def drawn(case, rng, examples=150):
+    several, _, metric = case.rpartition(" ")
+    if several:  # the last label neither occurs nor is predicted
+        labels = (rng.random((examples, 4)) < [0.5, 0.2, 0.4, 0.0]).astype(float)
+        return metric, rng.normal(size=labels.shape) + 2 * labels - [1, 1, 1, 99], labels
+    return metric, *_drawn(metric, rng, examples)
+
+
+def _drawn(metric, rng, examples):
     if metric in ("pearson", "spearman", "rmse"):
         labels = rng.standard_normal(examples).round(1)  # rounded, so that there are ties
         return (labels + rng.standard_normal(examples)).round(1)[:, None], labels
@@ -63,19 +81,19 @@ def drawn(metric, rng, examples=150):
     return np.eye(2)[labels] + rng.standard_normal((examples, 2)), labels
 
 
-@pytest.mark.parametrize("metric", INFLUENCES)
-def test_the_mean_of_the_pseudo_values_is_the_metric(metric):
-    logits, labels = drawn(metric, np.random.default_rng(3))
+@pytest.mark.parametrize("case", sorted(DRAWN))
+def test_the_mean_of_the_pseudo_values_is_the_metric(case):
+    metric, logits, labels = drawn(case, np.random.default_rng(3))
     values = pseudo_values(metric, logits, labels)
     assert values.mean() == pytest.approx(reference(metric, logits, labels), abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", INFLUENCES)
-def test_pseudo_values_are_those_of_leaving_one_example_out(metric):
-    logits, labels = drawn(metric, np.random.default_rng(4))
+@pytest.mark.parametrize("case", sorted(DRAWN))
+def test_pseudo_values_are_those_of_leaving_one_example_out(case):
+    metric, logits, labels = drawn(case, np.random.default_rng(4))
     count, full = len(labels), reference(metric, logits, labels)
     left_out = [
-        reference(metric, np.delete(logits, at, 0), np.delete(labels, at)) for at in range(count)
+        reference(metric, np.delete(logits, at, 0), np.delete(labels, at, 0)) for at in range(count)
     ]
     jackknife = full + (count - 1) * (full - np.array(left_out))
     values = pseudo_values(metric, logits, labels)
@@ -94,6 +112,7 @@ def test_a_constant_prediction_has_no_correlation_and_no_influence():
         pytest.param("acuracy", np.ones((4, 2)), "did you mean 'accuracy'", id="unknown"),
         pytest.param("accuracy", np.ones((3, 2)), r"shape \(3, 2\)", id="shape"),
         pytest.param("accuracy", np.full((4, 2), np.nan), "not all finite", id="nan"),
+        pytest.param("micro_f1", np.ones((4, 2)), "under micro_f1", id="one label"),
     ],
 )
 def test_predictions_that_cannot_be_judged_are_refused(metric, logits, match):

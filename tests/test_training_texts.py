@@ -10,7 +10,9 @@ from test_training_prediction import LABELS, PAIRS, glue, id_of, own_rte, rte  #
 
 from freelb_tune.api.best import Best
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.statistics.scores import score_rows
 from freelb_tune.store import read_epochs
+from freelb_tune.tasks import get_task
 from freelb_tune.training.selected import best_cell
 from freelb_tune.training.texts import predict_file
 
@@ -26,14 +28,15 @@ def write(path, labels=True):
 
 def test_every_column_is_kept_and_a_labelled_file_is_scored(rte, tmp_path):  # noqa: F811
     out = tmp_path / "out.csv"
-    cell, labelled, scores = predict_file(rte, write(tmp_path / "new.csv"), out)
+    cell, logits, labels = predict_file(rte, write(tmp_path / "new.csv"), out)
+    scores = score_rows(get_task(cell.task), logits, labels)
     before, after = pd.read_csv(tmp_path / "new.csv"), pd.read_csv(out)
     pd.testing.assert_frame_equal(after[list(before)], before)
     shares = after[[f"probability_{label}" for label in LABELS]]
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-5)
     assert [LABELS[i] for i in shares.to_numpy().argmax(axis=1)] == list(after["predicted_label"])
     best = max(read_epochs(rte / "cells" / id_of("rte") / "epochs.jsonl"), key=lambda r: r.score)
-    assert (cell.id, labelled) == (id_of("rte"), len(PAIRS))
+    assert (cell.id, len(labels)) == (id_of("rte"), len(PAIRS))
     assert scores["accuracy"].value == best.score  # the dev set's own rows
     assert scores["accuracy"].low <= best.score <= scores["accuracy"].high
     pairs = [(a, b) for a, b, _ in PAIRS]
@@ -43,8 +46,8 @@ def test_every_column_is_kept_and_a_labelled_file_is_scored(rte, tmp_path):  # n
 
 def test_a_file_without_labels_is_predicted_and_not_scored(rte, tmp_path):  # noqa: F811
     out = tmp_path / "out.jsonl"
-    _, labelled, scores = predict_file(rte, write(tmp_path / "new.csv", labels=False), out)
-    assert (labelled, scores) == (0, {})
+    _, _, labels = predict_file(rte, write(tmp_path / "new.csv", labels=False), out)
+    assert len(labels) == 0
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert len(rows) == len(PAIRS)
     assert rows[3]["sentence1"] == PAIRS[3][0]

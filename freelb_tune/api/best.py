@@ -68,6 +68,8 @@ class Best:
         known["max_length"] = self.cell.data.max_length
         if model.config.num_labels == 1:
             known["function_to_apply"] = "none"  # the model's answer is the value itself
+        if model.config.problem_type == "multi_label_classification":
+            known["top_k"] = None  # every label with its probability
         tokenizer = self.tokenizer(trust_remote_code=trust_remote_code)
         return pipeline(
             "text-classification", model=model, tokenizer=tokenizer, **{**known, **options}
@@ -84,7 +86,7 @@ class Best:
 
         Returns:
             A row for each text: `predicted_label` and `probability_CLASS` for each class, or
-            `predicted_value`.
+            `predicted_value`; with several labels `predicted_labels` in place of `predicted_label`.
 
         Raises:
             FreeLBTuneError: the model cannot be loaded, or the texts are not as it reads them.

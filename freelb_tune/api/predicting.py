@@ -80,18 +80,21 @@ def predict_file(
         FreeLBTuneError: there is not one folder, source and target; the folder has no model, or
             the file is not as the model reads it.
     """
+    from freelb_tune.results.statistics.scores import score_rows
+    from freelb_tune.tasks import get_task
     from freelb_tune.training import texts
 
     if source is None or target is None or len(folders) != 1:
         raise FreeLBTuneError(
             "predict: write one results folder with --input FILE and --output FILE"
         )
-    cell, labelled, scores = texts.predict_file(
+    cell, logits, labels = texts.predict_file(
         folders[0], source, target, adversarial=adversarial, trust_remote_code=trust_remote_code
     )
     say(f"{target}: written with cell {cell.id}")
+    scores = score_rows(get_task(cell.task), logits, labels) if len(labels) else {}
     return [
         f"{name}: {score.value:.4f} (95 % interval {score.low:.4f} to {score.high:.4f}, "
-        f"{labelled} labelled rows)"
+        f"{len(labels)} labelled rows)"
         for name, score in scores.items()
     ]

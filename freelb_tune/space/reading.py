@@ -160,6 +160,10 @@ def _spelt_out(document: Document, data_dir: Path | None) -> dict[str, Any]:
         content["seeds"] = list(range(1, seeds + 1))
     if data_dir is not None:
         content["data"] = {**_kept(content.get("data")), "source": "glue", "path": str(data_dir)}
+    data = content.get("data")
+    several = isinstance(data, dict) and isinstance(data.get("label"), list)
+    if several and content.get("task") == "classification":  # a column for each label says it
+        content["task"] = "multi_label_classification"
     for key in (*_FILES, *_FOLDERS):
         section, _, name = key.partition(".")
         inner = content.get(section)

@@ -142,7 +142,7 @@ class DataFields(_Section):
         dev_share: the part of it that becomes the dev set; each label keeps its share.
         split_seed: decides which rows. Not a training seed.
         text: the text column, or two for a pair.
-        label: the label's column.
+        label: the label's column; a list of columns has one for each label, with 0 or 1.
         subset: the dataset's configuration on the Hub.
         revision: the dataset's commit, tag or branch on the Hub.
         advglue: AdvGLUE's dev_ann.json, evaluated besides the dev set.
@@ -165,7 +165,7 @@ class DataFields(_Section):
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     split_seed: Annotated[int, Field(ge=0)] | None = None
     text: str | list[str] | None = None
-    label: str | None = None
+    label: str | list[str] | None = None
     subset: str | None = None
     revision: str | None = None
     advglue: str | None = None

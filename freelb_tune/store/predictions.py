@@ -37,7 +37,8 @@ def read_predictions(
         set: the evaluation set.
 
     Returns:
-        Logits `(N, C)` and labels `(N,)` in the data's order; None where they were not kept.
+        Logits `(N, C)` and labels `(N,)`, or `(N, C)` with several labels, in the data's order;
+        None where they were not kept.
 
     Raises:
         DamagedError: the file is cut or changed.
@@ -58,6 +59,8 @@ def read_predictions(
         logits, labels = arrays[f"{set}.logits"], arrays[f"{set}.labels"]
     except _CUT as err:
         raise DamagedError(f"{path}: is damaged ({type(err).__name__}: {err})") from err
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.dtype.kind != "f":
+    several = logits.shape[1:] > (1,) and labels.shape == logits.shape
+    fits = several or labels.shape == logits.shape[:1]
+    if logits.ndim != 2 or not fits or logits.dtype.kind != "f":
         raise DamagedError(f"{path}: is damaged (logits {logits.shape}, labels {labels.shape})")
     return logits, labels

@@ -7,17 +7,15 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.sections import DataFields
-from freelb_tune.tasks import glue_folder, hub
+from freelb_tune.tasks import glue_folder, hub, own_files
 from freelb_tune.tasks.advglue import read_advglue
-from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.labels import infer_labels, label_number, real_number
-from freelb_tune.tasks.rows import Reading, Rows, collect
+from freelb_tune.tasks.rows import Rows
 from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.table import Table
+from freelb_tune.tasks.task import Kind
 from freelb_tune.tasks.toy import toy_pairs
 
 if TYPE_CHECKING:
@@ -43,9 +41,10 @@ class Examples:
     """One task's examples, ready to be tokenised.
 
     Attributes:
-        train: columns text_a, text_b (pairs only) and label: a class number, or a real value.
+        train: columns text_a, text_b (pairs only) and label: a class number, a real value, or 0 or
+            1 for each of several labels.
         evaluation: the same, by set; "dev" first.
-        labels: names of the class numbers, in order; None for regression.
+        labels: names of the classes or labels, in order; None for regression.
         kind: what the model's head does.
         notes: what was left out or found odd, in sentences for the user.
     """
@@ -53,7 +52,7 @@ class Examples:
     train: "Dataset"
     evaluation: dict[str, "Dataset"]
     labels: tuple[str, ...] | None
-    kind: Literal["classification", "regression"]
+    kind: Kind
     notes: tuple[str, ...] = ()
 
     @property
@@ -101,7 +100,7 @@ def look_at_data(task: str, fields: DataFields, most_texts: int = 0) -> Look:
     sets = _read(data)
     notes = _notes(data, sets)
     if data.source == "files" and data.test is not None:
-        notes += _collect_file(data, data.test, None).notes
+        notes += own_files.read_test_file(data).notes
     sizes, texts = {}, {}
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
         limit = data.max_train_examples if name == "train" else data.max_eval_examples
@@ -135,7 +134,7 @@ def label_names(task: str, fields: DataFields) -> tuple[str, ...] | None:
     if data.task.kind == "regression":
         return ()
     if data.task.labels is None and data.source == "files":
-        return _file_labels(data)
+        return own_files.file_labels(data)
     return data.task.labels
 
 
@@ -176,8 +175,7 @@ def load_test(task: str, fields: DataFields) -> dict[str, "Dataset"]:
         tests = hub.read_hub_test(data)
         tests |= hub.read_hub_diagnostic(data, further) if further else {}
     elif data.test is not None and data.source == "files":
-        rows = _collect_file(data, data.test, None)
-        rows.index = list(range(len(rows)))
+        rows = own_files.read_test_file(data)
         tests = {data.task.folder or data.task.name: rows}
     else:
         advice = "name one under data.test" if data.source == "files" else "there is none to name"
@@ -214,47 +212,8 @@ def _read(data: DataSettings) -> _Sets:
     if data.source == "glue":
         train, labels = glue_folder.read_train(data), data.task.labels
         return _Sets(train, glue_folder.read_dev(data) | adversarial, labels)
-    labels = data.task.labels
-    if data.task.kind == "classification" and labels is None:
-        labels = _file_labels(data)
-    if data.file is not None:
-        train, dev = _cut(data, _collect_file(data, data.file, labels), labels or ())
-        return _Sets(train, {"dev": dev} | adversarial, labels)
-    train = _collect_file(data, str(data.train), labels)
-    return _Sets(train, {"dev": _collect_file(data, str(data.dev), labels)} | adversarial, labels)
-
-
-def _cut(data: DataSettings, rows: Rows, names: Sequence[str]) -> tuple[Rows, Rows]:
-    """One file's rows as train and dev, each in the file's order.
-
-    Raises:
-        FreeLBTuneError: a class has too few rows, or a set would have none of it.
-    """
-    from sklearn.model_selection import train_test_split
-
-    labels = rows.labels if data.task.kind == "classification" else None
-    alone = [name for place, name in enumerate(names) if rows.labels.count(place) == 1]
-    if alone:
-        raise FreeLBTuneError(
-            f"data.dev_share: {data.file} has one row alone of the label {alone[0]!r}"
-            f"{f' and of {len(alone) - 1} more' if alone[1:] else ''}, and each label needs one to "
-            "train on and one for dev: add rows, take these out, or name data.train and data.dev"
-        )
-    try:
-        parts = train_test_split(
-            range(len(rows)),
-            test_size=data.dev_share,
-            random_state=data.split_seed or 0,
-            stratify=labels,
-        )
-    except ValueError as err:
-        raise FreeLBTuneError(
-            f"data.dev_share: {data.file} cannot be cut so that each label is in both parts: {err}"
-        ) from err
-    train, dev = (rows.part(sorted(places)) for places in parts)
-    said = f"{data.file}: cut into {len(train)} rows to train on and {len(dev)} for dev"
-    train.notes += (f"{said} (data.dev_share {data.dev_share:g}, seed {data.split_seed or 0})",)
-    return train, dev
+    train, dev, labels = own_files.read_files(data)
+    return _Sets(train, {"dev": dev} | adversarial, labels)
 
 
 def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
@@ -262,33 +221,8 @@ def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:
     return Rows((list(first), list(second)), list(labels))
 
 
-def _open_file(data: DataSettings, name: str, label: str | None) -> Table:
-    table = read_table(Path(name).expanduser(), data.form)
-    wanted = data.columns
-    table.require(
-        (*wanted, *((label,) if label else ())),
-        "data.text and data.label name the columns to read",
-    )
-    return table
-
-
-def _file_labels(data: DataSettings) -> tuple[str, ...]:
-    label = data.label_column
-    table = _open_file(data, str(data.file or data.train), label)
-    return infer_labels(table, label, data.alike_labels)
-
-
-def _collect_file(data: DataSettings, name: str, labels: tuple[str, ...] | None) -> Rows:
-    testing = name == data.test
-    label = None if testing else data.label_column
-    table = _open_file(data, name, label)
-    as_place = bool(data.task.labels)
-    number = label_number(labels, as_place, data.alike_labels) if labels else real_number
-    return collect(table, Reading(data.columns, label, number, own=True))
-
-
 def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) -> "Dataset":
-    from datasets import ClassLabel, Dataset, Features, Value
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
     columns: dict[str, list[Any]] = {
         name: [texts[place] for place in keep]
@@ -298,6 +232,8 @@ def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) ->
     if rows.labels:
         columns["label"] = [rows.labels[place] for place in keep]
         features["label"] = ClassLabel(names=list(labels)) if labels else Value("float32")
+        if isinstance(rows.labels[0], list):
+            features["label"] = Sequence(Value("float32"), length=len(rows.labels[0]))
     if rows.index:
         columns["index"] = [rows.index[place] for place in keep]
         features["index"] = Value("int64")
@@ -320,4 +256,10 @@ def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
             notes.append(
                 f"{data.task.name}, {name}: {counted(rows.empty, 'row')} with an empty text kept"
             )
+        if data.task.kind == "multi_label" and sets.labels:
+            sums = map(sum, zip(*rows.labels, strict=True))
+            never = [label for label, count in zip(sets.labels, sums, strict=True) if not count]
+            if never:
+                told = ", ".join(map(repr, never[:5])) + (", ..." if never[5:] else "")
+                notes.append(f"{data.task.name}, {name}: no example of {told}")
     return tuple(notes)

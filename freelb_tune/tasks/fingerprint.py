@@ -41,7 +41,7 @@ def data_fingerprint(inputs: Inputs) -> str:
         "version": READING_VERSION,
         "task": data.task.name,
         "text": data.columns,
-        "label": data.label_column,
+        "label": data.label or "label",
         "max_train_examples": data.max_train_examples,
         "max_eval_examples": data.max_eval_examples,
         "files": {part: _file_digest(path) for part, path in _files(data).items()},

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.glue_folder import LAYOUTS
 from freelb_tune.tasks.hub_cache import cached_commit
-from freelb_tune.tasks.labels import infer_labels, label_number, real_number
+from freelb_tune.tasks.label_sets import label_reader, names_in
 from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
 from freelb_tune.tasks.table import Table
@@ -46,7 +46,7 @@ def read_hub(data: DataSettings) -> tuple[Rows, dict[str, Rows], tuple[str, ...]
     sets = _load(data)
     train = data.train or "train"
     labels = data.task.labels
-    if labels is None and data.task.kind == "classification":
+    if labels is None and data.task.kind != "regression":
         labels = _labels(data, sets, train)
     evaluation = {
         name: _collect(data, sets, split, labels) for name, split in _dev_splits(data).items()
@@ -142,10 +142,10 @@ def _split(data: DataSettings, sets: Any, split: str) -> Any:
     return sets[split]
 
 
-def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> tuple[Table, str | None]:
-    rows, label = _split(data, sets, split), data.label_column
+def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> Table:
+    rows = _split(data, sets, split)
     name, subset = dataset_name(data)
-    wanted = (*data.columns, *((label,) if labelled else ()))
+    wanted = (*data.columns, *(data.label_columns if labelled else ()))
     place = ", ".join(part for part in (f"dataset {name}", subset, split) if part)
     table = Table(place, tuple(rows.column_names), iter(()), unit="row")
     table.require(wanted, "data.text and data.label name the columns to read")
@@ -155,14 +155,22 @@ def _table(data: DataSettings, sets: Any, split: str, labelled: bool) -> tuple[T
         for number, values in enumerate(zip(*columns, strict=True), start=1):
             yield number, dict(zip(wanted, values, strict=True))
 
-    return Table(place, table.columns, numbered(), unit="row"), label if labelled else None
+    return Table(place, table.columns, numbered(), unit="row")
 
 
 def _labels(data: DataSettings, sets: Any, split: str) -> tuple[str, ...]:
-    table, label = _table(data, sets, split, labelled=True)
-    assert label is not None  # labelled
-    names = getattr(_split(data, sets, split).features[label], "names", None)
-    return tuple(names) if names else infer_labels(table, label, data.alike_labels)
+    table = _table(data, sets, split, labelled=True)
+    names = _names(data, sets, split)
+    return tuple(names) if names else names_in(table, data.task, data)
+
+
+def _names(data: DataSettings, sets: Any, split: str) -> list[str] | None:
+    """The labels that a dataset names itself; those of a list stand at what it is a list of."""
+    if isinstance(data.label, list):
+        return None
+    feature = _split(data, sets, split).features.get(data.label_column)
+    names: list[str] | None = getattr(getattr(feature, "feature", feature), "names", None)
+    return names
 
 
 def _collect(
@@ -172,10 +180,10 @@ def _collect(
     labels: tuple[str, ...] | None,
     labelled: bool = True,
 ) -> Rows:
-    table, label = _table(data, sets, split, labelled)
-    names = getattr(_split(data, sets, split).features.get(label), "names", None) if label else None
-    as_place = names is not None or bool(data.task.labels)
-    number = label_number(labels, as_place, data.alike_labels) if labels else real_number
+    table = _table(data, sets, split, labelled)
+    label = data.label_column if labelled else None
+    as_place = bool(data.task.labels) or labelled and _names(data, sets, split) is not None
+    number = label_reader(data.task, data, labels, numbers=as_place)
     own = data.task.glue is None
     lenient = not own and LAYOUTS[data.task.name].lenient
     return collect(table, Reading(data.columns, label, number, lenient=lenient, own=own))

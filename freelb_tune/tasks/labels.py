@@ -22,6 +22,7 @@ __all__ = [
     "is_missing",
     "label_number",
     "label_text",
+    "literal",
     "real_number",
 ]
 
@@ -36,6 +37,7 @@ _KINDS: dict[type, str] = {
     bytes: "bytes",
 }
 _HALF = re.compile("[\ud800-\udfff]")
+_SEVERAL = " (several labels for an example are task: multi_label_classification)"
 _SHOWN = 5  # groups of labels, and labels of a group, that a message lists
 _MERGE = "data.alike_labels: merge"
 
@@ -49,7 +51,8 @@ def label_text(value: Any) -> str:
     if value is None:
         raise ValueError("the label is null, or the row has fewer columns than it needs")
     if isinstance(value, tuple(_KINDS)):
-        raise ValueError(f"the label is {_KINDS[type(value)]}; expected one text or number")
+        more = _SEVERAL if _KINDS[type(value)] == "a list" else ""
+        raise ValueError(f"the label is {_KINDS[type(value)]}; expected one text or number{more}")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -61,10 +64,11 @@ def label_text(value: Any) -> str:
         raise ValueError(f"the label is {text}, which stands for no value; take the row out")
     if half := half_character(text):
         raise ValueError(f"the label has {half}")
-    written = _literal(text)
+    written = literal(text)
     if isinstance(written, tuple(_KINDS)):
         kind = _KINDS[type(written)]
-        raise ValueError(f"the label {text!r} is {kind} in text; expected one text or number")
+        more = _SEVERAL if kind == "a list" else ""
+        raise ValueError(f"the label {text!r} is {kind} in text; expected one text or number{more}")
     return text
 
 
@@ -86,7 +90,7 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, str) and value.strip().lower() in _MISSING
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
     """What Python's own writing of a list, a mapping or bytes says, as pandas puts it in a CSV."""
     if text[0] not in "[{(b":
         return None
@@ -150,7 +154,12 @@ class _Seen:
     count: int = 0
 
 
-def infer_labels(table: Table, column: str, alike: Alike | None = None) -> tuple[str, ...]:
+def infer_labels(
+    table: Table,
+    column: str,
+    alike: Alike | None = None,
+    apart: Callable[[Any], Sequence[Any]] = lambda cell: [cell],
+) -> tuple[str, ...]:
     """The labels that occur, sorted: by value where all are whole numbers, else by text.
 
     Args:
@@ -158,6 +167,7 @@ def infer_labels(table: Table, column: str, alike: Alike | None = None) -> tuple
         column: the label's.
         alike: what becomes of spellings that are probably one class: "merge" makes one class of
             them, named as most rows have it; "keep" leaves them apart; None refuses them.
+        apart: the labels that a cell holds.
 
     Raises:
         FreeLBTuneError: cells that are no label, each with its line; spellings that are probably
@@ -167,11 +177,12 @@ def infer_labels(table: Table, column: str, alike: Alike | None = None) -> tuple
     problems = Problems(table.place, table.unit)
     for number, row in table.rows:
         try:
-            text = label_text(row.get(column))
+            texts = [label_text(each) for each in apart(row.get(column))]
         except ValueError as err:
             problems.add(number, str(err))
             continue
-        seen.setdefault(text, _Seen(number)).count += 1
+        for text in texts:
+            seen.setdefault(text, _Seen(number)).count += 1
     problems.raise_any()
     names = _one_each(seen, table, alike)
     if len(names) < 2:

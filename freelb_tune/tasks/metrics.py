@@ -2,7 +2,7 @@
 
 Room: tasks. Predictions and labels in, one float out. scikit-learn and scipy load on first use.
 
-Letters used below: N examples, C classes.
+Letters used below: N examples, C classes or labels.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,11 @@ __all__ = [
     "F1",
     "MACRO_F1",
     "MATTHEWS",
+    "MICRO_F1",
     "PEARSON",
     "RMSE",
     "SPEARMAN",
+    "SUBSET_ACCURACY",
     "Metric",
 ]
 
@@ -33,7 +35,8 @@ class Metric:
     Attributes:
         name: as in tables and under `search.metric`.
         compute: from predictions and labels, both `(N,)`: class numbers, or real values for
-            regression. Fractions, never percent. Of N = 0 it is nan.
+            regression; both `(N, C)` with several labels, 0 or 1 for each. Fractions, never
+            percent. Of N = 0 it is nan.
         better: the direction.
     """
 
@@ -56,6 +59,16 @@ def _macro_f1(predictions: "Numbers", labels: "Numbers") -> float:
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _micro_f1(predictions: "Numbers", labels: "Numbers") -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="micro", zero_division=0.0))
+
+
+def _subset_accuracy(predictions: "Numbers", labels: "Numbers") -> float:
+    return float((predictions == labels).all(axis=1).mean()) if len(labels) else float("nan")
 
 
 def _matthews(predictions: "Numbers", labels: "Numbers") -> float:
@@ -83,6 +96,12 @@ ACCURACY = Metric("accuracy", _accuracy)
 F1 = Metric("f1", _f1)
 """Of the positive class (number 1), as MRPC and QQP are scored."""
 MACRO_F1 = Metric("macro_f1", _macro_f1)
+"""The mean over the classes that occur; over all of several labels, where one that neither occurs
+nor is predicted has 0."""
+MICRO_F1 = Metric("micro_f1", _micro_f1)
+"""Of all decisions of all examples together, with several labels."""
+SUBSET_ACCURACY = Metric("subset_accuracy", _subset_accuracy)
+"""The share of examples with every label right: scikit-learn's accuracy of several labels."""
 MATTHEWS = Metric("matthews", _matthews)
 PEARSON = Metric("pearson", _correlation("pearsonr"))
 SPEARMAN = Metric("spearman", _correlation("spearmanr"))

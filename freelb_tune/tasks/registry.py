@@ -11,9 +11,11 @@ from freelb_tune.tasks.metrics import (
     ACCURACY,
     MACRO_F1,
     MATTHEWS,
+    MICRO_F1,
     PEARSON,
     RMSE,
     SPEARMAN,
+    SUBSET_ACCURACY,
     Metric,
 )
 from freelb_tune.tasks.task import Task
@@ -39,6 +41,14 @@ _OWN: tuple[Task, ...] = (
         labels=None,
         kind="classification",
         metrics=(ACCURACY, MACRO_F1, MATTHEWS),
+    ),
+    Task(
+        name="multi_label_classification",
+        title="own multi-label classification",
+        columns=(),
+        labels=None,
+        kind="multi_label",
+        metrics=(MICRO_F1, MACRO_F1, SUBSET_ACCURACY),
     ),
     Task(
         name="regression",

@@ -9,9 +9,12 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.labels import half_character, is_missing
-from freelb_tune.tasks.table import Problems, Table
+from freelb_tune.tasks.table import Problems, Row, Table
 
-__all__ = ["Reading", "Rows", "collect"]
+__all__ = ["Label", "Reading", "Rows", "collect"]
+
+Label = float | list[float]
+"""A class number or a real value; with several labels, 0 or 1 for each."""
 
 
 @dataclass
@@ -20,7 +23,7 @@ class Rows:
 
     Attributes:
         texts: one list per text column, all of one length.
-        labels: class numbers or real values; empty where the set has none (a test set).
+        labels: of each example; empty where the set has none (a test set).
         index: the rows' own numbers in a test set, else empty.
         skipped: broken rows left out, where the task's files are known to have them.
         empty: examples kept with an empty text, where the task's files are known to have them.
@@ -28,7 +31,7 @@ class Rows:
     """
 
     texts: tuple[list[str], ...]
-    labels: list[float] = field(default_factory=list)
+    labels: Sequence[Label] = field(default_factory=list)
     index: list[int] = field(default_factory=list)
     skipped: int = 0
     empty: int = 0
@@ -49,19 +52,26 @@ class Reading:
 
     Attributes:
         text: the text columns, one or two.
-        label: the label's column; None reads none.
-        number: turns a label's cell into its number; raises ValueError with what is wrong.
+        label: the label's column, or one for each of several labels; None reads none.
+        number: turns a label's cell, or the cells of several columns, into what is learnt; raises
+            ValueError with what is wrong.
         index: the column with the rows' own numbers; None reads none.
         lenient: a row that lacks a column or its label is skipped and counted, and an empty text
             is kept and counted. QQP only: its files have both, and the Hub's rows come about so.
     """
 
     text: tuple[str, ...]
-    label: str | None
-    number: Callable[[Any], float]
+    label: str | tuple[str, ...] | None
+    number: Callable[[Any], Label]
     index: str | None = None
     lenient: bool = False
     own: bool = False
+
+    def cell(self, row: Row) -> Any:
+        """What a row has for a label."""
+        if isinstance(self.label, tuple):
+            return [row.get(name) for name in self.label]
+        return row.get(self.label) if self.label else None
 
 
 def collect(table: Table, reading: Reading) -> Rows:
@@ -71,11 +81,12 @@ def collect(table: Table, reading: Reading) -> Rows:
         FreeLBTuneError: no rows; an empty text, an unknown label or a target that is no number,
             each with its line; the first few of a file are listed, all are counted.
     """
-    rows = Rows(tuple([] for _ in reading.text), notes=table.notes)
+    labels: list[Label] = []
+    rows = Rows(tuple([] for _ in reading.text), labels, notes=table.notes)
     problems = Problems(table.place, table.unit)
     for number, row in table.rows:
         texts = [row.get(name) for name in reading.text]
-        label = row.get(reading.label) if reading.label else None
+        label = reading.cell(row)
         cells = [*texts, label] if reading.label else texts
         if reading.lenient and (None in cells or (reading.label and label == "")):
             rows.skipped += 1
@@ -94,7 +105,7 @@ def collect(table: Table, reading: Reading) -> Rows:
         for column, text in zip(rows.texts, texts, strict=True):
             column.append(str(text))
         if value is not None:
-            rows.labels.append(value)
+            labels.append(value)
         if place is not None:
             rows.index.append(place)
     problems.raise_any()

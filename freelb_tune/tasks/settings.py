@@ -41,9 +41,15 @@ class DataSettings(DataFields):
         return named or self.task.columns
 
     @property
-    def label_column(self) -> str:
-        """The label's column."""
-        return self.label or "label"
+    def label_column(self) -> str | tuple[str, ...]:
+        """The label's column; several where each is a label."""
+        return tuple(self.label) if isinstance(self.label, list) else self.label or "label"
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Every column that a label is read from."""
+        column = self.label_column
+        return (column,) if isinstance(column, str) else column
 
     @property
     def form(self) -> Form:
@@ -84,7 +90,8 @@ def _source(task: Task, data: DataFields) -> str:
 
 
 def _check_columns(read: DataSettings) -> None:
-    """Refuse text columns that are not as many as the task reads, or that hold its labels."""
+    """Refuse columns that are not as many as the task reads, or that hold text and labels."""
+    _check_labels(read)
     if read.text is None:
         return
     names, task = read.columns, read.task
@@ -97,10 +104,27 @@ def _check_columns(read: DataSettings) -> None:
             f"data.text: task {task.name!r} reads {asked}, got {told}; "
             "a pair is written data.text: [first, second]"
         )
-    if read.label_column in names:
+    both = [name for name in read.label_columns if name in names]
+    if both:
         raise FreeLBTuneError(
-            f"data.label: column {read.label_column!r} stands under data.text too; a model that "
-            "reads its label has nothing to learn"
+            f"data.label: column {both[0]!r} stands under data.text too; a model that reads its "
+            "label has nothing to learn"
+        )
+
+
+def _check_labels(read: DataSettings) -> None:
+    """Refuse a list of label columns where it says nothing."""
+    if not isinstance(read.label, list):
+        return
+    if read.task.kind != "multi_label":
+        raise FreeLBTuneError(
+            f"data.label: task {read.task.name!r} has one label for each example, got "
+            f"{len(read.label)} columns; several labels are task: multi_label_classification"
+        )
+    if len(set(read.label)) < max(2, len(read.label)):
+        raise FreeLBTuneError(
+            f"data.label: a list names two columns or more, each once, got {read.label}; one "
+            "column of lists is written as a name"
         )
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Glue", "Task", "compute_metrics"]
+__all__ = ["Glue", "Kind", "Task", "compute_metrics", "predictions_of"]
+
+Kind = Literal["classification", "multi_label", "regression"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Task:
             data, where `data.text` names one or two.
         labels: in the Hub's order, a label's place being its number. None: inferred from the
             training rows (classification), or there are none (regression).
-        kind: what the model's head does.
+        kind: what the model's head does; with multi_label each label is yes or no.
         metrics: the first is the search's default: accuracy, Matthews for CoLA and Pearson for
             STS-B, as the FreeLB authors' scripts select.
         dev_sets: the Hub's split of each evaluation set, by our names; the first is always "dev".
@@ -65,7 +67,7 @@ class Task:
     title: str
     columns: tuple[str, ...]
     labels: tuple[str, ...] | None
-    kind: Literal["classification", "regression"]
+    kind: Kind
     metrics: tuple[Metric, ...]
     dev_sets: Mapping[str, str] = field(default_factory=lambda: {"dev": "validation"})
     sizes: tuple[int, int] | None = None
@@ -102,7 +104,7 @@ def compute_metrics(
     Args:
         task: whose metrics.
         logits: the head's output, `(N, C)`; `(N, 1)` or `(N,)` for regression.
-        labels: class numbers or real values, `(N,)`.
+        labels: class numbers or real values, `(N,)`; with several labels 0 or 1, `(N, C)`.
 
     Returns:
         Metrics by name. All nan where any logit is not finite: an argmax over nan would be class
@@ -114,9 +116,19 @@ def compute_metrics(
     truth = np.asarray(labels)
     if not np.isfinite(scores).all():
         return {metric.name: float("nan") for metric in task.metrics}
-    if task.kind == "regression":
-        predictions = scores.reshape(len(scores))
-        truth = truth.astype(np.float64)
-    else:
-        predictions = scores.argmax(axis=-1)
+    if task.kind != "classification":  # as the data set has them: float32
+        truth = truth.astype(np.float64 if task.kind == "regression" else np.int64)
+    predictions = predictions_of(task.kind, scores)
     return {metric.name: metric.compute(predictions, truth) for metric in task.metrics}
+
+
+def predictions_of(kind: Kind, logits: "NDArray[np.floating[Any]]") -> "NDArray[Any]":
+    """What a head's output says.
+
+    Returns:
+        Class numbers or real values, `(N,)`; with several labels 1, `(N, C)`, for each whose
+        probability is above one half.
+    """
+    if kind == "multi_label":
+        return (logits > 0).astype("int64")
+    return logits.argmax(axis=-1) if kind == "classification" else logits.reshape(len(logits))

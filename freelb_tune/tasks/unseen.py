@@ -15,8 +15,9 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.files import delimited_kind, read_table
 from freelb_tune.tasks.glue_folder import LAYOUTS
-from freelb_tune.tasks.labels import label_number, real_number
-from freelb_tune.tasks.rows import Reading, collect
+from freelb_tune.tasks.label_sets import label_reader
+from freelb_tune.tasks.labels import real_number
+from freelb_tune.tasks.rows import Label, Reading, collect
 from freelb_tune.tasks.table import Problems, Table
 from freelb_tune.tasks.task import Task
 
@@ -33,14 +34,14 @@ class Unseen:
         columns: in the file's order.
         rows: every cell as it came.
         texts: one or two a row, as the model reads them.
-        labels: the class's place in the model's labels, or the value; None for a row without one,
-            and for all where the file has no such column.
+        labels: the class's place in the model's labels, the value, or 0 or 1 for each of several
+            labels; None for a row without one, and for all where the file has no such column.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     texts: tuple[tuple[str, ...], ...]
-    labels: tuple[float | None, ...]
+    labels: tuple[Label | None, ...]
 
 
 def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...] | None) -> Unseen:
@@ -50,7 +51,7 @@ def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...
         path: CSV, TSV, JSON Lines or Parquet.
         task: the model's.
         data: what the model's cell says; it names the columns.
-        labels: the model's classes in its own order; None for regression.
+        labels: the model's classes or labels in its own order; None for regression.
 
     Raises:
         FreeLBTuneError: the file is broken, has no such text column or a text that says nothing,
@@ -65,42 +66,63 @@ def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...
         return Table(table.place, table.columns, iter(numbered), table.unit)
 
     texts = collect(again(), Reading(text, None, real_number, own=True)).texts
-    found: list[float | None] = [None] * len(numbered)
-    if label in table.columns:
+    found: list[Label | None] = [None] * len(numbered)
+    if all(name in table.columns for name in ([label] if isinstance(label, str) else label)):
         found = _labels(again(), label, task, data, labels)
     rows = tuple(row for _, row in numbered)
     return Unseen(table.columns, rows, tuple(zip(*texts, strict=True)), tuple(found))
 
 
-def _columns(task: Task, data: DataFields, table: Table) -> tuple[tuple[str, ...], str]:
+def _columns(
+    task: Task, data: DataFields, table: Table
+) -> tuple[tuple[str, ...], str | tuple[str, ...]]:
     """The text columns and the label's: the cell's, the Hub's or those of GLUE's own files."""
     named = (data.text,) if isinstance(data.text, str) else tuple(data.text or ())
     if not named and task.name in LAYOUTS and not set(task.columns) <= set(table.columns):
         layout = LAYOUTS[task.name]
         if set(layout.text) <= set(table.columns):
             return layout.text, layout.label
-    return named or task.columns, data.label or "label"
+    label = tuple(data.label) if isinstance(data.label, list) else data.label or "label"
+    return named or task.columns, label
 
 
 def _labels(
-    table: Table, column: str, task: Task, data: DataFields, labels: tuple[str, ...] | None
-) -> list[float | None]:
+    table: Table,
+    column: str | tuple[str, ...],
+    task: Task,
+    data: DataFields,
+    labels: tuple[str, ...] | None,
+) -> list[Label | None]:
     known = task.labels or labels
-    number = label_number(known, bool(task.labels), data.alike_labels) if known else real_number
-    problems, found = Problems(table.place, table.unit), []
+    read = label_reader(task, data, known, numbers=bool(task.labels))
+    reading = Reading((), column, read)
+    problems = Problems(table.place, table.unit)
+    found: list[Label | None] = []
     for line, row in table.rows:
-        cell = row.get(column)
+        cell = reading.cell(row)
         value = None
-        if cell is not None and str(cell).strip():
+        if any(str(each).strip() for each in _cells(cell) if each is not None):
             try:
-                value = number(cell)
+                value = read(cell)
             except ValueError as err:
                 problems.add(line, f"{err} (rename the column {column!r} to predict without it)")
         if value is not None and known and labels:
-            value = float(labels.index(known[int(value)]))
+            value = _in_order(value, known, labels)
         found.append(value)
     problems.raise_any()
     return found
+
+
+def _cells(cell: Any) -> list[Any]:
+    """The cells that a label is read from; an empty list is one, and says something."""
+    return cell if isinstance(cell, list) and cell else [cell]
+
+
+def _in_order(value: Label, known: Sequence[str], labels: Sequence[str]) -> Label:
+    """A label by the model's order in place of the task's."""
+    if isinstance(value, list):
+        return [value[known.index(label)] for label in labels]
+    return float(labels.index(known[int(value)]))
 
 
 def check_target(path: Path) -> None:
@@ -113,6 +135,11 @@ def check_target(path: Path) -> None:
         raise FreeLBTuneError(f"{path}: unknown ending; write to one of {', '.join(_ENDINGS)}")
     if not path.absolute().parent.is_dir():
         raise FreeLBTuneError(f"{path}: there is no folder {path.parent}; make it")
+
+
+def _cell(value: Any) -> Any:
+    """A cell of a CSV: lists and mappings as JSON has them."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -130,7 +157,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, A
     else:
         writer = csv.writer(out, delimiter="," if kind == "csv" else "\t", lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([row.get(name) for name in columns] for row in rows)
+        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     draft = path.with_name(f".{path.name}.new")
     try:
         draft.write_text(out.getvalue(), "utf-8", newline="")

@@ -6,6 +6,7 @@ Letters used below: N examples, C classes.
 """
 
 import io
+import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import write_whole
 from freelb_tune.store.disk import disk_error, make_folder
 from freelb_tune.tasks import SUBMISSION_FILES, submission_lines
+from freelb_tune.tasks.task import predictions_of
 from freelb_tune.training.prediction import Predictions
 from freelb_tune.training.selected import best_cell
 
@@ -127,10 +129,16 @@ def _lines(
         if task.name in SUBMISSION_FILES:
             return submission_lines(task, values, index)
         said = [f"{value:.6g}" for value in values]
+    elif task.kind == "multi_label":
+        rows = predictions_of(task.kind, logits)
+        said = [
+            json.dumps([labels[place] for place in np.flatnonzero(row)], ensure_ascii=False)
+            for row in rows
+        ]
     else:
         said = [labels[int(place)] for place in logits.argmax(axis=-1)]
         if task.name in SUBMISSION_FILES:
             assert task.labels is not None  # GLUE's classes are known
             return submission_lines(task, [task.labels.index(label) for label in said], index)
-    rows = (f"{number}\t{text}" for number, text in zip(index, said, strict=True))
-    return ["index\tprediction", *rows]
+    lines = (f"{number}\t{text}" for number, text in zip(index, said, strict=True))
+    return ["index\tprediction", *lines]

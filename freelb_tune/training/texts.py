@@ -17,7 +17,7 @@ import transformers
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.tasks import get_task
-from freelb_tune.tasks.scores import Score, score_rows
+from freelb_tune.tasks.task import Kind, predictions_of
 from freelb_tune.tasks.unseen import check_target, read_unseen, write_rows
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokens import load_tokenizer
@@ -35,22 +35,35 @@ class Answers:
     """What a model says of texts.
 
     Attributes:
-        labels: class names in the model's order; None for regression.
+        labels: names of the classes or labels in the model's order; None for regression.
         logits: `(N, C)` in the texts' order.
+        kind: the task's.
     """
 
     labels: tuple[str, ...] | None
     logits: "NDArray[np.float32]"
+    kind: Kind = "classification"
 
     @property
     def columns(self) -> Mapping[str, list[Any]]:
-        """`predicted_label` and `probability_CLASS` for each class; or `predicted_value`."""
+        """`predicted_label` and `probability_CLASS` for each class; or `predicted_value`.
+
+        With several labels `predicted_labels`, a list of those whose probability is above one half.
+        """
+        from scipy.special import expit, softmax
+
+        said = predictions_of(self.kind, self.logits)
         if self.labels is None:
-            return {"predicted_value": [float(value) for value in self.logits.reshape(-1)]}
-        raised = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
-        shares = raised / raised.sum(axis=1, keepdims=True)
-        places = self.logits.argmax(axis=1)
-        found: dict[str, list[Any]] = {"predicted_label": [self.labels[place] for place in places]}
+            return {"predicted_value": [float(value) for value in said]}
+        exact = self.logits.astype(np.float64)
+        found: dict[str, list[Any]]
+        if self.kind == "multi_label":
+            names = np.asarray(self.labels, dtype=object)
+            shares = expit(exact)
+            found = {"predicted_labels": [list(names[row == 1]) for row in said]}
+        else:
+            shares = softmax(exact, axis=1)
+            found = {"predicted_label": [self.labels[place] for place in said]}
         for place, label in enumerate(self.labels):
             found[f"probability_{label}"] = [round(float(share), 6) for share in shares[:, place]]
         return found
@@ -92,7 +105,7 @@ def predict_texts(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = evaluator(cell, model, tokenizer, Path(scratch))
         logits = trainer.predict(TestRows(dict(tokens))).predictions
-    return Answers(labels, logits)
+    return Answers(labels, logits, get_task(cell.task).kind)
 
 
 def predict_file(
@@ -102,7 +115,7 @@ def predict_file(
     *,
     adversarial: bool = False,
     trust_remote_code: bool = False,
-) -> tuple[Cell, int, dict[str, Score]]:
+) -> "tuple[Cell, NDArray[np.float32], NDArray[Any]]":
     """Write a file again with a model's answers beside every column.
 
     Args:
@@ -113,7 +126,8 @@ def predict_file(
         trust_remote_code: let Python inside the model's folder run.
 
     Returns:
-        The cell whose model it is, how many rows had a label, and the scores over these.
+        The cell whose model it is, and of the rows that have a label the logits and the labels, as
+        `compute_metrics` takes them.
 
     Raises:
         FreeLBTuneError: as `best_cell`, `read_unseen`, `predict_texts` and `write_rows`; or a
@@ -133,8 +147,5 @@ def predict_file(
     rows = [{**row, **more} for row, more in zip(unseen.rows, told, strict=True)]
     write_rows(target, (*unseen.columns, *added), rows)
     known = [place for place, label in enumerate(unseen.labels) if label is not None]
-    if not known:
-        return cell, 0, {}
     labels = np.asarray([unseen.labels[place] for place in known], dtype=np.float64)
-    truth = labels if names is None else labels.astype(np.int64)
-    return cell, len(known), score_rows(task, answers.logits[known], truth)
+    return cell, answers.logits[known], labels if names is None else labels.astype(np.int64)

@@ -23,7 +23,8 @@ class Run:
         seed: the cell's seed.
         score: the metric on the dev set, a fraction; None where it is unknown.
         logits: dev predictions, `(N, C)` or `(N, 1)`; None where none are stored.
-        labels: dev labels, `(N,)`, in the same order; None where none are stored.
+        labels: dev labels in the same order, `(N,)`, or 0 and 1 for several labels, `(N, C)`; None
+            where none are stored.
     """
 
     seed: int

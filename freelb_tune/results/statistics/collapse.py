@@ -151,8 +151,10 @@ def tested_with_collapses(
 
 def constant_score(metric: str, labels: NDArray[np.float64]) -> float | None:
     """The best score of a model that gives every example the same answer; None if not known."""
-    _, counts = np.unique(labels, return_counts=True)
+    _, counts = np.unique(labels, axis=0, return_counts=True)
     shares = counts / len(labels)
+    if labels.ndim > 1:
+        return _constant_set(metric, labels, float(shares.max()))
     match metric:
         case "accuracy":
             return float(shares.max())
@@ -165,6 +167,20 @@ def constant_score(metric: str, labels: NDArray[np.float64]) -> float | None:
             return 0.0
         case "rmse":
             return float(labels.std())
+    return None
+
+
+def _constant_set(metric: str, labels: NDArray[np.float64], commonest: float) -> float | None:
+    """`constant_score` of several labels: the same ones for every example, whichever are best."""
+    often = np.sort(labels.mean(axis=0))[::-1]  # the share of examples that have each label
+    match metric:
+        case "subset_accuracy":
+            return commonest
+        case "micro_f1":  # the labels that most examples have, up to some number of them
+            hits, total = np.cumsum(often), np.arange(1, len(often) + 1) + often.sum()
+            return float((2 * hits / total).max())
+        case "macro_f1":
+            return float((2 * often / (1 + often)).mean())
     return None
 
 

@@ -28,6 +28,7 @@ from freelb_tune.results.statistics.collapse import (
 )
 from freelb_tune.results.statistics.comparison import Comparison, Interval
 from freelb_tune.results.statistics.examples import flips_of, one_seed_interval, paired_values
+from freelb_tune.results.statistics.pseudo_values import predicted
 from freelb_tune.results.statistics.spending import ALPHA, share_of
 
 __all__ = ["Contrast", "compare", "contrasts", "holm"]
@@ -269,9 +270,7 @@ def _note(arm: Arm, pairs: Sequence[tuple[Run, Run]], known: int) -> str | None:
 
 
 def _same_predictions(run: Run, clean: Run) -> bool:
-    mine, theirs = run.logits, clean.logits
-    if mine is None or theirs is None or mine.shape != theirs.shape:
+    mine, theirs, labels = run.logits, clean.logits, run.labels
+    if mine is None or theirs is None or labels is None or mine.shape != theirs.shape:
         return False
-    if mine.ndim > 1 and mine.shape[1] > 1:
-        return bool((mine.argmax(axis=1) == theirs.argmax(axis=1)).all())
-    return np.array_equal(mine, theirs)
+    return np.array_equal(predicted(mine, labels), predicted(theirs, labels))

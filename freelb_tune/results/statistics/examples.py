@@ -12,7 +12,7 @@ from freelb_tune.results.statistics.anova import Estimate
 from freelb_tune.results.statistics.arms import Run
 from freelb_tune.results.statistics.comparison import Flips, Interval
 from freelb_tune.results.statistics.mcnemar import Discordance
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values, right
 
 __all__ = ["flips_of", "one_seed_interval", "paired_values"]
 
@@ -41,7 +41,7 @@ def paired_values(pairs: Pairs, metric: str, sign: float) -> Floats | None:
 
 
 def flips_of(pairs: Pairs) -> Flips | None:
-    """Examples that only one of a pair gets right, mean per seed; None without classes."""
+    """Examples that only one of a pair gets right, mean per seed; None without labels."""
     gained = lost = 0
     for run, clean in pairs:
         logits, labels, others = run.logits, run.labels, clean.logits
@@ -49,7 +49,7 @@ def flips_of(pairs: Pairs) -> Flips | None:
             return None
         if logits.ndim < 2 or logits.shape[1] < 2:
             return None
-        mine, theirs = logits.argmax(axis=1) == labels, others.argmax(axis=1) == labels
+        mine, theirs = right(logits, labels), right(others, labels)
         gained += int((mine & ~theirs).sum())
         lost += int((theirs & ~mine).sum())
     return Flips(gained / len(pairs), lost / len(pairs)) if pairs else None
@@ -58,14 +58,14 @@ def flips_of(pairs: Pairs) -> Flips | None:
 def one_seed_interval(values: Floats, metric: str) -> Interval:
     """The difference of two models with its 95 % interval over examples.
 
-    Exact for accuracy (McNemar), else Student's t over the examples' pseudo-values.
+    Exact for a share of examples (McNemar), else Student's t over the examples' pseudo-values.
 
     Args:
         values: differences by example, `(N,)`, two at least.
         metric: what they are of.
     """
     count = len(values)
-    if metric == "accuracy":
+    if metric in ("accuracy", "subset_accuracy"):
         counts = Discordance(int((values > 0).sum()), int((values < 0).sum()), count)
         return Interval(counts.difference, *counts.interval())
     error = max(float(values.std(ddof=1)), count**-0.5) / count**0.5  # as if one example flipped

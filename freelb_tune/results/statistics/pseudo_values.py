@@ -6,7 +6,9 @@ not, and their influence values stand in for the per-example scores: score + inf
 example's pseudo-value, the mean of all pseudo-values is the score, and the variance of that mean
 is the metric's variance over examples (the infinitesimal jackknife).
 
-Letters used below: N examples, C classes.
+With several labels an example's predictions and labels are rows, 0 or 1 for each label.
+
+Letters used below: N examples, C classes or labels.
 
 Reference:
     Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, the chapters on the jackknife and
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 
-__all__ = ["INFLUENCES", "pseudo_values"]
+__all__ = ["INFLUENCES", "predicted", "pseudo_values", "right"]
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +35,7 @@ def pseudo_values(metric: str, logits: NDArray[Any], labels: NDArray[Any]) -> Fl
     Args:
         metric: one of `INFLUENCES`.
         logits: `(N, C)`; or `(N, 1)` or `(N,)` for a regression.
-        labels: class numbers or real targets, `(N,)`.
+        labels: class numbers or real targets, `(N,)`; 0 or 1 for each of several labels, `(N, C)`.
 
     Returns:
         `(N,)`, fractions. Where the metric is not defined (constant predictions under a
@@ -45,17 +47,31 @@ def pseudo_values(metric: str, logits: NDArray[Any], labels: NDArray[Any]) -> Fl
     """
     if metric not in INFLUENCES:
         raise FreeLBTuneError(f"metric for a comparison: {unknown_name(metric, INFLUENCES)}")
-    if logits.shape[:1] != labels.shape or labels.size < 2:
+    fits = labels.shape in (logits.shape[:1], logits.shape)
+    known = {*_OF_ROWS, "macro_f1"} if labels.ndim > 1 else INFLUENCES.keys() - _OF_ROWS
+    if not fits or len(labels) < 2 or metric not in known:
         raise FreeLBTuneError(
-            f"predictions of shape {logits.shape} do not fit labels of shape {labels.shape}; a "
-            "comparison needs one label per example and two examples at least"
+            f"predictions of shape {logits.shape} do not fit labels of shape {labels.shape} under "
+            f"{metric}; a comparison needs what the metric scores, of two examples at least"
         )
     if not np.isfinite(logits).all():
         raise FreeLBTuneError("predictions are not all finite numbers; train this cell again")
+    return INFLUENCES[metric](predicted(logits, labels), labels.astype(np.float64))
+
+
+def predicted(logits: NDArray[Any], labels: NDArray[Any]) -> Floats:
+    """What is predicted, of the labels' shape: class numbers, values, or 0 and 1."""
+    if labels.ndim > 1:
+        return np.asarray(logits > 0, dtype=np.float64)
     table = logits.reshape(len(labels), -1).astype(np.float64)
     column = table[:, 0] if table.shape[1] == 1 else table.argmax(axis=1)
-    predicted = np.asarray(column, dtype=np.float64)
-    return INFLUENCES[metric](predicted, labels.astype(np.float64))
+    return np.asarray(column, dtype=np.float64)
+
+
+def right(logits: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which examples are right, with several labels in all of them, `(N,)`."""
+    same = np.asarray(predicted(logits, labels) == labels)
+    return np.asarray(same if same.ndim == 1 else same.all(axis=1))
 
 
 def _accuracy(predicted: Floats, labels: Floats) -> Floats:
@@ -67,16 +83,31 @@ def _f1(predicted: Floats, labels: Floats) -> Floats:
 
 
 def _macro_f1(predicted: Floats, labels: Floats) -> Floats:
+    if labels.ndim > 1:
+        columns = zip(predicted.T, labels.T, strict=True)
+        return np.asarray(np.mean([_class_f1(p, one, 1) for p, one in columns], axis=0))
     classes = np.union1d(predicted, labels)
     return np.asarray(np.mean([_class_f1(predicted, labels, one) for one in classes], axis=0))
 
 
 def _class_f1(predicted: Floats, labels: Floats, positive: float) -> Floats:
+    hits = 1.0 * ((predicted == positive) & (labels == positive))
+    return _f1_of(hits, 1.0 * (predicted == positive) + (labels == positive))
+
+
+def _micro_f1(predicted: Floats, labels: Floats) -> Floats:
+    return _f1_of((predicted * labels).sum(axis=1), (predicted + labels).sum(axis=1))
+
+
+def _subset_accuracy(predicted: Floats, labels: Floats) -> Floats:
+    return np.asarray((predicted == labels).all(axis=1), dtype=np.float64)
+
+
+def _f1_of(hits: Floats, bottom: Floats) -> Floats:
     # F = 2 tp / (2 tp + fp + fn): a ratio of means, whose influence is (top - F bottom) / mean
-    top = 2.0 * ((predicted == positive) & (labels == positive))
-    bottom = (predicted == positive).astype(np.float64) + (labels == positive)
+    top = 2.0 * hits
     if bottom.sum() == 0:
-        return np.zeros_like(labels)
+        return np.zeros_like(bottom)
     score = top.mean() / bottom.mean()
     return np.asarray(score + (top - score * bottom) / bottom.mean())
 
@@ -148,8 +179,12 @@ INFLUENCES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "f1": _f1,
     "macro_f1": _macro_f1,
     "matthews": _matthews,
+    "micro_f1": _micro_f1,
     "pearson": _pearson,
     "rmse": _rmse,
     "spearman": _spearman,
+    "subset_accuracy": _subset_accuracy,
 }
 """The metrics that can be compared over examples, each with its pseudo-values."""
+
+_OF_ROWS = {"micro_f1", "subset_accuracy"}

@@ -57,6 +57,7 @@ takes; max_length={length} beside it cuts them as in training. A whole file:
 
     freelb-tune predict {folder_argument} --input new.csv --output out.csv{adversarial}
 """
+_MORE = {"regression": ', function_to_apply="none"', "multi_label": ", top_k=None"}
 _GONE = """
 Its weights are not here: they were let go of when other cells were ahead of it.
 """
@@ -183,7 +184,7 @@ class Shelf:
             path=str(self._home),
             length=length,
             example=pair if is_pair else '"A text of any length."',
-            more=', function_to_apply="none"' if task.kind == "regression" else "",
+            more=_MORE.get(task.kind, ""),
             folder_argument=shlex.quote(str(self._folder)),
             adversarial="" if self._home.name == "best" else " --adversarial",
         )

@@ -57,7 +57,7 @@ def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
         "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},
-        "problem_type": "single_label_classification",
+        "problem_type": f"{'multi' if kind == 'multi_label' else 'single'}_label_classification",
     }
 
 

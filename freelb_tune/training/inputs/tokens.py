@@ -43,8 +43,8 @@ class Tokens:
 
     Attributes:
         folder: `train/`, one folder per evaluation set, `tokenizer/` and `tokens.json`.
-        labels: class names in the order of their ids; None for regression.
-        kind: "classification" or "regression".
+        labels: names of the classes or labels in the order of their ids; None for regression.
+        kind: the task's.
         sizes: examples of each set, `train` first.
         vocabulary: number of token ids.
         pad_id: the id of padding.
@@ -69,7 +69,7 @@ class TokenDataset(Dataset[dict[str, Any]]):
     """Rows of a tokenised Arrow file, as views into the memory-mapped columns.
 
     Attributes:
-        labels: class numbers or values, `(N,)`.
+        labels: class numbers or values, `(N,)`; 0 or 1 for each of several labels, `(N, C)`.
         lengths: tokens of each row, `(N,)`.
     """
 
@@ -81,7 +81,10 @@ class TokenDataset(Dataset[dict[str, Any]]):
         for name in table.column_names:
             column = table.column(name).combine_chunks()
             if name == "label":
-                self.labels = column.to_numpy(zero_copy_only=False)
+                width = getattr(column.type, "list_size", None)  # several labels
+                flat = column.flatten() if width else column
+                values = flat.to_numpy(zero_copy_only=False)
+                self.labels = values.reshape(-1, width) if width else values
             else:
                 offsets = column.offsets.to_numpy()
                 self._columns[name] = column.values.to_numpy()
@@ -105,7 +108,7 @@ class PadCollator:
         self._pads, self._left = dict(pads), left
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Tensors `(B, T)` for each column, and `labels` `(B,)` where the rows have them."""
+        """Tensors `(B, T)` for each column, and `labels`, where the rows have them, `(B, ...)`."""
         width = max(len(row["input_ids"]) for row in rows)
         batch = {}
         for name, pad in self._pads.items():
@@ -201,7 +204,9 @@ def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
         return {**encoded, "label": batch["label"]}
 
     names = tokenizer.model_input_names
-    label = Value("float32" if rows.features["label"].dtype.startswith("float") else "int64")
+    label = rows.features["label"]
+    if hasattr(label, "names"):  # a class: its number
+        label = Value("int64")
     features = Features({name: Sequence(Value("int32")) for name in names} | {"label": label})
     return rows.map(
         encode,
