@@ -15,6 +15,7 @@ ROOMS = [
     "adversary",
     "training",
     "results",
+    "watching",
     "search",
     "api",
     "importing",

@@ -149,13 +149,14 @@ def play(display: PlainDisplay | LiveDisplay) -> None:
 def test_where_nobody_looks_the_display_is_a_few_plain_lines():
     console = Console(file=io.StringIO(), width=40)
     assert isinstance(make_display(console), PlainDisplay)
-    play(PlainDisplay(console, clock=iter(range(0, 1000, 1)).__next__))
+    seconds = iter(range(0, 1000, 1)).__next__
+    play(PlainDisplay(console, clock=seconds, now=lambda: "18:04:32"))
     assert written(console).splitlines() == [
-        "2 cells: 2 waiting",
-        "1 CPU core per trial, no GPU; 2 trials at a time",
-        "[1/2] cell a: done after epoch 3, best 0.7000 (epoch 2)",
-        "[2/2] cell b: failed: ValueError: [x] no",
-        "2 cells: 1 done, 1 failed; best 0.7000 (cell a)",
+        "18:04:32 2 cells: 2 not begun",
+        "18:04:32 1 CPU core per trial, no GPU; 2 trials at a time",
+        "18:04:32 [1/2] cell a: done after epoch 3, best 0.7000 (epoch 2)",
+        "18:04:32 [2/2] cell b: failed: ValueError: [x] no",
+        "18:04:32 2 cells: 1 done, 1 failed; best 0.7000 (cell a)",
     ]
 
 
@@ -168,6 +169,45 @@ def test_on_a_terminal_the_display_is_a_table_that_is_gone_at_the_end():
     assert "epoch" in text
     assert "cell b: failed: ValueError: [x] no" in text
     assert "2 cells: 1 done, 1 failed; best 0.7000 (cell a)" in text
+
+
+def test_at_80_columns_nothing_is_cut_that_tells_cells_apart():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, height=30)
+    board = make_board("a", "b")
+    long = "adv_lr 0.05, init_mag 0.125, max_norm none, batch size 16, learning_rate 2e-05, seed"
+    board.label = {"a": f"{long} 1", "b": f"{long} 2"}
+    for row in board.rows.values():
+        row.state = CellState.RUNNING
+    display = LiveDisplay(console)
+    display.opened(board)
+    text = " ".join(written(console).split())
+    assert "seed 1" in text
+    assert "seed 2" in text
+    assert "…" not in text
+    assert "2 cells: 2 running 0 s so far" in text  # lines of their own
+
+
+def test_the_live_table_is_drawn_again_on_news_alone():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, height=30)
+    clock = iter(range(1000))
+    board, display = make_board("a", "b"), LiveDisplay(console, lambda: next(clock) / 20)
+    display.opened(board)
+    drawn = len(written(console))
+    for _ in range(12):
+        display.tick()
+    assert len(written(console)) == drawn
+    board["a"].state = CellState.RUNNING
+    for _ in range(6):
+        display.changed("a")
+    assert len(written(console)) > drawn
+
+
+def test_a_cell_that_waits_at_a_rung_is_told_from_one_that_has_not_begun():
+    console = Console(file=io.StringIO(), width=80)
+    board, display = make_board("a", "b", "c"), PlainDisplay(console)
+    board.add_epoch("a", 1, 0.5)
+    display.opened(board)
+    assert "3 cells: 2 not begun, 1 waiting to go on" in written(console)
 
 
 def test_rays_token_is_for_this_user_alone(tmp_path, monkeypatch):

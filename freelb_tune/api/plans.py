@@ -4,11 +4,11 @@ Room: api.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
@@ -121,6 +121,29 @@ class Plan:
     def sentences(self) -> list[str]:
         """What else there is to say, once the list is shown."""
         return [*filter(None, [self.defaults]), *self.cut, *self.forecast.sentences]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "name": self.space.name,
+            "task": self.space.task,
+            "cells": [
+                {
+                    "id": cell.id,
+                    "config_id": cell.config_id,
+                    "clean_id": cell.clean_id,
+                    "arm": cell.arm,
+                    "seed": cell.seed,
+                    "state": self.known.get(cell.id, "new"),
+                    "settings": dict(cell.settings),
+                }
+                for cell in self._cells.cells
+            ],
+            "notes": list(self.notes),
+            "sentences": self.sentences,
+            "power": None if self.power is None else asdict(self.power),
+            "cost": asdict(self.cost),
+        }
 
     def __repr__(self) -> str:
         return "\n".join([self.listing, *self.sentences])

@@ -12,6 +12,7 @@ __all__ = [
     "Data",
     "Folder",
     "Folders",
+    "Json",
     "Overrides",
     "Plugins",
     "Results",
@@ -38,6 +39,7 @@ Plugins = Annotated[
     list[str] | None,
     typer.Option("--plugin", help="A Python module that registers an adversary. Repeatable."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
 Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]
 Folders = Annotated[

@@ -3,10 +3,11 @@
 Room: cli.
 """
 
+import json
 import sys
 from pathlib import Path
 
-from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
+from freelb_tune.cli.options import Data, Json, Overrides, Plugins, Results, SpaceFile, Yes
 
 __all__ = ["plan"]
 
@@ -18,6 +19,7 @@ def plan(
     data: Data = None,
     plugin: Plugins = None,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """List every cell of a space, what it could show, and what it costs. Runs nothing."""
     from freelb_tune.api.plans import MOST_CELLS, plan
@@ -25,6 +27,9 @@ def plan(
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
+    if as_json:
+        print(json.dumps(planned.to_json(), indent=2))
+        return
     print(*planned.notes, sep="\n", end="\n" * bool(planned.notes), file=sys.stderr)
     print(planned.listing, flush=True)
     print(*planned.sentences, sep="\n")  # which the list need not wait for

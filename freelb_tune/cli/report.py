@@ -3,15 +3,14 @@
 Room: cli.
 """
 
-import sys
-from pathlib import Path
+import json
 from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Folder
+from freelb_tune.cli.options import Folder, Json
 
-__all__ = ["report", "show_tables"]
+__all__ = ["report"]
 
 
 def report(
@@ -20,19 +19,14 @@ def report(
         bool,
         typer.Option("--with-text", help="Show dev examples that arms judge differently in words."),
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Rebuild every table of a search, and its page report.html, from its journal alone."""
     from freelb_tune.api.results import open_results
+    from freelb_tune.api.watching import show_end, status_json
 
     open_results(folder).report(with_text=with_text)
-    show_tables(folder)
-
-
-def show_tables(folder: Path) -> None:
-    """Print a search's table, and say which files have the rest, and where the models are."""
-    print((folder / "table.md").read_text("utf-8"))
-    print(f"page: {folder}/report.html", file=sys.stderr)
-    print(f"files: {folder}/table.md, table.csv, trials.csv, epochs.csv", file=sys.stderr)
-    for name, what in (("best", "best model"), ("best_adversarial", "best that perturbs")):
-        if (folder / name / "config.json").is_file():
-            print(f"{what}: {folder / name}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(status_json(folder), indent=2))
+    else:
+        show_end(folder)

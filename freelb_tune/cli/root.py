@@ -21,6 +21,7 @@ from freelb_tune.cli.rerun import rerun
 from freelb_tune.cli.schema import schema
 from freelb_tune.cli.search import search
 from freelb_tune.cli.spaces import spaces
+from freelb_tune.cli.status import status
 from freelb_tune.cli.terminal import show_what_it_can
 from freelb_tune.errors import FreeLBTuneError
 
@@ -53,6 +54,7 @@ app = typer.Typer(
 \b
   freelb-tune --space FILE [key=value ...]   run a search; the same command again continues it
   freelb-tune plan --space FILE              list what would run, and run none of it
+  freelb-tune status results/NAME --watch    what runs, what leads, how long it takes
   freelb-tune report results/NAME            rebuild every table from what is stored
   freelb-tune spaces                         list the spaces that come with the package
 
@@ -77,6 +79,7 @@ app.command(DEFAULT)(search)
 app.command("new")(new)
 app.command("plan")(plan)
 app.command("spaces")(spaces)
+app.command("status")(status)
 app.command("report")(report)
 app.command("rerun")(rerun)
 app.command("glue")(glue)

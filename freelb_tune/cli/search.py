@@ -11,7 +11,6 @@ import typer
 
 from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
 from freelb_tune.cli.plan import plan
-from freelb_tune.cli.report import show_tables
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["search"]
@@ -49,6 +48,7 @@ def search(
     from freelb_tune.api.plans import MOST_CELLS
     from freelb_tune.api.searching import search as run
     from freelb_tune.api.spaces import load_space
+    from freelb_tune.api.watching import show_end
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     folder = results / asked.name
@@ -67,10 +67,10 @@ def search(
         ).counts
     except KeyboardInterrupt:
         if (folder / "table.md").exists():
-            show_tables(folder)
+            show_end(folder)
         print("interrupted: the same command again continues from here", file=sys.stderr)
         raise typer.Exit(130) from None
-    show_tables(folder)
+    show_end(folder)
     if counts["failed"] or counts["diverged"]:
         print("some cells failed: see trials.csv; --retry-failed runs them again", file=sys.stderr)
         raise typer.Exit(1)

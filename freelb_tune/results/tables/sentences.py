@@ -25,6 +25,7 @@ __all__ = [
     "limits",
     "progress",
     "title",
+    "warnings",
 ]
 
 _NAMED = 5  # most damaged cells that the footer names
@@ -214,6 +215,11 @@ def footnotes(table: Table) -> tuple[str, ...]:
     if table.verdict:
         notes += table.verdict.footnotes
     return tuple(note for note in notes if note)
+
+
+def warnings(table: Table) -> list[str]:
+    """What is lost, and what ended the search before its cells were over."""
+    return [*_damaged(table), *filter(None, [_end(table)])]
 
 
 def _end(table: Table) -> str:

@@ -21,6 +21,7 @@ __all__ = ["LiveDisplay", "PlainDisplay", "make_display"]
 
 _PLAIN_SECONDS = 5.0  # between two lines about epochs; a cell's end is always said
 _LIVE_SECONDS = 0.25
+_NARROW = 100
 _STYLES = {
     CellState.WAITING: "dim",
     CellState.RUNNING: "cyan",
@@ -49,10 +50,16 @@ class PlainDisplay:
     Args:
         console: where to write.
         clock: seconds; a test's own, or the monotonic one.
+        now: the time of day that a line begins with, as nohup and CI write down none.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._clock = console, clock
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+    ) -> None:
+        self._console, self._clock, self._now = console, clock, now
         self._board: Board | None = None
         self._last = float("-inf")
 
@@ -74,7 +81,8 @@ class PlainDisplay:
             epochs = f"epoch {row.epochs_done}" + (f" of {row.epochs}" if row.epochs else "")
             score = row.scores[row.epochs_done]
             left = _left(board)
-            self._print(f"{_progress(board)} {board.label[cell_id]}: {epochs}, {score:.4f}{left}")
+            more = f"; {left}" if left else ""
+            self._print(f"{_progress(board)} {board.label[cell_id]}: {epochs}, {score:.4f}{more}")
 
     def tick(self) -> None: ...
 
@@ -84,7 +92,7 @@ class PlainDisplay:
 
     def _print(self, text: str) -> None:
         self._last = self._clock()
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(f"{self._now()} {text}"), soft_wrap=True)
 
 
 class LiveDisplay:
@@ -92,17 +100,19 @@ class LiveDisplay:
 
     Args:
         console: a terminal.
+        clock: seconds; a test's own, or the monotonic one.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
         self._board: Board | None = None
         self._live: Live | None = None
-        self._last = float("-inf")
+        self._last = self._began = float("-inf")
+        self._shown: object = None  # what the table said when it was drawn last
         self._over: list[str] = []  # as they ended in this run, the latest last
 
     def opened(self, board: Board) -> None:
-        self._board = board
+        self._board, self._began = board, self._clock()
         self._open()
         self._draw(now=True)
 
@@ -143,13 +153,25 @@ class LiveDisplay:
             self._live = None
 
     def _draw(self, *, now: bool = False) -> None:
-        if self._board is not None and (now or time.monotonic() - self._last >= _LIVE_SECONDS):
+        """Draw what has changed, and not more often than an eye can follow."""
+        clock = self._clock()
+        if self._board is None or (not now and clock - self._last < _LIVE_SECONDS):
+            return
+        said = (_said(self._board), self._time(self._board), self._console.size)
+        if said != self._shown:
             self._show(self._render(self._board))
-            self._last = time.monotonic()
+            self._shown = said
+        self._last = clock
+
+    def _time(self, board: Board) -> str:
+        """`3 min so far; about 4 min left`."""
+        left = _left(board)
+        return f"{_duration(self._clock() - self._began)} so far{f'; {left}' if left else ''}"
 
     def _render(self, board: Board) -> RenderableType:
         """Running trials first, then the latest that are over, as many as the screen takes."""
-        room = max(self._console.height - 8, 4)
+        each = 2 if self._console.width < _NARROW else 1  # lines that a cell's name may take
+        room = max((self._console.height - 8) // each, 4)
         running = [row for row in board.rows.values() if row.state is CellState.RUNNING]
         over = [board[cell_id] for cell_id in reversed(self._over)]
         shown = (running + [row for row in over if row.state.is_over])[:room]
@@ -163,7 +185,9 @@ class LiveDisplay:
         done = len(board.rows) - len(board.waiting())
         total = len(board.rows) + board.coming
         bar = ProgressBar(total=max(total, 1), completed=done, width=30)
-        return Group(table, bar, Text(_counts(board) + _left(board)))
+        return Group(
+            table, bar, *(Text(line) for line in [*_said_counts(board), self._time(board)])
+        )
 
 
 def _columns(board: Board, row: Row) -> list[RenderableType]:
@@ -172,7 +196,7 @@ def _columns(board: Board, row: Row) -> list[RenderableType]:
     score = f"{row.scores[row.epochs_done]:.4f}" if row.scores else "-"
     best = board.best_score(row.cell.id)
     return [
-        Text(board.label[row.cell.id], overflow="ellipsis", no_wrap=True),
+        Text(board.label[row.cell.id], overflow="fold"),  # all of it: it tells cells apart
         Text(row.state.value, style=_STYLES[row.state]),
         epochs,
         score,
@@ -195,22 +219,37 @@ def _end(board: Board, row: Row) -> str:
     return f"{row.state.value} after epoch {row.epochs_done}, best {best[1]:.4f} (epoch {best[0]})"
 
 
+def _said(board: Board) -> object:
+    """What the table says: another value when it has news."""
+    rows = [(row.state, row.epochs, row.epochs_done) for row in board.rows.values()]
+    return rows, board.coming
+
+
 def _counts(board: Board) -> str:
-    """`12 cells: 3 done, 1 failed, 2 running, 6 waiting; best 0.7292 (adv_lr 0.05)`."""
+    """`12 cells: 3 done, 1 failed, 2 running, 6 not begun; best 0.7292 (adv_lr 0.05)`."""
+    return "; ".join(_said_counts(board))
+
+
+def _said_counts(board: Board) -> list[str]:
+    """How many cells are where, and what leads, a line each."""
     counts = board.counts()
-    parts = [f"{counts[state]} {state.value}" for state in CellState if counts[state]]
+    begun = sum(row.state is CellState.WAITING and bool(row.scores) for row in board.rows.values())
+    said = {state.value: counts[state] for state in CellState if state is not CellState.WAITING}
+    # those at a rung, and those of an earlier run, have epochs and wait for their turn
+    said = {"not begun": counts[CellState.WAITING] - begun, "waiting to go on": begun, **said}
+    parts = [f"{count} {word}" for word, count in said.items() if count]
     parts += [f"{board.coming} to be proposed"] if board.coming else []
     total = len(board.rows) + board.coming
     text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
     leader = find_leader(board, lambda _: True)
     if leader is not None and leader.mean is not None:
         over = f", the mean over {leader.seeds} seeds" if leader.seeds > 1 else ""
-        return f"{text}; best {leader.mean:.4f} ({_configuration(board, leader.row)}{over})"
+        return [text, f"best {leader.mean:.4f} ({_configuration(board, leader.row)}{over})"]
     best = board.best_so_far()
     if best is None:
-        return text
+        return [text]
     score = board.best_score(best.cell.id)
-    return f"{text}; best cell so far {score:.4f} ({board.label[best.cell.id]})"
+    return [text, f"best cell so far {score:.4f} ({board.label[best.cell.id]})"]
 
 
 def _configuration(board: Board, row: Row) -> str:
@@ -221,12 +260,13 @@ def _configuration(board: Board, row: Row) -> str:
 
 
 def _left(board: Board) -> str:
-    """`; about 4 min left`, or nothing before the first epoch of this run."""
+    """`about 4 min left`, or nothing before the first epoch of this run."""
     seconds = board.seconds_left()
-    if seconds is None or not board.waiting():
-        return ""
+    return "" if seconds is None or not board.waiting() else f"about {_duration(seconds)} left"
+
+
+def _duration(seconds: float) -> str:
+    """A time, no more exact than anybody needs it: `40 s`, `12 min`, `3.5 h`."""
     if seconds < 90:
-        return f"; about {seconds:.0f} s left"
-    if seconds < 5400:
-        return f"; about {seconds / 60:.0f} min left"
-    return f"; about {seconds / 3600:.1f} h left"
+        return f"{5 * round(seconds / 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

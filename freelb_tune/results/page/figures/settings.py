@@ -25,7 +25,7 @@ _TICKS = 8
 
 
 def parallel(table: Table) -> Figure | None:
-    """Parallel coordinates of complete adversarial configurations; None with fewer than two."""
+    """Parallel coordinates of complete adversarial configurations; None with too few of them."""
     scored = [
         (each.entry.config, spread.mean)
         for each in table.ranking
@@ -34,7 +34,7 @@ def parallel(table: Table) -> Figure | None:
         and (spread := each.entry.config.spread(table.layout.select))
     ]
     names = swept(table)[:_AXES]
-    if len(scored) < 2 or not names:
+    if len(scored) < 2 or len(names) < 2:
         return None
     kept = scored[:_MOST]
     axes = [_axis([shown(config, name).text for config, _ in kept]) for name in names]

@@ -1,0 +1,64 @@
+"""Looking at a search, this process's or another one's, while it runs or after it.
+
+Room: api. Reads what is stored; neither Ray nor torch loads.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+__all__ = ["show_end", "status_json", "watch"]
+
+_SECONDS = 1.0  # between two looks at the folder's files
+
+
+def status_json(folder: Path) -> dict[str, Any]:
+    """A search as it stands, as plain values.
+
+    Raises:
+        FreeLBTuneError: it is no results folder, or is damaged.
+    """
+    from freelb_tune.watching.snapshot import snapshot
+
+    return snapshot(folder).to_json()
+
+
+def watch(folder: Path, *, go_on: bool) -> None:
+    """Print a search as it stands.
+
+    Args:
+        folder: `results/NAME`.
+        go_on: draw it again whenever there is news, until nothing runs in it any more.
+
+    Raises:
+        FreeLBTuneError: it is no results folder, or is damaged.
+    """
+    from rich.live import Live
+
+    from freelb_tune.watching.snapshot import change_mark, snapshot
+    from freelb_tune.watching.terminal import console_for, status_of
+
+    console, mark = console_for(sys.stdout), change_mark(folder)
+    found = snapshot(folder)
+    if go_on and found.overview.state == "running":
+        rows = max(console.height - 16 - len(found.running), 3) if console.is_terminal else 5
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while found.overview.state == "running":
+                live.update(status_of(found, console, rows), refresh=True)
+                while (now := change_mark(folder)) == mark:
+                    time.sleep(_SECONDS)
+                mark, found = now, snapshot(folder)
+    console.print(status_of(found, console))
+
+
+def show_end(folder: Path) -> None:
+    """Print what a search has come to: the table and the verdict, and on stderr where it all is.
+
+    Raises:
+        FreeLBTuneError: it is no results folder, or is damaged.
+    """
+    from freelb_tune.watching.snapshot import snapshot
+    from freelb_tune.watching.terminal import console_for, show_end
+
+    show_end(snapshot(folder), console_for(sys.stdout), console_for(sys.stderr))
