@@ -23,7 +23,7 @@ ROOMS = [
 ]
 INNER = {
     "training": ["inputs", "passes"],
-    "results": ["statistics", "tables", "glue", "page", "analysis", "outputs"],
+    "results": ["statistics", "tables", "glue", "page", "analysis", "earlier", "outputs"],
     "search": ["driver", "algorithms", "ray_tune", "run"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

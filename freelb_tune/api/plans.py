@@ -14,6 +14,7 @@ from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
 from freelb_tune.space.trainer_fields import defaults_sentence
+from freelb_tune.store import Store, load_store, match_sentence
 from freelb_tune.tasks import Look, data_fingerprint, is_local, label_names, look_at_data
 from freelb_tune.tasks.class_weights import check_class_weights
 from freelb_tune.training import model_fingerprint
@@ -183,7 +184,11 @@ def plan(
         return fingerprint
 
     cells = span(space, most_cells=most_cells, data=look)
-    known = _known(Path(results) / space.name)
+    store = _stored(Path(results) / space.name)
+    known = {name: str(each.state) for name, each in store.known.items()} if store else {}
+    if store is not None and cells.studies is None:  # proposed cells are in no plan
+        said = match_sentence(store, cells.cells)
+        notes.update(dict.fromkeys([said] if said else []))
     return Plan(space, known, tuple(notes), cells, Path(results), looks)
 
 
@@ -225,11 +230,6 @@ def _check_losses(cells: Cells) -> None:
         check_class_weights(cell.task, labels, cell.loss.class_weights)
 
 
-def _known(folder: Path) -> dict[str, str]:
-    """The state of every cell that a results folder knows, by id."""
-    from freelb_tune.store import load_store
-
-    if not (folder / "journal.jsonl").is_file():
-        return {}
-    store = load_store(folder)
-    return {each.cell.id: str(each.state) for each in (*store.cells, *store.others)}
+def _stored(folder: Path) -> Store | None:
+    """What a results folder knows; None where it is none yet."""
+    return load_store(folder) if (folder / "journal.jsonl").is_file() else None

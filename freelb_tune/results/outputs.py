@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freelb_tune.results.earlier import drop_earlier
 from freelb_tune.results.page.document import to_html
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.statistics.comparison import Verdict
@@ -60,6 +61,7 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
         write_whole(folder / name, content)
     texts = dev_texts(store) if with_text else None
     write_whole(folder / "report.html", to_html(store, table, choosing, texts))
+    drop_earlier(store)
 
 
 def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune import __version__
+from freelb_tune.results.earlier import keep_earlier
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals
 from freelb_tune.search.algorithms.registry import open_algorithm
@@ -29,9 +30,11 @@ from freelb_tune.store import (
     CellResult,
     CellState,
     Journal,
+    Store,
     cell_folder,
     damage_of,
     load_store,
+    match_sentence,
     new_look,
     read_journal,
     set_log_aside,
@@ -112,7 +115,8 @@ def _opened(
     cells = tuple(proposals.cells.values())
     better = get_task(space.task).metric(space.search.metric).better
     board = Board(cells, better, cell_labels(cells), space.table.select)
-    known = load_store(folder).known
+    store = load_store(folder)
+    known = store.known
     _journal_plan(space, cells, journal, options, known)
     damaged = read_known(board, known)
     best = BestModel(folder, options.command)
@@ -120,7 +124,7 @@ def _opened(
     ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()
     guard.tell(guard.listener.opened, board)
-    for text in damaged:
+    for text in [*_other_plan(store, board), *damaged]:
         ledger.say(text)
     is_judged = False
     try:
@@ -186,6 +190,18 @@ def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
             row.scores.clear()
             told.append(f"{board.label[row.cell.id]}: {damage}; it is trained again")
     return told
+
+
+def _other_plan(store: Store, board: Board) -> list[str]:
+    """What to tell where stored cells are not those of the plan; their tables stay for a while."""
+    said = match_sentence(store, [row.cell for row in board.rows.values()])
+    if said is None:
+        return []
+    kept = None if board.counts()[CellState.DONE] else keep_earlier(store.folder)
+    return [
+        said,
+        *([f"their tables are in {kept} until a cell of this plan is done"] if kept else []),
+    ]
 
 
 def _take_up_failed(ledger: Ledger, folder: Path) -> None:

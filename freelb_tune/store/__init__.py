@@ -18,6 +18,7 @@ from freelb_tune.store.journal import Journal, is_held, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
 from freelb_tune.store.looks import Look, cells_left, look_number, new_look
+from freelb_tune.store.matching import match_sentence
 from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "is_held",
     "load_store",
     "look_number",
+    "match_sentence",
     "new_look",
     "take_results",
     "read_environment",
