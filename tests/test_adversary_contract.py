@@ -8,7 +8,6 @@ from conftest import ENCODERS, tiny_encoder
 
 from freelb_tune.adversary import Outcome, register
 from freelb_tune.adversary.delta import ascend, init_delta
-from freelb_tune.adversary.plugins import FACTORIES
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import (
     ADVERSARIES,
@@ -78,16 +77,14 @@ class Sideways:
 
 
 @pytest.fixture
-def registered():
+def registered(forgetful):
     """Registers for one test only."""
 
     def one(settings, factory):
         register(settings, factory)
         return settings()
 
-    yield one
-    for name in set(FACTORIES):
-        del FACTORIES[name], ADVERSARIES[name]
+    return one
 
 
 @pytest.mark.parametrize("name", CHECKS)

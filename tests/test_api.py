@@ -304,5 +304,5 @@ def test_the_readmes_search_runs_in_an_event_loop_under_the_users_ray_and_goes_o
     assert again.best.tokenizer()("every dog")["input_ids"]
     assert again.best_adversarial.cell.arm == "adversarial"
     is_other = again.best.cell.arm == "clean"
-    assert (tmp_path / again.name / "best_adversarial").is_dir() is is_other
+    assert (again.folder / "best_adversarial").is_dir() is is_other
     assert (again.best_adversarial.cell != again.best.cell) is is_other

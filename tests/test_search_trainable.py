@@ -13,6 +13,7 @@ from ray.tune.schedulers import (
     ASHAScheduler,
     HyperBandScheduler,
     MedianStoppingRule,
+    PopulationBasedTraining,
 )
 
 import freelb_tune as ft
@@ -59,12 +60,12 @@ class Epochs(tune.Callback):
             ray.kill(trial.temporary_state.ray_actor)
 
 
-def fit(folder, space, *, epochs=None, failures=0, **config):
+def fit(folder, space, *, epochs=None, failures=0, kept=1, cpus=1, **config):
     """Run a Tuner over the toy task: its results, and what each trial told epoch by epoch."""
     search_fixtures.ensure_ray()
     epochs = epochs or Epochs()
     tuner = tune.Tuner(
-        ft.trainable(BASE, cache=folder / "cache"),
+        tune.with_resources(ft.trainable(BASE, cache=folder / "cache"), {"cpu": cpus}),
         param_space=space,
         tune_config=tune.TuneConfig(metric="dev_loss", mode="min", reuse_actors=True, **config),
         run_config=tune.RunConfig(
@@ -72,7 +73,7 @@ def fit(folder, space, *, epochs=None, failures=0, **config):
             callbacks=[epochs],
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=failures),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=kept),
         ),
     )
     results = tuner.fit()
@@ -135,6 +136,31 @@ def test_hyperband_pauses_trials_and_none_trains_an_epoch_twice(tmp_path):
     results, told = fit(tmp_path, space, scheduler=scheduler)
     assert not results.errors
     assert [[each["epoch"] for each in epochs] for epochs in told] == [[1, 2], [1, 2], [1, 2], [1]]
+
+
+def test_population_based_training_takes_over_weights_and_changes_settings(tmp_path):
+    scheduler = PopulationBasedTraining(
+        time_attr="training_iteration",
+        perturbation_interval=1,
+        hyperparam_mutations={
+            "trainer.learning_rate": tune.uniform(GOOD / 2, 2 * GOOD),
+            "adversary.adv_lr": tune.uniform(0.01, 0.1),
+        },
+        quantile_fraction=0.5,
+        resample_probability=0.0,
+    )
+    space = {"trainer.learning_rate": tune.grid_search([GOOD, BAD]), "adversary.adv_lr": 0.05}
+    # one trial at a time, epoch by epoch; of the good one's second epoch there is a checkpoint
+    results, (good, bad) = fit(tmp_path, space, scheduler=scheduler, kept=None, cpus=2)
+    assert not results.errors
+    assert [each["epoch"] for each in good] == [1, 2, 3, 4]
+    taken = next(i for i, each in enumerate(bad) if each["learning_rate"] != BAD)
+    assert bad[taken - 1]["dev_loss"] > bad[taken]["dev_loss"]
+    assert bad[-1]["epoch"] == 4
+    for each in bad[taken:]:  # with the good one's settings, changed a little
+        assert each["step"] == 3 * each["epoch"]
+        assert GOOD / 2 < each["learning_rate"] < 2 * GOOD
+        assert each["config"]["adversary.adv_lr"] != 0.05
 
 
 def test_optuna_proposes_and_learns_from_what_trials_report(tmp_path):

@@ -49,12 +49,13 @@ def trainable(
     tokenizer, beside what training needs to go on: three times the model's size, so keep few with
     `tune.CheckpointConfig(num_to_keep=1)`. Weights are safetensors; nothing in it is unpickled.
 
-    Ray's schedulers, searchers and callbacks work as they are; ASHA, HyperBand, median stopping
-    and Optuna are tested. A trial that takes over another one's checkpoint may change
-    `trainer.learning_rate` and `adversary.*`, and goes on with the weights and the optimizer's
-    moments; anything else is refused. Population-based training rests on that and is not tested
-    under Ray yet. With `reuse_actors`, set `TUNE_FUNCTION_THREAD_TIMEOUT_S` well above Ray's 2
-    seconds.
+    Ray's schedulers, searchers and callbacks work as they are; ASHA, HyperBand, median stopping,
+    population-based training and Optuna are tested. A trial that takes over another one's
+    checkpoint may change `trainer.learning_rate` and `adversary.*`, and goes on with the weights
+    and the optimizer's moments; anything else is refused. Keep every checkpoint
+    (`num_to_keep=None`) under population-based training, as a trial may take one over that is old
+    by then, and leave out its `synch=True`: in Ray 2.60 that waits for ever once a trial has ended.
+    With `reuse_actors`, set `TUNE_FUNCTION_THREAD_TIMEOUT_S` well above Ray's 2 seconds.
 
     What Ray does not do, and `ft.search` does: Ray's schedulers compare trials, so a lucky seed
     counts as a good configuration, and `tune.Tuner.restore` begins with empty rungs, knows only
