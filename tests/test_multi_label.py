@@ -26,6 +26,7 @@ from freelb_tune.results.statistics.scores import score_rows
 from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import load_store, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
+from freelb_tune.tasks.drafting import draft_space
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import predict_test
 from freelb_tune.training.selected import best_cell
@@ -135,6 +136,29 @@ def test_a_list_of_columns_makes_a_classification_one_of_several_labels(tmp_path
     weighted = {**TOY, "task": TASK, "data": data, "loss": {"class_weights": "balanced"}}
     with pytest.raises(FreeLBTuneError, match="has no one class for each example"):
         ft.plan(ft.Space.of(weighted), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "columns.csv", "columns_words.parquet"])
+def test_a_draft_sees_that_a_row_may_have_several_labels_and_plans(tmp_path, name):
+    path = write(tmp_path / name, ROWS * 8)
+    text = draft_space(path, model="config:bert").replace(
+        'model: "config:bert"', "model: {name: 'config:bert', config: {hidden_size: 16}}"
+    )
+    assert "of which a row may have several: bills 16, login 16, praise 16." in text
+    (tmp_path / "a.yaml").write_text(text, "utf-8")
+    planned = ft.plan(ft.load_space(tmp_path / "a.yaml"), tmp_path)
+    cell = planned.cells.iloc[0]
+    label = list(NAMES) if name.startswith("columns") else "label"
+    assert (cell["task"], cell["data.label"], cell["data.text"]) == (TASK, label, "text")
+
+
+def test_one_column_of_two_values_or_a_named_label_is_no_set_of_labels(tmp_path):
+    rows = "\n".join(f"words no. {i},{i % 2},{i % 2},{'abc'[i % 3]}" for i in range(30))
+    (tmp_path / "a.csv").write_text(f"text,seen,open,category\n{rows}\n", "utf-8")
+    assert "\ntask: classification\n" in draft_space(tmp_path / "a.csv")
+    rows = "\n".join(f"words no. {i},{i % 2}" for i in range(30))
+    (tmp_path / "b.csv").write_text(f"text,spam\n{rows}\n", "utf-8")
+    assert '\n  label: "spam"\n' in draft_space(tmp_path / "b.csv")
 
 
 def test_other_columns_are_other_data(tmp_path):

@@ -17,6 +17,7 @@ from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.delimited import Form, read_text
 from freelb_tune.tasks.examples import check_data
 from freelb_tune.tasks.files import read_table
+from freelb_tune.tasks.label_sets import find_sets
 from freelb_tune.tasks.labels import fold_label, is_missing
 
 __all__ = ["draft_space"]
@@ -73,17 +74,19 @@ class _Target:
     """What is to be learnt.
 
     Attributes:
-        column: the label's, or the value's.
+        column: the label's, or the value's; a list has one for each of several labels.
         is_real: whether it is a number to be met, and no class.
         told: what was seen of it, in a sentence.
+        several: whether an example may have several labels.
         classes: how many; 0 for numbers.
         alike: spellings that are probably one class, for the reader; empty for none.
         skewed: which class most rows have, for the reader; empty where there is no such class.
     """
 
-    column: str
+    column: str | list[str]
     is_real: bool
     told: str
+    several: bool = False
     classes: int = 0
     alike: str = ""
     skewed: str = ""
@@ -104,7 +107,8 @@ def draft_space(path: Path, model: str | None = None) -> str:
     table = read_table(path, Form(encoding=encoding))
     rows = [row for _, row in table.rows]
     target = _target(table.columns, rows, path)
-    texts = _texts([name for name in table.columns if name != target.column], rows, path)
+    taken = [target.column] if isinstance(target.column, str) else target.column
+    texts = _texts([name for name in table.columns if name not in taken], rows, path)
     words = sorted(_words(row[name] for name in texts) for row in rows)
     long = words[(len(words) * 95 + 99) // 100 - 1]
     sample = "".join(str(row[name]) for row in rows[:2000] for name in texts)
@@ -117,7 +121,11 @@ def draft_space(path: Path, model: str | None = None) -> str:
         "encoding": encoding,
         "alike_labels": "merge" if target.alike else None,
     }
-    task = "regression" if target.is_real else "classification"
+    kind = "multi_label_classification" if target.several else "classification"
+    task = "regression" if target.is_real else kind
+    share = (
+        ", each set of labels with its share" if target.several else ", each label with its share"
+    )
     check_data(task, DataFields.model_validate(data))
     more = f"  encoding: {encoding:<28} # not UTF-8\n" if encoding else ""
     more += f"  alike_labels: merge                  # {target.alike}\n" if target.alike else ""
@@ -134,7 +142,7 @@ def draft_space(path: Path, model: str | None = None) -> str:
         model=json.dumps(model or ("roberta-base" if is_english else "xlm-roberta-base")),
         path=json.dumps(str(path), ensure_ascii=False),
         part=data["dev_share"],
-        share="" if target.is_real else ", each label with its share",
+        share="" if target.is_real else share,
         text=json.dumps(data["text"], ensure_ascii=False),
         label=json.dumps(target.column, ensure_ascii=False),
         length=min(512, max(32, -(-int(1.5 * long + 2) // 32) * 32)),
@@ -168,10 +176,14 @@ def _encoding(path: Path) -> str | None:
 
 def _target(columns: Sequence[str], rows: Rows, path: Path) -> _Target:
     """The column with a label's name, else the one with the fewest values that are not alone."""
+    named = [name for name in columns if name.lower() in _LABELS]
+    sets = find_sets(columns, rows)
+    if sets and (isinstance(sets[0], str) or not named):
+        return _several(*sets)
     cells = {name: [row[name] for row in rows if _is_there(row[name])] for name in columns}
     counts = {name: Counter(str(cell).strip() for cell in cells[name]) for name in columns}
     real = [name for name in columns if _is_real(cells[name], len(counts[name]))]
-    named = [name for name in columns if name.lower() in _LABELS and counts[name]]
+    named = [name for name in named if counts[name]]
     found = {
         name: len(each)
         for name, each in counts.items()
@@ -191,6 +203,15 @@ def _target(columns: Sequence[str], rows: Rows, path: Path) -> _Target:
     numbers = [float(cell) for cell in cells[values[0]]]
     told = f"Values in {values[0]}: from {min(numbers):g} to {max(numbers):g}."
     return _Target(values[0], True, _line(told))
+
+
+def _several(column: str | list[str], counts: Counter[str]) -> _Target:
+    """Several labels for an example."""
+    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
+    left = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
+    where = f"in {column}" if isinstance(column, str) else "that have a column of 0 and 1 each"
+    said = f"Labels {where}, of which a row may have several: {told}{left}."
+    return _Target(column, False, _line(said), several=True, classes=len(counts))
 
 
 def _is_there(cell: Any) -> bool:

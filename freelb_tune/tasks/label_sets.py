@@ -7,16 +7,22 @@ Letters used below: N examples, C labels.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from freelb_tune.space.sections import DataFields
-from freelb_tune.tasks.labels import infer_labels, label_number, literal, real_number
+from freelb_tune.tasks.labels import (
+    infer_labels,
+    label_number,
+    label_text,
+    literal,
+    real_number,
+)
 from freelb_tune.tasks.rows import Label
 from freelb_tune.tasks.table import Table
 from freelb_tune.tasks.task import Task
 
-__all__ = ["label_reader", "labels_in", "names_in", "strata"]
+__all__ = ["find_sets", "label_reader", "labels_in", "names_in", "strata"]
 
 _FORMS = 'a list, such as ["a", "b"] or [], or data.label: [COLUMN, ...] with 0 and 1 in each'
 _SWITCHES = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "0.0": 0.0, "1.0": 1.0}
@@ -87,6 +93,31 @@ def _switches(columns: Sequence[str]) -> Callable[[Any], list[float]]:
         return [value for value in found if value is not None]
 
     return row
+
+
+def find_sets(
+    columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[str | list[str], Counter[str]] | None:
+    """Where a file that nobody has described has several labels for an example.
+
+    Returns:
+        A column of lists, or several columns of 0 and 1, and how many rows have each label; None
+        where there are none.
+    """
+    for name in columns:
+        try:
+            texts = [[label_text(each) for each in labels_in(row[name])] for row in rows]
+        except ValueError:
+            continue
+        counts = Counter(text for row in texts for text in dict.fromkeys(row))
+        if len(counts) > 1:
+            return name, counts
+    found = {}
+    for name in columns:
+        seen = Counter(_SWITCHES.get(str(row[name]).strip().lower()) for row in rows)
+        if set(seen) == {0.0, 1.0}:
+            found[name] = seen[1.0]
+    return (list(found), Counter(found)) if len(found) > 1 else None
 
 
 def strata(labels: Sequence[Any], share: float) -> list[str]:
