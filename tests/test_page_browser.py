@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 from page_fixtures import Made
-from store_fixtures import SPACE
+from store_fixtures import SPACE, epoch
+from test_watching_server import serving
 
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
+from freelb_tune.store import EpochLog, Journal, cell_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPEN = "#cell-table td.pin button"
@@ -128,9 +130,15 @@ def test_axe_finds_nothing_serious(browser, searched):
     colours = {"runOnly": ["color-contrast"]}
     for scheme, options in (("light", None), ("dark", colours)):
         page = Watched(browser, searched, color_scheme=scheme).page
-        assert _serious(axe.Axe().run(page, options=options)) == []
+        inside = {"exclude": [[".plot"]]}  # an image with a label, and thousands of elements
+        assert _serious(axe.Axe().run(page, context=inside, options=options)) == []
         page.locator(OPEN).last.click()
-        assert _serious(axe.Axe().run(page, context="#cell", options=options)) == []
+        assert (
+            _serious(
+                axe.Axe().run(page, context=inside | {"include": [["#cell"]]}, options=options)
+            )
+            == []
+        )
 
 
 def _serious(found):
@@ -152,3 +160,44 @@ def test_a_search_that_has_not_begun_and_one_of_values_open_without_an_error(bro
         seen = Watched(browser, folder / "report.html")
         seen.page.locator(OPEN).first.click()
         assert seen.wrong == []
+
+
+def test_a_served_page_has_the_news_as_epochs_arrive_and_keeps_what_the_reader_chose(
+    browser, tmp_path
+):
+    made = Made(ends={6: None, 7: None}, closed=False)
+    with Journal(made.write(tmp_path / "busy")) as journal, serving(tmp_path) as port:
+        page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+        wrong, asked = [], []
+        page.on("pageerror", lambda err: wrong.append(str(err)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else 0)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.get_by_role("link", name="busy").click()
+        page.wait_for_selector("#cell-table tbody tr")
+        assert "Verdict after 2 more cells." in page.inner_text(".verdict")
+        page.select_option("#group", "state")
+        page.evaluate("document.activeElement.blur()")
+        cell = made.cells()[7]
+        last = page.locator("#cell-table tr", has=page.get_by_text(cell.id[:7]))
+        last.locator("button").click()
+        log = EpochLog(cell_folder(tmp_path / "busy", cell.id) / "epochs.jsonl")
+        log.append(epoch(cell.id, 2, 0.987))
+        sheet = page.locator("#cell .sheet")
+        sheet.get_by_text("98.70").first.wait_for()
+        page.keyboard.press("Escape")
+        for each in made.cells()[6:]:
+            journal.append("finished", cell_id=each.id, state="done", at="2026-11-25T18:05:00Z")
+        journal.append("closed", at="2026-11-25T18:05:00Z")
+        page.locator(".chip-finished").wait_for()
+        assert page.input_value("#group") == "state"
+        assert "Verdict after" not in page.inner_text(".verdict")
+        assert page.locator("#cell-table tr.group").all_inner_texts()[0].startswith("▾ done: 8")
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.select_option("#left", "busy")
+        page.select_option("#right", "busy")
+        for at in range(2):
+            frame = page.frame_locator("iframe").nth(at)
+            frame.locator("#cell-table tbody tr").first.wait_for()
+        assert wrong == []
+        assert {url.split("/")[2] for url in asked} == {f"127.0.0.1:{port}"}

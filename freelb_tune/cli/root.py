@@ -20,6 +20,7 @@ from freelb_tune.cli.report import report
 from freelb_tune.cli.rerun import rerun
 from freelb_tune.cli.schema import schema
 from freelb_tune.cli.search import search
+from freelb_tune.cli.serve import serve
 from freelb_tune.cli.spaces import spaces
 from freelb_tune.cli.status import status
 from freelb_tune.cli.terminal import show_what_it_can
@@ -55,6 +56,7 @@ app = typer.Typer(
   freelb-tune --space FILE [key=value ...]   run a search; the same command again continues it
   freelb-tune plan --space FILE              list what would run, and run none of it
   freelb-tune status results/NAME --watch    what runs, what leads, how long it takes
+  freelb-tune serve results                  every search of a folder in a browser, live
   freelb-tune report results/NAME            rebuild every table from what is stored
   freelb-tune spaces                         list the spaces that come with the package
 
@@ -80,6 +82,7 @@ app.command("new")(new)
 app.command("plan")(plan)
 app.command("spaces")(spaces)
 app.command("status")(status)
+app.command("serve")(serve)
 app.command("report")(report)
 app.command("rerun")(rerun)
 app.command("glue")(glue)

@@ -23,7 +23,7 @@ from freelb_tune.store import Store, load_store, write_whole
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing
 
-__all__ = ["Judge", "write_outputs"]
+__all__ = ["Judge", "judged", "write_outputs"]
 
 Judge = Callable[[Store, Table], Verdict | None]
 
@@ -44,7 +44,7 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
         FreeLBTuneError: the folder is no results folder, is damaged, or cannot be written.
     """
     store = load_store(folder)
-    table, choosing = _judged(store, judge)
+    table, choosing = judged(store, judge)
     contents = {
         "trials.csv": trials_csv(store.cells, table.measure.better),
         "epochs.csv": epochs_csv(store.cells),
@@ -64,7 +64,7 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
     drop_earlier(store)
 
 
-def _judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":
+def judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":
     """The table, and beside a verdict what choosing does."""
     table = build_table(store)
     if judge is None:

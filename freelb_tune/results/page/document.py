@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from freelb_tune.results.tables.tuning import Choosing
 
-__all__ = ["page_data", "to_html"]
+__all__ = ["page_data", "plotly_script", "to_html"]
 
 
 def to_html(
@@ -41,6 +41,7 @@ def to_html(
     table: Table,
     choosing: "Choosing | None" = None,
     texts: Mapping[int, tuple[str, ...]] | None = None,
+    live: str | None = None,
 ) -> str:
     """The page.
 
@@ -50,6 +51,8 @@ def to_html(
         choosing: what choosing does; None where no verdict was asked for.
         texts: the dev examples in words, by number, of which the page takes those that it names;
             None for none, as data may be private.
+        live: the mark of what is shown, for a page that is served and asks for news; None for a
+            file that has everything in itself.
     """
     figures = figures_of(store, table, choosing)
     data = page_data(store, table, choosing, texts or {})
@@ -60,7 +63,8 @@ def to_html(
         figures=figures,
         style=_own("page.css"),
         script=_own("page.js"),
-        plotly=_plotly(),
+        plotly="" if live else plotly_script(),
+        live=live,
     )
 
 
@@ -125,7 +129,7 @@ def _own(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
+def plotly_script() -> str:
     """plotly's script, without loading plotly."""
     found = find_spec("plotly")
     assert found is not None  # it is a requirement of the package

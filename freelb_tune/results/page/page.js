@@ -2,9 +2,8 @@
 // The page's own script: what it shows is in the block of JSON; every text goes in as text.
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
-  const data = JSON.parse($("#data").textContent);
-  const { metric, cells } = data;
   const PAGE = 100;
+  let data, metric, cells, field; // set by `take`: a live page has news
 
   const make = (tag, attributes = {}, ...children) => {
     const node = document.createElement(tag);
@@ -20,7 +19,6 @@
   const show = (value) => (value === null || value === undefined ? "-" : (value * metric.scale).toFixed(metric.digits));
   const plain = (value, digits = 4) => (value === null || value === undefined ? "-" : Number(value.toPrecision(digits)).toString());
   const seconds = (value) => (value === null ? "-" : value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en"));
-  const field = Object.fromEntries(cells.epochFields.map((name, at) => [name, at]));
   const column = (cell, name) => (cell.epochs || []).map((epoch) => epoch[field[name]]);
   const peak = (cell) => {
     const known = column(cell, "peak_gib").filter((value) => value !== null);
@@ -84,21 +82,21 @@
   const redraw = (width) => { for (const [element, figure] of drawn) if (element.isConnected) draw(element, figure, width); };
   const waiting = () => [...document.querySelectorAll("[data-figure]")].filter((element) => !drawn.has(element));
   const drawOne = (element) => { if (!drawn.has(element)) draw(element, data.figures[element.dataset.figure]); };
-  if ("IntersectionObserver" in window) {
+  const watchFigures = () => {
+    if (!("IntersectionObserver" in window)) { waiting().forEach(drawOne); return; }
     const seen = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); drawOne(entry.target); }
     }, { rootMargin: "400px" });
     waiting().forEach((element) => seen.observe(element));
-  } else waiting().forEach(drawOne);
+  };
   addEventListener("beforeprint", () => { waiting().forEach(drawOne); redraw(670); });
   addEventListener("afterprint", () => redraw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
 
   // ---- the table of cells --------------------------------------------------------------------
   const config = (cell) => cells.configs[cell.config];
-  const hasPeak = cells.rows.some((cell) => peak(cell) !== null);
-  const hasWhy = cells.rows.some((cell) => cell.why);
-  const columns = [
+  let hasPeak, columns, words, groupKey;
+  const columnsOf = (hasWhy) => [
     ...cells.swept.map((setting, at) => ({ name: setting.short, title: setting.name, text: (cell) => config(cell).values[at], sort: (cell) => config(cell).values[at] })),
     { name: "seed", num: true, text: (cell) => String(cell.seed), sort: (cell) => cell.seed },
     { name: "state", chip: true, text: (cell) => cell.state, sort: (cell) => data.states.indexOf(cell.state) },
@@ -117,7 +115,7 @@
     if (!Number.isNaN(x) && !Number.isNaN(y) && a !== "" && b !== "") return Math.sign(x - y);
     return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0;
   };
-  const words = cells.rows.map((cell) => [cell.id, config(cell).name, config(cell).arm, cell.state, cell.why || "", `seed ${cell.seed}`, ...config(cell).values].join(" ").toLowerCase());
+  const wordsOf = () => cells.rows.map((cell) => [cell.id, config(cell).name, config(cell).arm, cell.state, cell.why || "", `seed ${cell.seed}`, ...config(cell).values].join(" ").toLowerCase());
   const chosen = () => {
     const terms = view.find.toLowerCase().split(",").map((term) => term.trim()).filter(Boolean);
     const rows = cells.rows.filter((cell, at) => (!view.state || cell.state === view.state) && terms.every((term) => words[at].includes(term)));
@@ -134,8 +132,8 @@
       if (each.chip) return make("td", {}, make("span", { class: `chip chip-${text}` }, text));
       return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, text);
     }));
-  const groupKey = { arm: (cell) => config(cell).arm, state: (cell) => cell.state };
-  cells.swept.forEach((setting, at) => { groupKey[setting.name] = (cell) => config(cell).values[at]; });
+  const groupsOf = () => Object.fromEntries([["arm", (cell) => config(cell).arm], ["state", (cell) => cell.state],
+    ...cells.swept.map((setting, at) => [setting.name, (cell) => config(cell).values[at]])]);
   const renderCells = () => {
     const rows = chosen(), body = $("#cell-table tbody"), out = [];
     let shown = 0;
@@ -190,6 +188,8 @@
     const shared = cells.constant.adversarial.length ? cells.constant.adversarial : cells.constant.clean;
     $("#constant div").append(pairs(shared));
     $("#constant").hidden = !shared.length;
+    [$("#find").value, $("#state").value, $("#group").value] = [view.find, view.state, view.group]; // as before the news
+    [view.state, view.group] = [$("#state").value, $("#group").value];
     renderHead();
     renderCells();
   };
@@ -261,12 +261,15 @@
     return make("details", {}, make("summary", {}, "Every epoch as a table"), table(names, (cell.epochs || []).map((epoch) => names.map((name) => plain(epoch[field[name]], 5))), "Epochs"));
   };
   let opener = null;
-  const open = (cell) => {
-    opener = document.activeElement;
+  const open = (cell) => { opener = document.activeElement; fill(cell); $("#cell").showModal(); drawCharts(); };
+  let charts = [], opened = null;
+  const drawCharts = () => charts.forEach((chart) => draw(chart.element, chart.figure));
+  const fill = (cell) => {
+    opened = cell.id;
     const own = config(cell);
     const score = metric.scale === 100 ? 100 : 1;
     const metrics = cells.epochFields.slice(field.peak_gib + 1);
-    const charts = cell.epochs && cell.epochs.length ? [
+    charts = cell.epochs && cell.epochs.length ? [
       lines(`Dev metrics${score === 100 ? ", in percent" : ""}`, cell, metrics.map((name) => [name, name, score])),
       lines("Losses, in nats", cell, [["train_loss", own.arm === "clean" ? "training" : "training, adversarial"], ["dev_loss", "dev, clean"]]),
       own.arm === "clean" ? null : lines("The adversary", cell, [["delta_ratio", "norm over the ball's radius"], ["bound_share", "share on the ball"], ["adv_loss_gain", "adversarial minus clean loss"]]),
@@ -288,57 +291,92 @@
       make("h3", {}, "Settings as used"), pairs([...swept, ["seed", String(cell.seed)], ...constant]),
       ...(cell.log ? [make("h3", {}, "End of its log"), make("pre", { tabindex: "0" }, cell.log)] : []),
       epochTable(cell));
-    $("#cell").showModal();
-    charts.forEach((chart) => draw(chart.element, chart.figure));
   };
+  const emptyCell = () => { for (const element of $("#cell").querySelectorAll(".plot")) { if (window.Plotly) Plotly.purge(element); drawn.delete(element); } };
   $("#cell").addEventListener("close", () => {
-    for (const element of $("#cell").querySelectorAll(".plot")) { Plotly.purge(element); drawn.delete(element); }
+    emptyCell();
+    opened = null;
     if (opener && opener.isConnected) opener.focus();
   });
   $("#cell").addEventListener("click", (event) => { if (event.target === $("#cell")) $("#cell").close(); });
 
   // ---- heat map of two settings --------------------------------------------------------------
-  const heat = $("#fig-heat");
-  const scored = cells.configs.filter((each) => each.arm !== "clean" && each.mean !== null);
-  const varied = cells.swept.map((setting, at) => ({ ...setting, at })).filter(({ at }) => new Set(scored.map((each) => each.values[at])).size > 1);
-  const renderHeat = () => {
-    const [down, across] = ["#heat-rows", "#heat-columns"].map((id) => varied.find((each) => each.name === $(id).value));
-    const values = ({ at }) => [...new Set(scored.map((each) => each.values[at]))].sort(compare).slice(0, 40);
-    const [rows, cols] = [values(down), values(across)];
-    const places = rows.map((row) => cols.map((col) => scored.filter((each) => each.values[down.at] === row && each.values[across.at] === col)));
-    const mean = (list) => (list.length ? (list.reduce((sum, each) => sum + each.mean, 0) / list.length) * metric.scale : null);
-    const z = places.map((row) => row.map(mean));
-    const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${list.length}` : "")));
-    const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-    const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
-    const height = Math.max(230, 110 + 52 * rows.length);
-    const element = $(".plot", heat);
-    element.style.height = `${height}px`;
-    $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of configurations, each the mean of its seeds.`;
-    draw(element, {
-      data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
-        colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
-      layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
-    });
-    const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${list.length})` : "-"))]);
-    $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
-  };
-  if (varied.length > 1 && scored.length > 1) {
-    heat.hidden = false;
-    for (const id of ["#heat-rows", "#heat-columns"]) {
-      options($(id), varied.map((each) => [each.name, each.short]));
-      $(id).addEventListener("change", renderHeat);
+  const setUpHeat = () => {
+    const heat = $("#fig-heat");
+    const scored = cells.configs.filter((each) => each.arm !== "clean" && each.mean !== null);
+    const varied = cells.swept.map((setting, at) => ({ ...setting, at })).filter(({ at }) => new Set(scored.map((each) => each.values[at])).size > 1);
+    const renderHeat = () => {
+      const [down, across] = ["#heat-rows", "#heat-columns"].map((id) => varied.find((each) => each.name === $(id).value));
+      const values = ({ at }) => [...new Set(scored.map((each) => each.values[at]))].sort(compare).slice(0, 40);
+      const [rows, cols] = [values(down), values(across)];
+      const places = rows.map((row) => cols.map((col) => scored.filter((each) => each.values[down.at] === row && each.values[across.at] === col)));
+      const mean = (list) => (list.length ? (list.reduce((sum, each) => sum + each.mean, 0) / list.length) * metric.scale : null);
+      const z = places.map((row) => row.map(mean));
+      const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${list.length}` : "")));
+      const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+      const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
+      const height = Math.max(230, 110 + 52 * rows.length);
+      const element = $(".plot", heat);
+      element.style.height = `${height}px`;
+      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of configurations, each the mean of its seeds.`;
+      draw(element, {
+        data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
+          colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
+        layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
+      });
+      const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${list.length})` : "-"))]);
+      $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
+    };
+    if (varied.length > 1 && scored.length > 1) {
+      heat.hidden = false;
+      for (const id of ["#heat-rows", "#heat-columns"]) {
+        options($(id), varied.map((each) => [each.name, each.short]));
+        $(id).addEventListener("change", renderHeat);
+      }
+      const pair = data.pair.filter((name) => varied.some((each) => each.name === name));
+      const rest = varied.map((each) => each.name).filter((name) => !pair.includes(name));
+      [$("#heat-rows").value, $("#heat-columns").value] = [...pair, ...rest];
+      renderHeat();
     }
-    const pair = data.pair.filter((name) => varied.some((each) => each.name === name));
-    const rest = varied.map((each) => each.name).filter((name) => !pair.includes(name));
-    [$("#heat-rows").value, $("#heat-columns").value] = [...pair, ...rest];
-    renderHeat();
-  }
+  };
 
   // ---- the rest ------------------------------------------------------------------------------
+  const setUp = (text) => {
+    data = JSON.parse(text);
+    ({ metric, cells } = data);
+    field = Object.fromEntries(cells.epochFields.map((name, at) => [name, at]));
+    hasPeak = cells.rows.some((cell) => peak(cell) !== null);
+    [columns, words, groupKey] = [columnsOf(cells.rows.some((cell) => cell.why)), wordsOf(), groupsOf()];
+    const all = $("#all-results");
+    if (all) all.addEventListener("click", () => { document.querySelectorAll("#results tr.extra").forEach((row) => { row.hidden = false; }); all.remove(); });
+    setUpCells();
+    setUpHeat();
+    watchFigures();
+  };
   $("#theme").addEventListener("click", () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]));
-  const all = $("#all-results");
-  if (all) all.addEventListener("click", () => { document.querySelectorAll("#results tr.extra").forEach((row) => { row.hidden = false; }); all.remove(); });
-  setUpCells();
+  setUp($("#data").textContent);
   setTheme(theme);
+
+  // ---- news, where the page is served --------------------------------------------------------
+  const take = (text) => {
+    const news = new DOMParser().parseFromString(text, "text/html"); // runs no script
+    const unfolded = [...document.querySelectorAll("main details")].map((each) => each.open);
+    drawn.forEach((_, element) => { if (!$("#cell").contains(element)) { Plotly.purge(element); drawn.delete(element); } });
+    $("main").replaceWith(document.adoptNode($("main", news)));
+    document.querySelectorAll("main details").forEach((each, at) => { each.open = Boolean(unfolded[at]); });
+    document.title = news.title;
+    document.body.dataset.live = news.body.dataset.live;
+    setUp($("#data", news).textContent);
+    const cell = opened && cells.rows.find((each) => each.id === opened);
+    if (cell) { emptyCell(); fill(cell); drawCharts(); }
+  };
+  const ask = async () => {
+    try {
+      const { mark } = await (await fetch("mark")).json();
+      const isTyping = document.activeElement && document.activeElement.closest("#controls");
+      if (mark !== document.body.dataset.live && !isTyping) take(await (await fetch("")).text());
+    } catch { /* the server is gone; what is shown stays, and it may come back */ }
+    setTimeout(ask, 1500);
+  };
+  if (document.body.dataset.live) setTimeout(ask, 1500);
 })();
