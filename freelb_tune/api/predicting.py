@@ -94,7 +94,6 @@ def predict_file(
     say(f"{target}: written with cell {cell.id}")
     scores = score_rows(get_task(cell.task), logits, labels) if len(labels) else {}
     return [
-        f"{name}: {score.value:.4f} (95 % interval {score.low:.4f} to {score.high:.4f}, "
-        f"{len(labels)} labelled rows)"
+        f"{name}: {score.value:.4f} ({score.interval}, {len(labels)} labelled rows)"
         for name, score in scores.items()
     ]
