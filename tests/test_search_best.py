@@ -202,7 +202,7 @@ def test_weights_are_kept_while_their_configuration_may_still_lead(tmp_path):
         end(board, CELLS[place], score)
         best.settle(board)
     assert published(tmp_path) == CELLS[4].id
-    assert may_lead(board) == {CELLS[0].id, CELLS[2].id}
+    assert may_lead(board, lambda _: True) == {CELLS[0].id, CELLS[2].id}
     assert models(tmp_path) == {CELLS[0].id, CELLS[2].id, CELLS[4].id}
     train(tmp_path, CELLS[1])
     end(board, CELLS[1], 0.97)  # worse than its sibling, whose weights are the ones to have
@@ -226,6 +226,22 @@ def test_while_seeds_are_added_the_model_that_there_was_stays(tmp_path):
     BestModel(tmp_path, ()).settle(more)
     assert published(tmp_path) == CELLS[4].id  # 0.9 scores higher, and its weights are gone
     assert "may be a lucky seed" in readme(tmp_path)
+
+
+def test_a_configuration_that_overtakes_by_an_added_seed_brings_that_seeds_model(tmp_path):
+    scores = (0.7, 0.71, 0.6, 0.9, 0.78, 0.76)
+    third = [cell(3, adv_lr=lr) for lr in SCORES]
+    board, best = board_of([*CELLS, *third]), BestModel(tmp_path, ())
+    for each, score in zip(CELLS, scores, strict=True):
+        end(board, each, score)
+    train(tmp_path, CELLS[4])  # which led before; all the others' weights are gone
+    for each, score in zip(third, (0.7, 0.85, 0.5), strict=True):
+        train(tmp_path, each)
+        end(board, each, score)
+        best.settle(board)
+    assert published(tmp_path) == third[1].id
+    assert models(tmp_path) == {third[1].id}
+    assert f"cell `{CELLS[3].id}`, is better, and its weights were let go of" in readme(tmp_path)
 
 
 def test_a_failed_cell_keeps_its_weights_with_its_checkpoint_and_lets_go_once_it_is_done(tmp_path):

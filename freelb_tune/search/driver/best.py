@@ -54,7 +54,7 @@ class BestModel:
         """
         self._let_go.discard(ended or "")
         try:
-            kept = may_lead(board) | self._publish(board)
+            kept = may_lead(board, self._has_weights) | self._publish(board)
             for row in board.rows.values():
                 self._let_go_of(row, is_kept=row.cell.id in kept)
         except OSError as err:

@@ -22,15 +22,18 @@ class Leader:
     """The selected cell.
 
     Attributes:
-        row: the cell: of its configuration the seed that scores best.
+        row: the cell: of its configuration the seed that scores best, of those with weights.
         mean: its configuration's mean over seeds; None where no configuration is complete, so that
             this is only the best cell that is done.
         seeds: how many seeds that is the mean of.
+        passed: a better seed of the same configuration, whose weights are gone; None if there is
+            none.
     """
 
     row: Row
     mean: float | None
     seeds: int
+    passed: Row | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -43,12 +46,13 @@ def find_leader(
 ) -> Leader | None:
     """The best seed of the configuration with the best mean, whatever ended when.
 
-    Of equals the first in the plan leads.
+    Of equals the first in the plan leads. Where seeds were added to a configuration that had
+    fallen behind, its earlier seeds have no weights any more, and the best of the others stands
+    for it.
 
     Args:
         board: states and scores.
-        has_weights: whether a cell's weights are still there. Read only where no configuration is
-            complete: then the best cell is chosen from those that have some, if any has.
+        has_weights: whether a cell's weights are still there.
         clean: whether clean arms may lead.
 
     Returns:
@@ -59,13 +63,14 @@ def find_leader(
     first, rows = min(placed, key=lambda pair: pair[0].order, default=(None, []))
     if first is not None and first.is_complete:
         done = _done(rows)
-        return Leader(_best(board, done), board.sign * first.goodness, len(done))
-    done = [row for rows in arms for row in _done(rows)]
-    pool = [row for row in done if has_weights(row.cell.id)] or done
+        best, chosen = _best(board, done), _best(board, _whole(done, has_weights))
+        passed = best if best is not chosen else None
+        return Leader(chosen, board.sign * first.goodness, len(done), passed)
+    pool = _whole([row for rows in arms for row in _done(rows)], has_weights)
     return Leader(_best(board, pool), None, 0) if pool else None
 
 
-def may_lead(board: Board) -> set[str]:
+def may_lead(board: Board, has_weights: Callable[[str], bool]) -> set[str]:
     """The cells whose weights are worth their room for now.
 
     They are the best seeds of configurations that are under way: each has seeds to come, and none
@@ -75,8 +80,13 @@ def may_lead(board: Board) -> set[str]:
     for rows in _arms(board):
         done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
         if done and coming and len(done) + len(coming) == sum(counts(row.state) for row in rows):
-            kept.add(_best(board, done).cell.id)
+            kept.add(_best(board, _whole(done, has_weights)).cell.id)
     return kept
+
+
+def _whole(rows: Sequence[Row], has_weights: Callable[[str], bool]) -> Sequence[Row]:
+    """The cells whose weights are there; all of them where none has any."""
+    return [row for row in rows if has_weights(row.cell.id)] or rows
 
 
 def _arms(board: Board) -> list[list[Row]]:

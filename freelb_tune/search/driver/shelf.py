@@ -33,7 +33,7 @@ Train this one cell again, with the same numbers on the same hardware:
     freelb-tune rerun {folder_argument} {cell}{plugins}
 """
 _FIRST = """\
-which is the best of its seeds. Its configuration, {arm}, has the best mean of all{others}:
+which is {seed}. Its configuration, {arm}, has the best mean of all{others}:
 {value!r} is {what}. Of equals the first in the plan is taken."""
 _NOT_RANKED = """\
 the best of the cells that are done. No configuration{others} has all of its seeds trained to the
@@ -199,7 +199,13 @@ def _rank(leader: Leader, board: Board, others: str) -> str:
     if leader.seeds > 1:
         what = f"the mean over its {leader.seeds} seeds, each at its {which} epoch"
     arm = "the clean arm" if leader.is_clean else "an adversarial one"
-    return _FIRST.format(arm=arm, value=round(leader.mean, 6), what=what, others=others)
+    seed = "the best of its seeds"
+    if leader.passed is not None:
+        seed += (
+            f" whose weights are there (seed {leader.passed.cell.seed}, "
+            f"cell `{leader.passed.cell.id}`, is better, and its weights were let go of)"
+        )
+    return _FIRST.format(seed=seed, arm=arm, value=round(leader.mean, 6), what=what, others=others)
 
 
 def _beside(beside: Leader | None, lost: Leader | None) -> str:
