@@ -92,3 +92,17 @@ def test_a_margin_that_is_added_later_is_tested_in_the_tables_unit(tmp_path):
     assert (row["beneficial"], row["harmful"]) == ("2.0", "0.0")
     assert float(row["p_equivalent"]) == told["comparisons"][0]["p_equivalent"] <= 0.05
     assert float(row["gain_below"]) == told["comparisons"][0]["gain_below"] > 0.02
+
+
+def test_configurations_that_turn_out_to_predict_the_same_are_named(tmp_path):
+    cells = [cell(1), cell(1, adv_lr=0.1, max_norm=0.5), cell(1, adv_lr=0.1, max_norm=0.9)]
+    search = Search(cells)
+    for at, each in enumerate(cells):
+        search.end(each, 0.7 + min(at, 1) / 100)
+    search.write(tmp_path)
+    for at, each in enumerate(cells):
+        predict(tmp_path, each, 1, 70 + min(at, 1))
+    store = load_store(tmp_path)
+    (note,) = (n for n in judge(store, build_table(store)).footnotes if n.startswith("Identical"))
+    assert "max_norm 0.5, batch size 16; adv_lr 0.1, max_norm 0.9, batch size 16. They " in note
+    assert note.endswith("differ in max_norm alone, which did nothing here.")

@@ -15,7 +15,14 @@ from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
 from freelb_tune.space.trainer_fields import defaults_sentence
 from freelb_tune.store import Store, load_store, match_sentence
-from freelb_tune.tasks import Look, data_fingerprint, is_local, label_names, look_at_data
+from freelb_tune.tasks import (
+    Look,
+    data_fingerprint,
+    data_sizes,
+    is_local,
+    label_names,
+    look_at_data,
+)
 from freelb_tune.tasks.class_weights import check_class_weights
 from freelb_tune.training import model_fingerprint
 
@@ -215,6 +222,7 @@ def span(
         data_fingerprint=data,
         model_fingerprint=partial(model_fingerprint, fetch=fetch),
         limit=most_cells,
+        examples=lambda cell: data_sizes(cell.task, cell.data).train,
     )
     _check_losses(cells)
     return cells

@@ -16,6 +16,7 @@ from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table, build_table, with_verdict
+from freelb_tune.results.tables.twins import identical_predictions, with_twins
 from freelb_tune.store import CellResult, CellState, Store, look_number
 
 __all__ = ["analyse", "arms_of", "judge"]
@@ -59,11 +60,14 @@ def judge(store: Store, table: Table) -> Verdict:
         margin = None if margin is None else margin / measure.scale
         told = verdict(arms, measure.name, measure.better, margin, look_number(store))
     notes = [f"Without the predictions of cell {each}." for each in damaged]
-    return replace(told, footnotes=(*told.footnotes, *notes))
+    notes += identical_predictions(arms, table)
+    return with_twins(replace(told, footnotes=(*told.footnotes, *notes)), table)
 
 
 def arms_of(store: Store, table: Table, damaged: list[str]) -> list[Arm]:
     """Every configuration of the latest plan with its finished runs, clean arms first.
+
+    One that trains the same as another is that one, and no arm of its own.
 
     Args:
         store: what is known.
@@ -73,7 +77,8 @@ def arms_of(store: Store, table: Table, damaged: list[str]) -> list[Arm]:
     cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}
-    configs = [*(c for c in table.clean if c.config_id not in known), *tried]
+    own = (config for config in tried if not config.same_as)
+    configs = [*(c for c in table.clean if c.config_id not in known), *own]
     return [_arm(config, cells, table, damaged) for config in configs]
 
 

@@ -109,7 +109,7 @@ def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
     Raises:
         FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
     """
-    plan, stores = plan.as_if_drawn(), _stores(results)
+    plan, stores = plan.as_if_drawn().distinct(), _stores(results)
     metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
@@ -254,7 +254,7 @@ def _alike(plan: Plan, stores: Sequence[Store], names: Sequence[str]) -> list[Ce
         each.cell.id: each
         for store in stores
         for each in (*store.cells, *store.others)
-        if each.state is CellState.DONE and key(each.cell.settings) in planned
+        if each.state is CellState.DONE and not each.same_as and key(each.cell.settings) in planned
     }
     return list(found.values())
 

@@ -20,6 +20,7 @@ from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
+from freelb_tune.search.driver.same import journal_same, same_cells
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Cell, Plan, Space, digest
@@ -112,19 +113,22 @@ def _opened(
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
     proposals = Proposals(space, plan, read_journal(folder))
-    cells = tuple(proposals.cells.values())
+    planned = tuple(proposals.cells.values())
     better = get_task(space.task).metric(space.search.metric).better
-    board = Board(cells, better, cell_labels(cells), space.table.select)
     store = load_store(folder)
     known = store.known
-    _journal_plan(space, cells, journal, options, known)
+    same = same_cells(plan, known)
+    cells = tuple(cell for cell in planned if cell.id not in same)
+    board = Board(cells, better, cell_labels(planned), space.table.select)
+    _journal_plan(space, planned, journal, options, known)
+    journal_same(journal, same, known)
     damaged = read_known(board, known)
     best = BestModel(folder, options.command)
     outputs = Outputs(lambda: _write_outputs(folder))
     ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()
     guard.tell(guard.listener.opened, board)
-    for text in [*_other_plan(store, board), *damaged]:
+    for text in [*_other_plan(store, planned, board), *damaged]:
         ledger.say(text)
     is_judged = False
     try:
@@ -192,9 +196,9 @@ def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
     return told
 
 
-def _other_plan(store: Store, board: Board) -> list[str]:
+def _other_plan(store: Store, planned: Sequence[Cell], board: Board) -> list[str]:
     """What to tell where stored cells are not those of the plan; their tables stay for a while."""
-    said = match_sentence(store, [row.cell for row in board.rows.values()])
+    said = match_sentence(store, planned)
     if said is None:
         return []
     kept = None if board.counts()[CellState.DONE] else keep_earlier(store.folder)

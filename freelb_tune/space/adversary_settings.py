@@ -55,6 +55,14 @@ class AdversarySettings(BaseModel):
         steps = getattr(self, "adv_steps", None)
         return steps if isinstance(steps, int) else None
 
+    def plainest(self) -> "AdversarySettings":
+        """Settings that train the same to the last bit, with what cannot matter at its default.
+
+        Each method says so for itself, and only what it can prove: a subclass's own is asked for
+        (`twins.py`), as it may read what its base ignores.
+        """
+        return self
+
 
 class NoneSettings(AdversarySettings):
     """The clean arm of every search: one clean pass per batch."""
@@ -76,6 +84,10 @@ class RepeatSettings(AdversarySettings):
 
     method: Literal["repeat"] = "repeat"
     adv_steps: Count = 3
+
+    def plainest(self) -> AdversarySettings:
+        """One pass of it is the clean arm's."""
+        return NoneSettings() if self.adv_steps == 1 else self
 
 
 class Perturbing(AdversarySettings):
@@ -128,17 +140,33 @@ class Ascent(Perturbing):
     max_norm: Positive | None = None
     norm: Norm = "l2"
 
+    def climbed(self) -> Self:
+        """`plainest` of the methods that climb as FreeLB does.
+
+        The start is no longer than `init_mag` and each of K - 1 steps than `adv_lr`; a ball beyond
+        that is left alone by every projection, which then multiplies by 1. Lengths may round up by
+        a percent in half precision, so the ball has to be a twentieth farther. A schedule and
+        `relative` multiply all lengths alike.
+        """
+        if self.adv_steps == 1:
+            return self.model_copy(update={"adv_lr": 0.0, "max_norm": None})
+        reach = self.init_mag + (self.adv_steps - 1) * self.adv_lr
+        is_far = self.max_norm is not None and self.max_norm >= 1.05 * reach
+        return self.model_copy(update={"max_norm": None}) if is_far else self
+
 
 class FreeLBSettings(Ascent):
     """FreeLB (Zhu et al., ICLR 2020, arXiv:1909.11764, Algorithm 1)."""
 
     method: Literal["freelb"] = "freelb"
+    plainest = Ascent.climbed
 
 
 class PGDSettings(Ascent):
     """PGD: `adv_steps` passes, of which only the last trains (the authors' `--std-adv`)."""
 
     method: Literal["pgd"] = "pgd"
+    plainest = Ascent.climbed
 
 
 class FreeATSettings(Ascent):
@@ -147,6 +175,7 @@ class FreeATSettings(Ascent):
     UPDATES_WEIGHTS: ClassVar[bool] = True
 
     method: Literal["freeat"] = "freeat"
+    plainest = Ascent.climbed
 
 
 class NoiseSettings(Ascent):
@@ -157,6 +186,7 @@ class NoiseSettings(Ascent):
     """
 
     method: Literal["noise"] = "noise"
+    plainest = Ascent.climbed
 
 
 class FGMSettings(Perturbing):

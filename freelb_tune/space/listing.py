@@ -15,6 +15,8 @@ from freelb_tune.space.values import Value
 
 __all__ = ["list_plan"]
 
+_NAMED = 10  # configurations that are named for training the same as another
+
 
 def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
     """Every cell as a row, then the counts.
@@ -30,7 +32,8 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
     for cell in plan.cells:
         own = own_settings(cell)
         values = [value_text(own[name]) if name in own else "-" for name in varying]
-        rows.append([cell.id, cell.arm, *values, str(cell.seed), known.get(cell.id, "new")])
+        state = known.get(cell.id, "as another" if cell.config_id in plan.twins else "new")
+        rows.append([cell.id, cell.arm, *values, str(cell.seed), state])
         fixed = {**own, **fixed}
     lines = _columns(rows if plan.cells else [])
     settled = ", ".join(f"{n} {value_text(v)}" for n, v in fixed.items() if n not in varying)
@@ -51,6 +54,7 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
     if plan.merged:
         were = "was" if plan.merged == 1 else "were"
         lines.append(f"{counted(plan.merged, 'configuration')} stood twice and {were} merged")
+    lines += _twins(plan)
     if plan.excluded:
         lines.append(f"where leaves out {counted(plan.excluded, 'configuration')}")
     states = Counter(known[cell.id] for cell in plan.cells if cell.id in known)
@@ -61,6 +65,23 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
             "the Hub's commits are not known yet: cell ids are settled when the search runs"
         )
     return lines
+
+
+def _twins(plan: Plan) -> list[str]:
+    """The configurations that train the same as another, the first few by name."""
+    if not plan.twins:
+        return []
+    firsts = {cell.config_id: cell for cell in reversed(plan.cells)}
+    named = [
+        f"{firsts[name].id} ({twin.name}) as {firsts[twin.of].id}: {twin.why}"
+        for name, twin in list(plan.twins.items())[:_NAMED]
+    ]
+    more = len(plan.twins) - len(named)
+    named += [f"and {more} more"] if more else []
+    count = len(plan.twins)
+    word = "trains" if count == 1 else "train"
+    start = f"{counted(count, 'configuration')} {word} the same as another and run with it:"
+    return [start, *(f"  {line}" for line in named)]
 
 
 def _proposals(space: Space, studies: Studies) -> str:

@@ -3,10 +3,12 @@
 Room: space.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.studies import Studies
+from freelb_tune.space.twins import Twin
 
 __all__ = ["Plan"]
 
@@ -22,24 +24,35 @@ class Plan:
         excluded: configurations that `where` left out.
         studies: where further configurations are proposed as results arrive; None for a search
             whose cells are all here.
+        twins: configurations that train the same as an earlier one, by their names; none where
+            further ones are proposed.
     """
 
     cells: tuple[Cell, ...]
     merged: int
     excluded: int
     studies: Studies | None = field(default=None, compare=False, repr=False)
+    twins: Mapping[str, Twin] = field(default_factory=dict)
 
     @property
     def compared(self) -> int:
         """How many configurations are compared: clean ones only where there are no others."""
-        tried = {cell.config_id for cell in self.cells if cell.arm == "adversarial"}
-        return len(tried or {cell.config_id for cell in self.cells})
+        cells = self.distinct().cells
+        tried = {cell.config_id for cell in cells if cell.arm == "adversarial"}
+        return len(tried or {cell.config_id for cell in cells})
 
     @property
     def clean(self) -> int:
         """How many clean arms those are compared with."""
         arms = [cell for cell in self.cells if cell.arm == "adversarial"]
         return len({cell.clean_id for cell in arms if cell.clean_id is not None})
+
+    def distinct(self) -> "Plan":
+        """The plan without configurations that train the same as an earlier one."""
+        if not self.twins:
+            return self
+        cells = tuple(cell for cell in self.cells if cell.config_id not in self.twins)
+        return replace(self, cells=cells, twins={})
 
     def as_if_drawn(self) -> "Plan":
         """The plan with random draws in place of what is to be proposed."""

@@ -5,7 +5,7 @@ Room: space. No torch and no Ray: ten thousand cells take a fraction of a second
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from freelb_tune import TRAINING_VERSION
@@ -20,6 +20,7 @@ from freelb_tune.space.plan import Plan
 from freelb_tune.space.reading import Space
 from freelb_tune.space.sections import DataFields, Inputs, ModelFields
 from freelb_tune.space.studies import Configured, Studies, Study
+from freelb_tune.space.twins import Examples, find_twins
 from freelb_tune.space.values import Value, digest
 
 __all__ = ["Fingerprint", "plan_cells"]
@@ -60,6 +61,7 @@ def plan_cells(
     data_fingerprint: Fingerprint,
     model_fingerprint: Fingerprint,
     limit: int | None = 100_000,
+    examples: Examples = lambda _: None,
 ) -> Plan:
     """Span a space.
 
@@ -68,6 +70,7 @@ def plan_cells(
         data_fingerprint: called once per distinct `data` settings.
         model_fingerprint: called once per distinct `data` and `model` settings.
         limit: most cells, counted without building them; None for no limit.
+        examples: of a cell's training set, where they decide whether it perturbs at all.
 
     Raises:
         FreeLBTuneError: there are more cells than that, none at all, a configuration's adversary
@@ -80,7 +83,8 @@ def plan_cells(
             "Python: most_cells=None)"
         )
     try:
-        return _Planner(space, data_fingerprint, model_fingerprint).plan()
+        plan = _Planner(space, data_fingerprint, model_fingerprint).plan()
+        return plan if plan.studies else replace(plan, twins=find_twins(plan.cells, examples))
     except Refusal as refusal:
         raise FreeLBTuneError(f"{space.source}: {refusal}") from refusal
 

@@ -65,6 +65,12 @@ class _OfCell(_Event):
     cell_id: str
 
 
+class _Same(_OfCell):
+    model_config = ConfigDict(strict=True, extra="allow")  # `as` is a word of Python's
+
+    why: str
+
+
 class _Failed(_OfCell):
     state: Literal["failed", "diverged"]
     message: str
@@ -112,6 +118,7 @@ _SHAPES: dict[str, type[_Event]] = {
     "planned": _Planned,
     "prepared": _Prepared,
     "proposed": _Proposed,
+    "same": _Same,
     "started": _OfCell,
     "retried": _OfCell,
     "failed": _Failed,

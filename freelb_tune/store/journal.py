@@ -8,6 +8,7 @@ Room: store. The driver is its one writer. The events and what they carry:
     prepared  data and weights (fingerprints), lengths (as `TextLengths.to_json`)
     proposed  by (the sampler), values (of what is searched), config_id (None where `where` leaves
               it out), cells (ids, of its clean arm too); `planned` follows for those that are new
+    same      cell_id, as (the cell that it trains the same as, and that runs for both), why
     started   cell_id, at
     decided   where configurations end early: config_id, epoch, score (the mean over seeds), seeds
               (which ones), missing (seeds that never got there), decision ("continue" or "stop");

@@ -6,7 +6,7 @@ Room: store. Reads only files of ours; needs neither Ray nor torch, nor that a r
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -51,6 +51,8 @@ class CellResult:
         folder: `results/NAME/cells/ID`.
         damage: what is wrong with its log, whose epochs are then not known: a cell that was over
             is waiting again. None for a whole one.
+        same_as: the cell that trains the same and ran for both, whose state, epochs (without
+            seconds, which were spent once) and folder these are; None for a cell of its own.
     """
 
     cell: Cell
@@ -59,6 +61,7 @@ class CellResult:
     epochs: tuple[EpochRecord, ...]
     folder: Path
     damage: str | None = None
+    same_as: Cell | None = None
 
     @property
     def last(self) -> EpochRecord | None:
@@ -160,12 +163,13 @@ class _Replay:
     end: End | None = None
     looks: tuple[Look, ...] = ()
     answered: Answered | None = None
+    same: dict[str, Cell] = field(default_factory=dict)
 
     def take(self, entry: Mapping[str, Any]) -> None:
         """Take one event; one that says nothing of a cell's state is passed over.
 
         Raises:
-            ValueError: a planned cell is none, or a look is at cells that were never planned.
+            ValueError: a planned cell is none, or what is said is of one that was never planned.
         """
         match entry["event"]:
             case "opened":
@@ -191,8 +195,14 @@ class _Replay:
                 self.looks = with_look(self.looks, entry["cells"], entry["shown"])
             case "closed" if self.opened.get("format") == 1:  # it journaled no looks
                 self.looks = with_look(self.looks, self._finished(), None)
+            case "same":
+                first = self.cells.get(str(entry.get("as")))
+                if first is None or entry["cell_id"] not in self.cells:
+                    raise ValueError("found one that trains as another, which was never planned")
+                self.same[entry["cell_id"]] = first
             case "started" | "retried":
                 self.states[entry["cell_id"]] = _State(CellState.WAITING)
+                self.same.pop(entry["cell_id"], None)
             case "failed":
                 self.states[entry["cell_id"]] = _State(CellState(entry["state"]), entry["message"])
             case "finished":
@@ -206,6 +216,20 @@ class _Replay:
                 if "answers" in entry:
                     said = (entry[name] for name in ("margin", "round", "answers", "ended", "more"))
                     self.answered = Answered(*said)
+
+    def result(self, folder: Path, cell: Cell) -> "CellResult":
+        """What is known of a cell; of one that trains the same as another, of that one."""
+        first, seen = cell, {cell.id}
+        while (before := self.same.get(first.id)) is not None and before.id not in seen:
+            first = before
+            seen.add(first.id)
+        found = _result(folder, first, self.states.get(first.id))
+        if first is cell:
+            return found
+        own: dict[str, Any] = {"cell_id": cell.id, "delta_ratio": None, "bound_share": None}
+        own |= {"train_seconds": 0.0, "eval_seconds": 0.0}
+        epochs = tuple(replace(record, **own) for record in found.epochs)
+        return replace(found, cell=cell, epochs=epochs, damage=None, same_as=first)
 
     def _finished(self) -> list[str]:
         """The finished cells of the latest plan; none where it has not come to its end."""
@@ -252,8 +276,8 @@ def load_store(folder: Path) -> Store:
         task=replay.opened.get("task", ""),
         seeds=tuple(replay.opened.get("seeds", ())),
         space=read_space(folder / SPACE),
-        cells=tuple(_result(folder, cell, replay.states.get(cell.id)) for cell in latest),
-        others=tuple(_result(folder, cell, replay.states.get(cell.id)) for cell in others),
+        cells=tuple(replay.result(folder, cell) for cell in latest),
+        others=tuple(replay.result(folder, cell) for cell in others),
         lengths=replay.lengths,
         end=replay.end,
         looks=replay.looks,

@@ -53,7 +53,8 @@ def _shown_by(space: Mapping[str, Any]) -> str:
 
 def cells_left(store: "Store") -> int:
     """Cells that are still to come before the planned end; 0 where a limit has ended the search."""
-    return 0 if store.end else sum(not each.state.is_over for each in store.cells)
+    own = (each for each in store.cells if each.same_as is None)
+    return 0 if store.end else sum(not each.state.is_over for each in own)
 
 
 def look_number(store: "Store") -> int:

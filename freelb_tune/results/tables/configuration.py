@@ -75,6 +75,7 @@ class Configuration:
         arm: "clean" is the same settings without perturbation.
         settings: by dotted name.
         seeds: in the order of the seeds' numbers.
+        same_as: `config_id` of the one that trains the same, and ran for both; None for its own.
     """
 
     config_id: str
@@ -82,6 +83,7 @@ class Configuration:
     arm: Literal["adversarial", "clean"]
     settings: dict[str, Value]
     seeds: tuple[SeedResult, ...]
+    same_as: str | None = None
 
     def count(self, *states: CellState) -> int:
         """How many seeds are in one of these states."""
@@ -147,6 +149,7 @@ def _configuration(group: Sequence[CellResult], better: Better) -> Configuration
         arm=cell.arm,
         settings=cell.settings,
         seeds=tuple(sorted(seeds, key=lambda each: each.seed)),
+        same_as=next((each.same_as.config_id for each in group if each.same_as), None),
     )
 
 

@@ -187,6 +187,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
     notes = [
         progress(table),
         *_damaged(table),
+        _same(table),
         _end(table),
         _best(table),
         _what(table),
@@ -233,6 +234,24 @@ def _end(table: Table) -> str:
         "samples": f"{counted(int(table.end.limit), 'configuration')} proposed",
     }
     return f"Ended by search.{table.end.by}: {said.get(table.end.by, f'it is {limit}')}."
+
+
+def _same(table: Table) -> str:
+    """The configurations that train the same as another, the first few by name."""
+    configs = {e.config.config_id: e.config for row in table.rows for e in row.entries if e}
+    configs |= {config.config_id: config for config in table.clean}
+    named = [
+        f"{configuration_name(config, table)} as {configuration_name(configs[of], table)}"
+        for config in configs.values()
+        if (of := config.same_as) in configs and of is not None
+    ]
+    if not named:
+        return ""
+    more = f"; and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return (
+        f"Trains the same, so it was run once for both and counts once: {'; '.join(named[:_NAMED])}"
+        f"{more}."
+    )
 
 
 def _damaged(table: Table) -> list[str]:

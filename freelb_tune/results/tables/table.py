@@ -188,7 +188,7 @@ def _first(
     configs: Sequence[Configuration], layout: Layout, measure: Measure
 ) -> Configuration | None:
     """The one with the best mean, of equals the first in the plan; None if none is complete."""
-    complete = [config for config in configs if config.is_complete]
+    complete = [config for config in configs if config.is_complete and not config.same_as]
     return min(
         complete, key=lambda each: each.standing(layout.select, measure.sign).order, default=None
     )

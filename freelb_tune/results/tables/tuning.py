@@ -68,7 +68,8 @@ def choosing_of(store: Store, table: Table) -> Choosing:
     """Work it out from a search's complete configurations; empty parts where there are too few."""
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}
-    every = [*(c for c in table.clean if c.config_id not in known), *tried]
+    own = (config for config in tried if not config.same_as)  # a model is one trial
+    every = [*(c for c in table.clean if c.config_id not in known), *own]
     scored = [(config, score) for config in every if (score := _score(config, table)) is not None]
     hours = _hours(store)
     arms: dict[str, list[tuple[Configuration, float]]] = {}
