@@ -68,7 +68,7 @@ def prepare(
             check_config(source)
             _check_length(cell, source)
             say(f"reading {cell.task} and tokenising it for {source.name}")
-            made[key] = source, make_tokens(cell, source, cache)
+            made[key] = source, make_tokens(cell, source, cache, say)
             check_words(source, made[key][1].vocabulary)
             _tell_head(source, made[key][1], say)
             if made[key][1].lengths.sentence:

@@ -6,7 +6,7 @@ Room: training. What a trial reads is memory-mapped; no process copies the data 
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
 from freelb_tune.training.inputs.positions import position_room
+from freelb_tune.training.inputs.progress import Progress
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.words import CLS, PAD, SEP, UNKNOWN, word_tokenizer
 
@@ -131,8 +132,10 @@ def load_tokens(folder: Path) -> Tokens:
     return Tokens(folder=folder, **facts)
 
 
-def make_tokens(cell: Cell, source: ModelSource, cache: Path) -> Tokens:
-    """Tokenise a cell's data unless the cache has it.
+def make_tokens(
+    cell: Cell, source: ModelSource, cache: Path, say: Callable[[str], None] = lambda _: None
+) -> Tokens:
+    """Tokenise a cell's data unless the cache has it; `say` is told how far a long step is.
 
     Raises:
         FreeLBTuneError: the data cannot be read, the tokenizer has no padding token, or the
@@ -151,11 +154,13 @@ def make_tokens(cell: Cell, source: ModelSource, cache: Path) -> Tokens:
     )
     folder = cache / f"tokens-{key}"
     if not (folder / "tokens.json").is_file():
-        _make(cell, source, length, folder)
+        _make(cell, source, length, folder, say)
     return load_tokens(folder)
 
 
-def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
+def _make(
+    cell: Cell, source: ModelSource, length: int, folder: Path, say: Callable[[str], None]
+) -> None:
     import datasets
 
     from freelb_tune.tasks import load_examples
@@ -175,7 +180,10 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
         "vocabulary": len(tokenizer),
         "pad_id": tokenizer.pad_token_id,
     }
-    tokenised = {name: _tokenise(tokenizer, rows, length) for name, rows in sets.items()}
+    tokenised = {}
+    for name, rows in sets.items():
+        progress = Progress(("tokenised", f"texts of {name}"), len(rows), say)
+        tokenised[name] = _tokenise(tokenizer, rows, length, progress)
     counts = {name: _whole(tokenizer, sets[name], tokenised[name], length) for name in sets}
     whole = {name: set_lengths(tokens, length) for name, tokens in counts.items()}
     facts["lengths"] = TextLengths(length, whole).to_json()
@@ -193,7 +201,7 @@ def _make(cell: Cell, source: ModelSource, length: int, folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
+def _tokenise(tokenizer: Any, rows: Any, length: int, progress: Progress) -> Any:
     from datasets import Features, Sequence, Value
 
     pair = "text_b" in rows.column_names
@@ -201,6 +209,7 @@ def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
     def encode(batch: Mapping[str, list[Any]]) -> dict[str, Any]:
         texts = (batch["text_a"], batch["text_b"]) if pair else (batch["text_a"],)
         encoded = dict(tokenizer(*texts, truncation=True, max_length=length))
+        progress.add(len(batch["text_a"]))
         return {**encoded, "label": batch["label"]}
 
     names = tokenizer.model_input_names
@@ -215,6 +224,7 @@ def _tokenise(tokenizer: Any, rows: Any, length: int) -> Any:
         features=features,
         keep_in_memory=True,
         load_from_cache_file=False,
+        new_fingerprint=f"{rows._fingerprint}-{length}",  # else `encode` is pickled, `say` too
     )
 
 

@@ -1,0 +1,28 @@
+"""Long steps say how far they are."""
+
+import freelb_tune.training.inputs.tokens as tokens
+from freelb_tune.training.inputs.progress import Progress
+
+
+def test_a_long_step_says_now_and_then_how_far_it_is():
+    said, clock = [], iter([0.0, 3.0, 6.0, 7.0, 12.0])
+    progress = Progress(("tokenised", "texts of train"), 4000, said.append, lambda: next(clock))
+    for _ in range(4):
+        progress.add(1000)
+    assert said == [
+        "tokenised 2,000 of 4,000 texts of train, about 6 s left",
+        "tokenised 4,000 of 4,000 texts of train, about 0 s left",
+    ]
+
+
+def test_tokenising_counts_every_text(monkeypatch):
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
+    words = PreTrainedTokenizerFast(tokenizer_object=tokens.word_tokenizer(["a b c d"]))
+    counted = []
+    progress = Progress(("tokenised", "texts"), 3, counted.append)
+    monkeypatch.setattr(progress, "add", counted.append)
+    rows = Dataset.from_dict({"text_a": ["a b", "c", "d"], "label": [0, 1, 0]})
+    found = tokens._tokenise(words, rows, 8, progress)
+    assert sum(counted) == len(found) == 3
