@@ -130,6 +130,25 @@ def smart(model, batch, start, *, ascent_steps, adv_lr, max_norm, norm, adv_weig
     return loss.item()
 
 
+def smart_as_coded(model, batch, start, *, ascent_steps, adv_lr, max_norm, norm, adv_weight):
+    """mt-dnn's two: `detach` on each half's target, 1e-6 beside each example's norm."""
+    clean = logits_of(model, batch, torch.zeros_like(start))
+    delta = start
+    for _ in range(ascent_steps):
+        delta = delta.detach().requires_grad_()
+        grad = slope(apart(logits_of(model, batch, delta), clean.detach()).sum(), delta)
+        size = grad.flatten(1).norm(dim=1, p=2 if norm == "l2" else float("inf")).view(-1, 1, 1)
+        delta = step_up(delta, grad, adv_lr * size / (size + 1e-6), max_norm, norm)
+    moved = logits_of(model, batch, delta.detach())
+    if clean.shape[-1] == 1:
+        halves = apart(clean, moved)
+    else:
+        halves = kl(clean.detach(), moved) + kl(moved.detach(), clean)
+    loss = (task_loss(clean, batch["labels"]) + adv_weight * halves).mean()
+    loss.backward()
+    return loss.item()
+
+
 def r3f(model, batch, start, *, adv_weight):
     clean = logits_of(model, batch, torch.zeros_like(start))
     moved = logits_of(model, batch, start)

@@ -150,6 +150,23 @@ def test_smart_adds_the_divergence_that_a_small_push_can_reach(kind, labels):
         assert_is(got, want, tried, loss)
 
 
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("start", [0.05, 1e-6])
+def test_smart_in_mt_dnns_form_has_that_codes_gradient_and_steps(labels, start):
+    for (norm, ball), m in itertools.product(BALLS, (1, 2)):
+        numbers = {"adv_lr": 0.2, "max_norm": ball, "norm": norm, "adv_weight": 1.5}
+        settings = SMARTSettings(ascent_steps=m, init_mag=start, form="mt-dnn", **numbers)
+        got, want, batch = pair("bert", labels)
+        tried = try_out(settings, got, batch, largest=2)
+        loss = reference.smart_as_coded(want, batch, tried.deltas[0], ascent_steps=m, **numbers)
+        assert_is(got, want, tried, loss)
+
+
+def test_mt_dnns_form_is_left_out_of_what_names_a_cell_of_the_papers():
+    assert "form" not in SMARTSettings().model_dump()
+    assert SMARTSettings(form="mt-dnn").model_dump()["form"] == "mt-dnn"
+
+
 def test_smarts_step_has_its_length_however_flat_the_divergence_is():
     # mt-dnn's numbers: noise of 1e-5 gives gradients far under the 1e-8 of FreeLB's code
     model, _, batch = pair("bert")

@@ -101,7 +101,7 @@ def init_delta(mask: Tensor, width: int, settings: Start, generator: torch.Gener
     return delta / entries.clamp_min(1.0).sqrt()[:, None, None]  # all-padding row: zero, not nan
 
 
-def ascend(delta: Tensor, grad: Tensor, settings: Steps) -> Tensor:
+def ascend(delta: Tensor, grad: Tensor, settings: Steps, *, added: float = 0.0) -> Tensor:
     """Climb one step of length `adv_lr` along the gradient, then come back onto the ball.
 
     The step is `adv_lr * grad / norm(grad)` in the chosen norm; under l2 what leaves the ball is
@@ -111,11 +111,13 @@ def ascend(delta: Tensor, grad: Tensor, settings: Steps) -> Tensor:
         delta: perturbation, `(B, T, E)`.
         grad: the loss's gradient by it, `(B, T, E)`.
         settings: `adv_lr`, `max_norm` and `norm` are read.
+        added: to the norm that the gradient is divided by, so that a shorter one than this takes
+            a shorter step.
 
     Returns:
         The next perturbation `(B, T, E)`, outside the graph.
     """
-    steps = settings.adv_lr / lengths(grad, settings.norm).clamp_min(SMALLEST_NORM)
+    steps = settings.adv_lr / (lengths(grad, settings.norm) + added).clamp_min(SMALLEST_NORM)
     moved = delta.detach() + steps[:, None, None] * grad
     if settings.max_norm is None:
         return moved

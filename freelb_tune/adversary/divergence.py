@@ -32,16 +32,19 @@ def kl(target: Tensor, logits: Tensor, problem: Problem) -> Tensor:
     return _of_examples((log_p.exp() * (log_p - log_q)).sum(-1))
 
 
-def symmetric(first: Tensor, second: Tensor, problem: Problem) -> Tensor:
+def symmetric(first: Tensor, second: Tensor, problem: Problem, *, fixed: bool = False) -> Tensor:
     """KL(p || q) + KL(q || p) of each example, `(b,)`, in nats; for values as `kl`.
 
     Args:
         first: logits of p, `(b, C)`.
         second: logits of q, `(b, C)`.
         problem: what they are logits of.
+        fixed: take each half's target as given: the same value, half the gradient.
     """
     if problem == "regression":
         return _apart(first, second)
+    if fixed:
+        return kl(first.detach(), second, problem) + kl(second.detach(), first, problem)
     log_p, log_q = _log_probs(first, problem), _log_probs(second, problem)
     return _of_examples(((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1))
 

@@ -59,6 +59,7 @@ class Passes(Protocol):
         labels: `(B,)`, or `(B, C)` with several labels or values.
         problem: what the logits are of, for a divergence of two predictions.
         loss: the task's own loss of each example, `(b,)`, from logits `(b, C)` and labels.
+        items: what the loss is divided by: the examples of the whole weight update that count.
         step: weight updates that were done before this one.
         generator: source of the adversary's noise; dropout draws from another one.
     """
@@ -68,6 +69,7 @@ class Passes(Protocol):
     labels: Tensor
     problem: Problem
     loss: Callable[[Tensor, Tensor], Tensor]
+    items: int | Tensor
     step: int
     generator: torch.Generator
 

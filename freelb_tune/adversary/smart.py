@@ -9,6 +9,9 @@ from freelb_tune.space.adversary_settings import SMARTSettings
 
 __all__ = ["SMART"]
 
+ADDED = 1e-6
+"""What mt-dnn adds to the norm that a gradient is divided by (its `epsilon`)."""
+
 
 class SMART:
     """SMART's smoothness-inducing adversarial regularisation.
@@ -35,12 +38,13 @@ class SMART:
         namisan/mt-dnn, mt_dnn/perturbation.py and loss.py. The paper bounds the perturbation by a
         ball (`max_norm`); that code has none, but norms each token by itself (here each example)
         and, in its later form, norms the sum of noise and step instead of the step. In its
-        symmetric loss each half holds its target fixed (`detach`); here, as the paper's formula
-        has it, gradients run through both, so that for a small push the regulariser's gradient is
-        twice that code's at the same `adv_weight`. That code adds 1e-6 to the norm that a gradient
-        is divided by, so that a gradient not far above it takes a shorter step than `adv_lr`; here
-        each step has that length, however small the gradient. There each forward pass drops other
-        units, so that the divergence is that of dropout too; here the masks are shared.
+        symmetric loss each half holds its target fixed (`detach`); in the paper's formula
+        gradients run through both, so that for a small push the regulariser's gradient is twice
+        that code's at the same `adv_weight`. That code adds 1e-6 to the norm that an example's
+        gradient is divided by, so that a gradient not far above it takes a shorter step than
+        `adv_lr`; else each step has that length, however small the gradient. `form: mt-dnn` takes
+        both from the code. There each forward pass drops other units, so that the divergence is
+        that of dropout too; here the masks are shared.
     """
 
     def __init__(self, settings: SMARTSettings) -> None:
@@ -49,8 +53,10 @@ class SMART:
     def __call__(self, passes: Passes) -> Outcome:
         s = self.settings
 
+        as_coded = s.form == "mt-dnn"
+
         def objective(outs: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-            apart = symmetric(outs[0], outs[1], passes.problem)
+            apart = symmetric(outs[0], outs[1], passes.problem, fixed=as_coded)
             return passes.loss(outs[0], labels) + s.adv_weight * apart
 
         def away(outs: tuple[Tensor, ...], clean: Tensor) -> Tensor:
@@ -60,7 +66,10 @@ class SMART:
         delta = s.init_mag * random_entries(passes.mask, passes.width, passes.generator, "normal")
         for _ in range(s.ascent_steps):
             climb = passes.run(delta, objective=away, targets=clean, parameters=False)
-            delta = ascend(delta, direction(climb.slope, s.norm), s)
+            if as_coded:  # whose gradient is of the sum over examples
+                delta = ascend(delta, climb.slope * passes.items, s, added=ADDED)
+            else:
+                delta = ascend(delta, direction(climb.slope, s.norm), s)
         result = passes.run(None, delta, objective=objective, ascend=False)
         adversarial = passes.loss(result.logits[1], passes.labels)
         return Outcome(result.losses, adversarial, delta=delta, passes=s.ascent_steps + 3)

@@ -220,6 +220,8 @@ class SMARTSettings(Perturbing):
         max_norm: radius of the ball around the clean embeddings; None for no ball.
         norm: how an example's perturbation is measured, over all its tokens together.
         adv_weight: what the divergence is multiplied by in the loss (mt-dnn's `adv_alpha`).
+        form: the paper's formula, or what mt-dnn's code has in its place: half the gradient of the
+            divergence, and shorter steps up small gradients.
     """
 
     method: Literal["smart"] = "smart"
@@ -229,6 +231,9 @@ class SMARTSettings(Perturbing):
     max_norm: Positive | None = None
     norm: Norm = "linf"
     adv_weight: NonNegative = 1.0
+    form: Annotated[Literal["paper", "mt-dnn"], Field(exclude_if=lambda form: form == "paper")] = (
+        "paper"  # left out of ids, which are older
+    )
 
     @property
     def passes_per_batch(self) -> int:
