@@ -70,8 +70,8 @@ def test_help_takes_well_under_half_a_second(words):
     assert seconds < 0.45  # the processor's, as other work may share the machine
 
 
-def test_planning_loads_neither_torch_nor_ray(space_file):
-    path = space_file()
+def test_planning_loads_neither_torch_nor_ray_where_no_model_is_here_to_be_looked_at(space_file):
+    path = space_file("model: nobody/is-here")
     code = (
         "import sys, typer.testing, freelb_tune.cli as c;"
         f"done = typer.testing.CliRunner().invoke(c.app, ['plan', '--space', {str(path)!r}]);"

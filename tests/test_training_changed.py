@@ -9,6 +9,7 @@ from test_training_exact import Rows, collate, open_passes, step
 from test_training_surface import STANDING, arguments, assert_same, run
 from transformers import GPT2Config, GPT2ForSequenceClassification, Trainer, TrainerCallback
 
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import FreeLBSettings, PGDSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.tryout import gradients, made_up_batch, try_out
@@ -118,7 +119,7 @@ def test_a_callback_that_swaps_the_model_changes_what_predicts_and_not_what_lear
     assert_learnt(runs[1], runs[0], fresh().state_dict())
 
 
-def test_bf16_takes_the_general_path(tmp_path):
+def test_bf16_takes_the_general_path_and_a_demand_for_the_other_is_refused(tmp_path, caplog):
     given = {**SGD, "bf16": True}
     auto, general = (
         learnt(trainer(AdversarialTrainer, tmp_path, tiny_encoder("bert"), given=given,
@@ -126,6 +127,10 @@ def test_bf16_takes_the_general_path(tmp_path):
         for path in (None, False)
     )  # fmt: skip
     assert all(torch.equal(auto[0][name], value) for name, value in general[0].items())
+    assert "bf16 takes the general path" in caplog.text
+    one = trainer(AdversarialTrainer, tmp_path, fresh(), given=given, padding_free=True)
+    with pytest.raises(FreeLBTuneError, match=r"no padding-free path as it stands.*without bf16"):
+        one.train()
 
 
 def test_a_batch_that_holds_more_than_tokens_takes_the_general_path(tmp_path):

@@ -43,9 +43,8 @@ def test_a_config_that_no_classifier_has_is_refused(tmp_path, name, config, mess
 def test_what_only_building_shows_is_told_in_words(tmp_path):
     cell = toy_cell()
     cell.settings["model.config"] = {**TINY, "hidden_act": "gelo"}
-    ready = prepare([cell], tmp_path / "cache")[cell.id]
     with pytest.raises(FreeLBTuneError, match="model.config: KeyError: 'gelo'"):
-        build_model(ready.model, ready.tokens, seed=1)
+        prepare([cell], tmp_path / "cache")
 
 
 @pytest.fixture

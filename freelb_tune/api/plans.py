@@ -3,7 +3,7 @@
 Room: api.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from html import escape
@@ -24,7 +24,7 @@ from freelb_tune.tasks import (
     look_at_data,
 )
 from freelb_tune.tasks.class_weights import check_class_weights
-from freelb_tune.training import model_fingerprint
+from freelb_tune.training import find_model, model_fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Plan:
     Attributes:
         space: what was planned.
         known: the state of the cells that the results folder has, by id.
-        notes: what a user should know of the data, as far as it is here.
+        notes: what a user should know of the data and the models, as far as they are here.
     """
 
     space: Space
@@ -167,7 +167,7 @@ def plan(
 ) -> Plan:
     """List what a search would run, could show, and costs. Runs and fetches nothing.
 
-    Data that is here is read and checked as `search` does it.
+    Data and models that are here are looked at as `search` does it.
 
     Args:
         space: of `load_space` or `Space.of`.
@@ -176,7 +176,8 @@ def plan(
         most_cells: refuse a larger search; None plans any.
 
     Raises:
-        FreeLBTuneError: it has no cells, too many, or its data or model is not there.
+        FreeLBTuneError: it has no cells, too many, its data or model is not there, or a model
+            cannot be trained so.
     """
     notes: dict[str, None] = {}
     looks: dict[str, Look] = {}
@@ -196,6 +197,7 @@ def plan(
     if store is not None and cells.studies is None:  # proposed cells are in no plan
         said = match_sentence(store, cells.cells)
         notes.update(dict.fromkeys([said] if said else []))
+    notes.update(dict.fromkeys(_look_at_models(cells)))
     return Plan(space, known, tuple(notes), cells, Path(results), looks)
 
 
@@ -241,3 +243,12 @@ def _check_losses(cells: Cells) -> None:
 def _stored(folder: Path) -> Store | None:
     """What a results folder knows; None where it is none yet."""
     return load_store(folder) if (folder / "journal.jsonl").is_file() else None
+
+
+def _look_at_models(cells: Cells) -> Sequence[str]:
+    """As `search` does, as far as models are here; torch loads for it."""
+    if not any(find_model(cell.model) for cell in {c.weights: c for c in cells.cells}.values()):
+        return ()
+    from freelb_tune.training.checks import check_cells
+
+    return check_cells(cells.cells)

@@ -120,12 +120,14 @@ class ModelFields(_Section):
         config: sizes of a `config:` model, such as hidden_size; of any other model, fields laid
             over its own config, such as hidden_dropout_prob.
         trust_remote_code: let the model's own Python run. Off unless asked.
+        pad_token: for a tokenizer without a padding token, the word to pad with: eos, or any.
     """
 
     name: Annotated[str, Field(min_length=1)]
     revision: str | None = None
     config: dict[str, Any] | None = None
     trust_remote_code: bool = False
+    pad_token: Annotated[str, Field(min_length=1)] | None = None
 
 
 class DataFields(_Section):

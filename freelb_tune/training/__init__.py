@@ -10,7 +10,7 @@ from freelb_tune.training.inputs.source import ModelSource, find_model, model_fi
 
 if TYPE_CHECKING:
     from freelb_tune.training.cell import run_cell
-    from freelb_tune.training.inputs.preparation import Prepared, prepare
+    from freelb_tune.training.preparation import Prepared, prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
 
 _HEAVY = {
     "AdversarialTrainer": "trainer",
-    "Prepared": "inputs.preparation",
-    "prepare": "inputs.preparation",
+    "Prepared": "preparation",
+    "prepare": "preparation",
     "run_cell": "cell",
 }
 """Names whose files load torch, which planning can do without."""

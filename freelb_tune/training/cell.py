@@ -23,9 +23,9 @@ from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model import build_model
-from freelb_tune.training.inputs.preparation import Prepared
 from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
 from freelb_tune.training.new_settings import NewLearningRate, changed_settings
+from freelb_tune.training.preparation import Prepared
 from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = ["run_cell"]

@@ -5,6 +5,7 @@ Room: training. `Trainer`'s own evaluation and numbers, without padding where th
 Letters: b examples of a batch, N of a data set, C classes, labels or values.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,11 +20,14 @@ from freelb_tune.training import losses
 from freelb_tune.training.own_loss import check_own_loss
 from freelb_tune.training.passes.lookup import logits_of
 from freelb_tune.training.passes.packing import packed_encoder
+from freelb_tune.training.paths import Paths, paths_of
 
 if TYPE_CHECKING:
     from freelb_tune.training.passes.packed import PackedEncoder
 
 __all__ = ["EvaluatingTrainer", "Predicted", "lengths_of"]
+
+logger = logging.getLogger(__name__)
 
 
 class Predicted(NamedTuple):
@@ -70,6 +74,7 @@ class EvaluatingTrainer(Trainer):
     class_weights: Tensor | None = None
     _scale: Tensor | float = 1.0
     _checked: nn.Module | None = None  # the model whose own loss was held against ours
+    _seen: tuple[nn.Module | None, Paths] = (None, Paths(False, False))
 
     def example_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Each example's loss `(b,)` from logits `(b, C)` and labels; override it for your own.
@@ -161,7 +166,24 @@ class EvaluatingTrainer(Trainer):
         """The padding-free form of the very object that is trained, if this batch may take it."""
         batch = {name: value for name, value in inputs.items() if name != "labels"}
         with self.compute_loss_context_manager():  # where somebody may open autocast
-            return packed_encoder(model, self.args.device, self.padding_free, batch)
+            packed = packed_encoder(model, self.args.device, self.padding_free, batch)
+        if packed is None or self._paths(model).padding_free:
+            return packed
+        if self.padding_free:
+            raise FreeLBTuneError(
+                f"run.padding_free: {self._paths(model).why}; write auto or false"
+            )
+        return None
+
+    def _paths(self, model: nn.Module) -> Paths:
+        """Which fast paths are right for a model: looked at once for each object."""
+        raw = self.accelerator.unwrap_model(model, keep_torch_compile=False)
+        if self._seen[0] is not raw:
+            self._seen = raw, paths_of(raw)
+            if not self._seen[1].trimmed:
+                name, why = type(raw).__name__, self._seen[1].why
+                logger.warning("%s takes whole batches, which is slower: %s", name, why)
+        return self._seen[1]
 
     def _labels(self, inputs: Mapping[str, Any]) -> Tensor:
         labels = inputs.get("labels")

@@ -92,7 +92,7 @@ class AdversarialTrainer(EvaluatingTrainer):
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
-        self._stepped = self._plain = self._begun = False
+        self._stepped = False
         self._met: tuple[Any, Any] = (None, None)
         self._measured: Any = None
         self._measure(self.model)
@@ -156,11 +156,6 @@ class AdversarialTrainer(EvaluatingTrainer):
             outcome = self._one_batch(model, inputs, items)
         except torch.OutOfMemoryError:
             outcome = self._again_in_smaller_pieces(model, items)
-        except (RuntimeError, FreeLBTuneError):
-            if self._plain or self._stepped or self._begun:
-                raise
-            outcome = self._once_plainly(model, inputs, items)
-        self._begun = True
         self.health.add(outcome)
         self.passes += outcome.passes
         if (every := self.args.torch_empty_cache_steps) and self.state.global_step % every == 0:
@@ -180,23 +175,9 @@ class AdversarialTrainer(EvaluatingTrainer):
             return
         check_optimizer(self, model)
         self._check_loss(model, self._prepare_inputs(inputs))
+        if self.args.bf16 and self.padding_free is None and self._paths(model).padding_free:
+            logger.warning("bf16 takes the general path: the padding-free one is float32's")
         self._met = (model, self.optimizer)
-
-    def _once_plainly(
-        self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
-    ) -> Outcome:
-        """The very first batch again, as `Trainer` runs it: from now on, if that goes.
-
-        Some models transpose or pad what they look up, or change it in place.
-        """
-        self._plain = True
-        model.zero_grad()
-        outcome = self._one_batch(model, inputs, items)
-        logger.warning(
-            "%s takes no batch that is cut by length; whole batches go through it, which is slower",
-            type(model).__name__,
-        )
-        return outcome
 
     def _one_batch(
         self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
@@ -226,7 +207,7 @@ class AdversarialTrainer(EvaluatingTrainer):
             problem_of(self._config, labels),
         )
         noise = _stream(f"{place}/noise", labels.device)
-        packed = None if self._largest or self._plain else self._packed(model, inputs)
+        packed = None if self._largest else self._packed(model, inputs)
         if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(
@@ -246,7 +227,7 @@ class AdversarialTrainer(EvaluatingTrainer):
             "step": self.state.global_step,
             "largest": self._largest,
         }
-        if self._plain or not can_be_cut(model, inputs):
+        if not (self._paths(model).trimmed and can_be_cut(model, inputs)):
             return PlainPasses(model, inputs, labels, **common)
         return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
 

@@ -29,7 +29,7 @@ def default_work() -> Work:
 
 def _load() -> None:
     with suppress(Exception):  # `prepare` will meet it again, where it can be told
-        import freelb_tune.training.inputs.preparation  # noqa: F401
+        import freelb_tune.training.preparation  # noqa: F401
 
 
 def _prepare(

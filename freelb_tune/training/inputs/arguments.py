@@ -25,10 +25,32 @@ OURS: dict[str, Any] = {
 }
 
 
-def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
+_FOR_A_LOOK: dict[str, Any] = {
+    "use_cpu": True,
+    "bf16": False,
+    "fp16": False,
+    "tf32": None,
+    "full_determinism": False,  # it sets this process's switches
+    "max_steps": 1,
+    "per_device_train_batch_size": 2,
+    "dataloader_num_workers": 0,
+    "dataloader_persistent_workers": False,
+    "dataloader_prefetch_factor": None,
+    "dataloader_multiprocessing_context": None,
+    "dataloader_pin_memory": False,
+}
+"""One small update in this process that leaves its devices alone."""
+
+
+def training_arguments(cell: Cell, folder: Path, *, for_a_look: bool = False) -> TrainingArguments:
     """The cell's `TrainingArguments`: its own settings over the defaults for this device.
 
     bf16 and TF32 are on by default where the device is good at them, never on a CPU.
+
+    Args:
+        cell: what is to be trained.
+        folder: for what `Trainer` writes.
+        for_a_look: of one small update on the CPU, to see whether all is there.
 
     Raises:
         FreeLBTuneError: `TrainingArguments` refuses a setting.
@@ -37,6 +59,7 @@ def training_arguments(cell: Cell, folder: Path) -> TrainingArguments:
     content = {**_device_defaults(given), **given, **OURS}
     content |= {"output_dir": str(folder), "seed": cell.seed, "data_seed": cell.seed}
     content.setdefault("per_device_eval_batch_size", 32)
+    content |= _FOR_A_LOOK if for_a_look else {}
     try:
         return TrainingArguments(**content)
     except (TypeError, ValueError, ImportError) as err:

@@ -43,7 +43,7 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
     fields = json.dumps(source.config or {}, sort_keys=True)
     pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code, fields)
     model = copy.deepcopy(pristine)
-    if getattr(model.config, "pad_token_id", 0) is None:  # a decoder's: the tokenizer has one
+    if hasattr(model.config, "pad_token_id"):  # as `Trainer` aligns it; decoders read it
         model.config.pad_token_id = tokens.pad_id
     set_seed(seed)
     _draw(model, missing)

@@ -12,7 +12,7 @@ from huggingface_hub.errors import StrictDataclassError
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.training.inputs.source import ModelSource, read_config
 
-__all__ = ["UNBUILT", "check_config", "check_words", "short"]
+__all__ = ["UNBUILT", "check_config", "check_words", "own_config", "short"]
 
 _TASKS = ("num_labels", "id2label", "label2id", "problem_type", "model_type", "architectures")
 _ENCODERS = ("albert", "bert", "deberta-v2", "distilbert", "electra", "modernbert", "roberta")
@@ -37,8 +37,28 @@ def check_config(source: ModelSource) -> None:
     if not source.trust_remote_code:
         _check_type(source, f"{source.folder / 'config.json'}")
     _check_weights(source)
+    _check_quantised(source)
     if source.config:
         _check_laid_over(source, source.config)
+
+
+def own_config(source: ModelSource) -> Any:
+    """The model's config as transformers has it, with what is laid over it.
+
+    Raises:
+        UNBUILT: it is none.
+    """
+    from transformers import AutoConfig
+
+    content = dict(source.config or {})
+    if source.folder is None:
+        return AutoConfig.for_model(str(content.pop("model_type")), **content)
+    return AutoConfig.from_pretrained(
+        source.folder,
+        local_files_only=True,
+        trust_remote_code=source.trust_remote_code,
+        **content,
+    )
 
 
 def check_words(source: ModelSource, words: int) -> None:
@@ -120,6 +140,16 @@ def _check_weights(source: ModelSource) -> None:
                 pass
         except (SafetensorError, OSError) as err:
             raise FreeLBTuneError(f"{path}: the weights cannot be read: {short(err)}") from err
+
+
+def _check_quantised(source: ModelSource) -> None:
+    how = read_config(source).get("quantization_config")
+    if how:
+        method = how.get("quant_method") if isinstance(how, dict) else how
+        raise FreeLBTuneError(
+            f"model: the weights of {source.name!r} are quantised ({method}), and Trainer "
+            "fine-tunes no such weights; name the checkpoint that they were made from"
+        )
 
 
 def _check_laid_over(source: ModelSource, fields: dict[str, Any]) -> None:

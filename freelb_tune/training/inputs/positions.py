@@ -1,14 +1,14 @@
-"""How many tokens a model has positions for: asked of the model itself, built without memory.
+"""How many tokens and words a model has rows for: asked of itself, built without memory.
 
 Room: training.
 """
 
 from typing import Any
 
-from freelb_tune.training.inputs.model_config import UNBUILT
+from freelb_tune.training.inputs.model_config import UNBUILT, own_config
 from freelb_tune.training.inputs.source import ModelSource
 
-__all__ = ["position_room"]
+__all__ = ["position_room", "word_rows"]
 
 _TABLES = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 
@@ -32,23 +32,27 @@ def position_room(source: ModelSource) -> int | None:
     return min(rooms, default=None)
 
 
+def word_rows(source: ModelSource) -> int | None:
+    """How many words a model has embeddings for; None where it cannot be asked."""
+    try:
+        weight = getattr(_model(source).get_input_embeddings(), "weight", None)
+    except (AttributeError, NotImplementedError):
+        return None
+    return None if weight is None else int(weight.shape[0])
+
+
 def _model(source: ModelSource) -> Any:
     """The model without weights; None where it cannot be built, which building it will tell."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification, logging
+    from transformers import AutoModelForSequenceClassification, logging
 
-    trust, content = source.trust_remote_code, dict(source.config or {})
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # tokens that the type has and a small vocabulary has not
     try:
-        if source.folder is None:
-            config = AutoConfig.for_model(str(content.pop("model_type")), **content)
-        else:
-            config = AutoConfig.from_pretrained(
-                source.folder, local_files_only=True, trust_remote_code=trust, **content
-            )
         with torch.device("meta"):
-            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+            return AutoModelForSequenceClassification.from_config(
+                own_config(source), trust_remote_code=source.trust_remote_code
+            )
     except UNBUILT:
         return None
     finally:

@@ -35,6 +35,7 @@ class ModelSource:
             over its config.json, None for none.
         fingerprint: of the folder's files, or of `config` without one.
         trust_remote_code: whether the folder's own Python may run.
+        pad_token: a word of a tokenizer that has no padding token, to pad with.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelSource:
     config: dict[str, Value] | None
     fingerprint: str
     trust_remote_code: bool = False
+    pad_token: str | None = None
 
 
 def find_model(model: ModelFields, *, fetch: bool = False) -> ModelSource | None:
@@ -69,7 +71,14 @@ def find_model(model: ModelFields, *, fetch: bool = False) -> ModelSource | None
             return None
     _check(name, folder)
     fingerprint = _files_fingerprint(folder)
-    return ModelSource(name, folder, model.config or None, fingerprint, model.trust_remote_code)
+    return ModelSource(
+        name,
+        folder,
+        model.config or None,
+        fingerprint,
+        model.trust_remote_code,
+        model.pad_token,
+    )
 
 
 def model_fingerprint(inputs: Inputs, *, fetch: bool = False) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "load_tokenizer",
     "load_tokens",
     "make_tokens",
+    "source_tokenizer",
 ]
 
 TOKENS_VERSION = 3
@@ -144,14 +145,13 @@ def make_tokens(
     import transformers
 
     length = cell.data.max_length
-    key = digest(
-        {
-            "data": cell.data_fingerprint,
-            "tokenizer": source.fingerprint,
-            "max_length": length,
-            "versions": [TOKENS_VERSION, transformers.__version__],
-        }
-    )
+    content = {
+        "data": cell.data_fingerprint,
+        "tokenizer": source.fingerprint,
+        "max_length": length,
+        "versions": [TOKENS_VERSION, transformers.__version__],
+    }
+    key = digest(content | ({"pad_token": source.pad_token} if source.pad_token else {}))
     folder = cache / f"tokens-{key}"
     if not (folder / "tokens.json").is_file():
         _make(cell, source, length, folder, say)
@@ -166,7 +166,8 @@ def _make(
     from freelb_tune.tasks import load_examples
 
     examples = load_examples(cell.task, cell.data)
-    tokenizer = _tokenizer(source, examples.train)
+    train = examples.train
+    tokenizer = _word_tokenizer(train) if source.folder is None else source_tokenizer(source)
     own = tokenizer.model_max_length
     tokenizer.model_max_length = int(1e9)  # `data.max_length` rules; kept from warning
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
@@ -265,14 +266,33 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
     return tokenizer
 
 
-def _tokenizer(source: ModelSource, train: Any) -> Any:
-    if source.folder is None:
-        return _word_tokenizer(train)
+def source_tokenizer(source: ModelSource) -> Any:
+    """The tokenizer of a model's files, with a padding token.
+
+    Raises:
+        FreeLBTuneError: as `load_tokenizer`; or it has no padding token and none is named.
+    """
+    assert source.folder is not None  # the caller has looked
     tokenizer = load_tokenizer(source.folder, trust_remote_code=source.trust_remote_code)
+    named = source.pad_token
+    if named is not None and tokenizer.pad_token_id is None:
+        word = tokenizer.eos_token if named == "eos" else named
+        if word is None or word not in tokenizer.get_vocab():
+            raise FreeLBTuneError(
+                f"model.pad_token: the tokenizer of {source.name!r} has no word {named!r}; write "
+                "one that it has, such as eos or its unk_token"
+            )
+        tokenizer.pad_token = word
     if tokenizer.pad_token_id is None:
         raise FreeLBTuneError(
-            f"model: the tokenizer of {source.name!r} has no padding token; use an encoder's "
-            "(BERT, RoBERTa, ALBERT, DistilBERT, ELECTRA, DeBERTa, ModernBERT)"
+            f"model: the tokenizer of {source.name!r} has no padding token; write "
+            "model: {name: ..., pad_token: eos} to pad with its end-of-text token, or any word "
+            "that no text has"
+        )
+    if named is not None and tokenizer.pad_token not in (named, tokenizer.eos_token):
+        raise FreeLBTuneError(
+            f"model.pad_token: the tokenizer of {source.name!r} pads with "
+            f"{tokenizer.pad_token!r}; take it out"
         )
     return tokenizer
 

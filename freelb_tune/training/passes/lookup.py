@@ -89,10 +89,17 @@ def unused(model: nn.Module) -> FreeLBTuneError:
     )
 
 
-def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
-    """1 for a real token and 0 for padding, `(B, T)`; all ones where no mask is given."""
+def real_tokens(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """1 for a real token and 0 for padding, `(B, T)`.
+
+    Without a mask, which a model such as FNet takes none of, what is not the config's padding.
+    """
     mask = inputs.get("attention_mask")
-    return torch.ones_like(inputs["input_ids"]) if mask is None else mask
+    if mask is not None:
+        return mask
+    pad = getattr(getattr(model, "config", None), "pad_token_id", None)
+    ids = inputs["input_ids"]
+    return ids.ne(pad).long() if isinstance(pad, int) else torch.ones_like(ids)
 
 
 def same_ids(looked_up: Any, ids: Tensor) -> bool:

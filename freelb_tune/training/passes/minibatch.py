@@ -89,9 +89,9 @@ class PaddedPasses:
         """
         self.generator, self.tools, self.step = generator, tools, step
         self.loss, self.problem = tools.loss, tools.problem
-        self._model, self._inputs, self.labels, self._items = model, dict(inputs), labels, items
+        self._model, self._inputs, self.labels, self.items = model, dict(inputs), labels, items
         self._module = input_embeddings(model)
-        mask = real_tokens(inputs)
+        mask = real_tokens(model, inputs)
         lengths = [mask.shape[1]] * mask.shape[0] if whole else token_lengths(mask)
         rows = cut_by_length(lengths, largest, overhead=float("inf")) if whole else None
         self._pieces = [
@@ -134,7 +134,7 @@ class PaddedPasses:
                 leaves, outs = self._forward(deltas, rows, width, partial(lent, parameters))
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
-                self._backward(piece.sum() * (scale / self._items), leaves, parameters, ascend)
+                self._backward(piece.sum() * (scale / self.items), leaves, parameters, ascend)
             losses[rows] = piece.detach().float()
             for i, (leaf, out) in enumerate(zip(leaves, outs, strict=True)):
                 if leaf.grad is not None:

@@ -48,7 +48,7 @@ def packed_encoder(
         raise FreeLBTuneError(
             f"run.padding_free: {type(model).__name__} has no padding-free path as it stands; "
             "BERT, RoBERTa and ELECTRA classifiers have one, without bf16, hooks, adapters, "
-            "gradient  checkpointing or compiling; write auto or false"
+            "gradient checkpointing or compiling; write auto or false"
         )
     if packed is None or inputs is None or (unread := _unread(inputs)) is None:
         return packed
@@ -91,11 +91,11 @@ class PackedPasses:
         """Draw the dropout masks; arguments as for `PaddedPasses`."""
         self.generator, self.tools, self.step = generator, tools, step
         self.loss, self.problem = tools.loss, tools.problem
-        self._encoder, self._inputs, self.labels, self._items = encoder, inputs, labels, items
+        self._encoder, self._inputs, self.labels, self.items = encoder, inputs, labels, items
         self._dropout = dropout
         self.redraw()
         weight = encoder.model.get_input_embeddings().weight
-        self.mask = real_tokens(inputs).to(weight.dtype)
+        self.mask = real_tokens(encoder.model, inputs).to(weight.dtype)
         self.width = weight.shape[-1]
         self.micro_batch = len(labels)
 
@@ -123,7 +123,7 @@ class PackedPasses:
                 outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
             losses = objective(outs, targets) if objective else self.loss(outs[0], targets)
             if wanted:
-                self.tools.backward(losses.sum() * (scale / self._items))
+                self.tools.backward(losses.sum() * (scale / self.items))
         grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
         return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
 

@@ -52,7 +52,7 @@ class PlainPasses:
         """Arguments as for `PaddedPasses`."""
         self.generator, self.tools, self.step = generator, tools, step
         self.loss, self.problem = tools.loss, tools.problem
-        self._model, self._inputs, self.labels, self._items = model, dict(inputs), labels, items
+        self._model, self._inputs, self.labels, self.items = model, dict(inputs), labels, items
         self._module = input_embeddings(model)
         weight: Any = getattr(self._module, "weight", None)
         if not isinstance(weight, Tensor) or weight.ndim != 2:
@@ -61,7 +61,7 @@ class PlainPasses:
                 "embeddings, which has no weight (words, width); adversaries need one"
             )
         self.width = weight.shape[1]
-        self.mask = real_tokens(inputs).to(weight.dtype)
+        self.mask = real_tokens(model, inputs).to(weight.dtype)
         rows = torch.arange(len(labels), device=labels.device)
         self._pieces = torch.split(rows, largest or len(labels))
         self.micro_batch = len(self._pieces[0])
@@ -94,7 +94,7 @@ class PlainPasses:
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 if wanted:
-                    loss = piece.sum() * (scale / self._items)
+                    loss = piece.sum() * (scale / self.items)
                     (self.tools.backward if parameters else torch.autograd.backward)(loss)
                 losses.append(piece.detach().float())
                 logits.append([out.detach() for out in outs])

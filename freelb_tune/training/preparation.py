@@ -12,11 +12,11 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import TextLengths
 from freelb_tune.tasks.class_weights import class_weights
+from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.launcher import no_launcher
-from freelb_tune.training.inputs.model_config import check_config, check_words
-from freelb_tune.training.inputs.positions import position_room
+from freelb_tune.training.inputs.model_config import check_words
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
 from freelb_tune.training.inputs.tokens import TokenDataset, Tokens, make_tokens
 
@@ -58,6 +58,8 @@ def prepare(
     """
     with tempfile.TemporaryDirectory() as scratch:
         check_arguments(cells, Path(scratch))
+    for sentence in check_cells(cells, fetch=True):
+        say(sentence)
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:
@@ -65,8 +67,6 @@ def prepare(
         if key not in made:
             source = find_model(cell.model, fetch=True)
             assert source is not None  # fetched
-            check_config(source)
-            _check_length(cell, source)
             say(f"reading {cell.task} and tokenising it for {source.name}")
             made[key] = source, make_tokens(cell, source, cache, say)
             check_words(source, made[key][1].vocabulary)
@@ -113,12 +113,8 @@ def _check_batch(cell: Cell, tokens: Tokens) -> None:
             f"trainer.dataloader_drop_last: {examples} training examples make no whole batch of "
             f"{cell.trainer.batch_size}, so that nothing would be trained on; take it out"
         )
-
-
-def _check_length(cell: Cell, source: ModelSource) -> None:
-    length, room = cell.data.max_length, position_room(source)
-    if room is not None and length > room:
+    if tokens.kind == "regression" and cell.trainer.fields.get("label_smoothing_factor"):
         raise FreeLBTuneError(
-            f"data.max_length: {length} tokens are asked for and {source.name!r} has positions "
-            f"for {room}; write at most {room}"
+            f"trainer.label_smoothing_factor: it spreads a class's probability, and {cell.task} "
+            "has values; take it out"
         )

@@ -1,0 +1,187 @@
+"""What is asked of each distinct model and trainer before anything trains; `plan` asks it too.
+
+Room: training. No weights are read and no data: a model is looked at small, in its own class.
+"""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import (
+    AutoModelForSequenceClassification,
+    PrinterCallback,
+    default_data_collator,
+)
+
+from freelb_tune.errors import DivergedError, FreeLBTuneError
+from freelb_tune.space.cell import Cell
+from freelb_tune.training.inputs.arguments import training_arguments
+from freelb_tune.training.inputs.launcher import no_launcher
+from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
+from freelb_tune.training.inputs.positions import position_room, word_rows
+from freelb_tune.training.inputs.source import ModelSource, find_model
+from freelb_tune.training.inputs.tokens import source_tokenizer
+from freelb_tune.training.look import batch_of
+from freelb_tune.training.paths import Paths, Unseen, aside, probe
+from freelb_tune.training.small import Build, small_models
+from freelb_tune.training.trainer import AdversarialTrainer
+from freelb_tune.training.tryout import Batch
+
+__all__ = ["check_cells"]
+
+
+class _Look(NamedTuple):
+    """What is known of a model: how to build it of its config, its paths, its most tokens."""
+
+    build: Build
+    config: Any
+    paths: Paths
+    room: int | None
+
+
+_LOOKS: dict[str, _Look] = {}
+_TRAINERS: set[str] = set()
+
+
+@no_launcher()
+def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
+    """Look at each distinct model and trainer of some cells, once per process.
+
+    Args:
+        cells: what is to be run.
+        fetch: get models that are not here from the Hub; else they are left out.
+
+    Returns:
+        A sentence for each model whose batches cannot be cut.
+
+    Raises:
+        FreeLBTuneError: a model cannot be trained as `Trainer` would train it, it has no rows for
+            the tokens or words asked for, or its `Trainer` cannot be built.
+    """
+    said: dict[str, None] = {}
+    kinds = {_kind_of(cell): cell for cell in reversed(cells)}
+    with tempfile.TemporaryDirectory() as scratch, _quietly():
+        for kind, cell in reversed(kinds.items()):
+            source = find_model(cell.model, fetch=fetch)
+            if source is None:
+                continue
+            look = _look_at(source)
+            if look.room is not None and cell.data.max_length > look.room:
+                raise FreeLBTuneError(
+                    f"data.max_length: {cell.data.max_length} tokens are asked for and "
+                    f"{source.name!r} has positions for {look.room}; write at most {look.room}"
+                )
+            if kind not in _TRAINERS:
+                _try_trainer(cell, look, Path(scratch))
+                _TRAINERS.add(kind)
+            if not look.paths.trimmed:
+                said[f"{source.name} takes whole batches, which is slower: {look.paths.why}"] = None
+    return list(said)
+
+
+def _kind_of(cell: Cell) -> str:
+    """What of a cell is looked at: all of its model and trainer, but not how large a number is."""
+    known = {
+        name: type(value).__name__ if type(value) in (int, float) else value
+        for name, value in cell.settings.items()
+        if name.startswith(("model.", "trainer.")) or name == "run.padding_free"
+    }
+    length = cell.settings.get("data.max_length")
+    return repr(
+        (cell.weights, length, cell.settings.get("adversary.method"), sorted(known.items()))
+    )
+
+
+def _look_at(source: ModelSource) -> _Look:
+    if repr(source) not in _LOOKS:
+        check_config(source)
+        try:
+            config = own_config(source)
+        except UNBUILT as err:
+            raise FreeLBTuneError(f"model: {source.name}: {short(err)}") from err
+        _check_words(source, config)
+        build = partial(
+            AutoModelForSequenceClassification.from_config,
+            dtype=torch.float32,
+            trust_remote_code=source.trust_remote_code,
+        )
+        try:
+            paths, _ = probe(build, config, own_loss=True)
+        except (Unseen, FreeLBTuneError) as err:
+            where = "model.config" if source.folder is None else f"model: {source.name}"
+            raise FreeLBTuneError(f"{where}: {err}") from err
+        _LOOKS[repr(source)] = _Look(build, config, paths, position_room(source))
+    return _LOOKS[repr(source)]
+
+
+def _check_words(source: ModelSource, config: Any) -> None:
+    """Have the config pad as its tokenizer does, which may know no word that it has no row for."""
+    if source.folder is None:
+        config.pad_token_id = (source.config or {}).get("pad_token_id", 0)
+        return
+    tokenizer = source_tokenizer(source)
+    config.pad_token_id = tokenizer.pad_token_id
+    words, rows = len(tokenizer), word_rows(source)
+    if rows is not None and words > rows:
+        raise FreeLBTuneError(
+            f"model: the tokenizer of {source.name!r} knows {words} words, and the model has "
+            f"embeddings for {rows}; load the model, call "
+            f"model.resize_token_embeddings({words}), and save it with its tokenizer"
+        )
+
+
+def _try_trainer(cell: Cell, look: _Look, folder: Path) -> None:
+    """Have a small model make one update on the CPU: optimizer, schedule and kernels are there."""
+    wanted = cell.run.padding_free
+    with aside():
+        torch.manual_seed(0)
+        model, _ = next(small_models(look.build, look.config))
+        try:
+            trainer = AdversarialTrainer(
+                model=model,
+                args=training_arguments(cell, folder, for_a_look=True),
+                train_dataset=_Rows(batch_of(model)),
+                data_collator=default_data_collator,
+                adversary=cell.adversary,
+                padding_free=None if wanted == "auto" else wanted,
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+        except DivergedError:
+            return  # of a random model: says nothing
+        except UNBUILT as err:
+            raise FreeLBTuneError(f"trainer: {short(err)} (cell {cell.id})") from err
+
+
+class _Rows(Dataset[dict[str, Tensor]]):
+    """A batch's examples, one by one."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return len(self._batch["labels"])
+
+    def __getitem__(self, row: int) -> dict[str, Tensor]:
+        return {name: values[row] for name, values in self._batch.items()}
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what transformers tells of models that are looked at and never used."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
