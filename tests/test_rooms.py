@@ -1,6 +1,7 @@
 """Imports run one way, in the house and inside its rooms; heavy libraries stay in theirs."""
 
 import ast
+import graphlib
 import sys
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_a_file_imports_only_what_comes_before_it(path):
         if top in HEAVY:
             places = {own[0], "/".join(own[:2])}
             assert places & HEAVY[top], f"only {sorted(HEAVY[top])} may import {top}"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    names = {".".join(["freelb_tune", *parts_of(path)]): path for path in FILES}
+    files = {name: path for name, path in names.items() if path.name != "__init__.py"}
+    graph = {name: files.keys() & set(imports(path)) for name, path in files.items()}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(files)
 
 
 @pytest.mark.parametrize("room", [*INNER["results"], *INNER["search"], *INNER["training"]])

@@ -17,7 +17,8 @@ from freelb_tune.store.formats import FORMAT
 from freelb_tune.store.journal import Journal, is_held, read_journal, utc_now
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
-from freelb_tune.store.looks import Look, cells_left, look_number, new_look
+from freelb_tune.store.look import Look
+from freelb_tune.store.looks import cells_left, look_number, new_look
 from freelb_tune.store.matching import match_sentence
 from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 

@@ -17,7 +17,7 @@ from freelb_tune.store.folder import SPACE
 from freelb_tune.store.inside import refuse_link, refuse_links
 from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
-from freelb_tune.store.looks import Look, with_look
+from freelb_tune.store.look import Look, with_look
 from freelb_tune.store.predictions import read_predictions
 from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 from freelb_tune.store.stored_space import read_space

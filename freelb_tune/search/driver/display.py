@@ -14,10 +14,9 @@ from rich.text import Text
 
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.leader import find_leader
-from freelb_tune.search.driver.listener import Listener
 from freelb_tune.store import CellState
 
-__all__ = ["LiveDisplay", "PlainDisplay", "make_display"]
+__all__ = ["LiveDisplay", "PlainDisplay"]
 
 _PLAIN_SECONDS = 5.0  # between two lines about epochs; a cell's end is always said
 _LIVE_SECONDS = 0.25
@@ -32,16 +31,6 @@ _STYLES = {
     CellState.DROPPED: "dim",
     CellState.SPARED: "dim",
 }
-
-
-def make_display(console: Console | None = None) -> Listener:
-    """A live table on a terminal or in a notebook, plain lines elsewhere; on stderr by default."""
-    console = console or Console(stderr=True)
-    if console.is_jupyter:
-        from freelb_tune.search.driver.notebook import NotebookDisplay
-
-        return NotebookDisplay()
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
 class PlainDisplay:
