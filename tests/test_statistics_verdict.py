@@ -296,3 +296,20 @@ def test_what_two_counts_leave_open():
 def test_a_count_above_its_dev_set_is_refused():
     with pytest.raises(FreeLBTuneError, match=r"a: 278 right answers of 277"):
         counts_verdict({"a": 278}, 222, 277)
+
+
+def test_where_every_run_gives_one_answer_there_is_nothing_to_compare():
+    table = np.tile(np.arange(100) % 2, (3, 4, 1))  # always the answer 1
+    told = verdict(searched(table), "accuracy")
+    assert told.sentence == (
+        "No verdict: none of the 12 runs is better than always giving one answer, so nothing was "
+        "learned that could be compared."
+    )
+    assert told.comparisons == ()
+
+
+def test_one_dev_example_tells_nothing():
+    told = verdict(searched(np.array([[[1], [0], [1]], [[1], [1], [1]]])), "accuracy")
+    assert told.sentence == (
+        "No verdict: the dev set has one example, which tells no setting from another."
+    )

@@ -47,7 +47,8 @@ def answered_verdict(
     Raises:
         FreeLBTuneError: as `contrasts`.
     """
-    silent = why_silent(arms)
+    collapsed = collapses(arms, metric, better)
+    silent = why_silent(arms, collapsed)
     if silent is not None:
         return Verdict(silent)
     if answered is None:
@@ -61,7 +62,6 @@ def answered_verdict(
         "ended it. Intervals and p values of a fixed plan do not hold here, and differences that "
         "ended the search look larger than they are."
     ]
-    collapsed = collapses(arms, metric, better)
     if collapsed is not None:
         said.append(collapsed_sentence(collapsed, (), unit))
         notes += collapsed_runs(collapsed, unit)[:1]

@@ -49,12 +49,13 @@ def verdict(
     Raises:
         FreeLBTuneError: as `contrasts`.
     """
-    silent = why_silent(arms)
+    collapsed = collapses(arms, metric, better)
+    silent = why_silent(arms, collapsed)
     if silent is not None:
         return Verdict(silent)
     found = contrasts(arms, metric, better, margin, look)
     unit = unit_of(metric, better)
-    told = verdict_of(found, unit, margin, collapses(arms, metric, better), look)
+    told = verdict_of(found, unit, margin, collapsed, look)
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
     return replace(told, footnotes=footnotes)
@@ -97,8 +98,16 @@ def verdict_of(
     return Verdict(" ".join(said), comparisons, better, tuple(footnotes), margin)
 
 
-def why_silent(arms: Sequence[Arm]) -> str | None:
+def why_silent(arms: Sequence[Arm], collapsed: Collapses | None) -> str | None:
     """Why there cannot be a verdict, if so."""
+    runs = [run for arm in arms for run in arm.runs]
+    if any(run.labels is not None and len(run.labels) == 1 for run in runs):
+        return "No verdict: the dev set has one example, which tells no setting from another."
+    if collapsed is not None and sum(len(arm.runs) for arm in collapsed.arms) == len(runs):
+        return (
+            f"No verdict: none of the {counted(len(runs), 'run')} is better than always giving one "
+            "answer, so nothing was learned that could be compared."
+        )
     if not any(arm.runs for arm in arms):
         if arms and all(arm.failed >= arm.planned for arm in arms):
             cells = sum(arm.planned for arm in arms)
