@@ -134,8 +134,11 @@ def test_a_list_of_columns_makes_a_classification_one_of_several_labels(tmp_path
     with pytest.raises(FreeLBTuneError, match="no such metric.*macro_f1, micro_f1, subset_accur"):
         ft.Space.of({**TOY, "task": TASK, "data": data, "search": {"metric": "accuracy"}})
     weighted = {**TOY, "task": TASK, "data": data, "loss": {"class_weights": "balanced"}}
-    with pytest.raises(FreeLBTuneError, match="has no one class for each example"):
+    with pytest.raises(FreeLBTuneError, match="class_weights: task .* has no one class for each"):
         ft.plan(ft.Space.of(weighted), tmp_path)
+    smooth = {**TOY, "task": TASK, "data": data, "trainer": {"label_smoothing_factor": 0.1}}
+    with pytest.raises(FreeLBTuneError, match="factor: spreads a class's probability, and task"):
+        ft.plan(ft.Space.of(smooth), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "columns.csv", "columns_words.parquet"])

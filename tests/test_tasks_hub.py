@@ -112,6 +112,26 @@ def test_any_dataset_of_the_hub_gives_an_own_task(tmp_path, own_cache):
         check_data(settings | {"data.label": "grade", "data.dev": "test"})
 
 
+def test_a_dataset_of_the_hub_names_its_several_labels_itself(tmp_path, own_cache):
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+    (tmp_path / "own").mkdir()
+    kinds = Features({"text": Value("string"), "labels": Sequence(ClassLabel(names=["z", "a"]))})
+    rows = {"text": ["x", "y", "w"], "labels": [[1], [], [0, 1]]}
+    for split in ("train", "validation"):
+        made = Dataset.from_dict(rows, features=kinds)
+        made.to_parquet(str(tmp_path / "own" / f"{split}.parquet"))
+    examples = load_examples({
+        "task": "multi_label_classification",
+        "data.source": "hub",
+        "data.path": str(tmp_path / "own"),
+        "data.text": "text",
+        "data.label": "labels",
+    })  # fmt: skip
+    assert examples.labels == ("z", "a")
+    assert examples.evaluation["dev"]["label"][:] == [[0, 1], [0, 0], [1, 1]]
+
+
 def cache_in(folder, monkeypatch):
     """Have Hugging Face's cache in a folder."""
     from huggingface_hub import constants

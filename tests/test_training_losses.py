@@ -229,6 +229,7 @@ def test_an_optimizer_that_holds_another_model_is_refused(tmp_path):
     [
         (2, lambda i: -100, {}, "every label of a weight update is -100"),
         (1, lambda i: i / 3, {"label_smoothing_factor": 0.1}, "label_smoothing_factor spreads"),
+        (3, lambda i: [0.0, 1.0, 1.0], {"label_smoothing_factor": 0.1}, "is a multi_label_class"),
         (3, lambda i: [0.0, 1.0], {}, r"shape \(4, 2\) and logits \(4, 3\)"),
     ],
 )

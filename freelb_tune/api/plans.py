@@ -23,7 +23,7 @@ from freelb_tune.tasks import (
     label_names,
     look_at_data,
 )
-from freelb_tune.tasks.class_weights import check_class_weights
+from freelb_tune.tasks.class_weights import LOSS_SETTINGS, check_loss
 from freelb_tune.training import find_model, model_fingerprint
 
 if TYPE_CHECKING:
@@ -231,13 +231,14 @@ def span(
 
 
 def _check_losses(cells: Cells) -> None:
-    """Refuse class weights that are not of the data's classes, as far as these are here."""
-    weighted = (c for c in cells.as_if_drawn().cells if c.loss.class_weights is not None)
-    kinds = {(c.data_fingerprint, repr(c.loss.class_weights)): c for c in weighted}
+    """Refuse losses that the data has no labels for, as far as these are here."""
+    kinds = {}
+    for cell in cells.as_if_drawn().cells:
+        said = [cell.settings.get(name) for name in LOSS_SETTINGS]
+        if any(said):
+            kinds[f"{cell.data_fingerprint} {said}"] = cell
     for cell in kinds.values():
-        labels = label_names(cell.task, cell.data) or ()
-        assert cell.loss.class_weights is not None  # those alone are here
-        check_class_weights(cell.task, labels, cell.loss.class_weights)
+        check_loss(cell, label_names(cell.task, cell.data) or ())
 
 
 def _stored(folder: Path) -> Store | None:

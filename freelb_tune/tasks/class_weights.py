@@ -7,12 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.cell import Cell
 from freelb_tune.space.sections import ClassWeights
 from freelb_tune.tasks.registry import get_task
 
-__all__ = ["check_class_weights", "class_weights"]
+__all__ = ["LOSS_SETTINGS", "check_class_weights", "check_loss", "class_weights"]
 
-_WHERE = "loss.class_weights"
+_WHERE, _SMOOTHING = LOSS_SETTINGS = ("loss.class_weights", "trainer.label_smoothing_factor")
+_NO_CLASS = "has no one class for each example"
+
+
+def check_loss(cell: Cell, labels: Sequence[str]) -> None:
+    """Refuse what a cell's task leaves no room for in its loss; arguments as below.
+
+    Raises:
+        FreeLBTuneError: as `check_class_weights`, or labels are smoothed that are no classes.
+    """
+    if cell.settings.get(_SMOOTHING) and get_task(cell.task).kind != "classification":
+        raise FreeLBTuneError(
+            f"{_SMOOTHING}: spreads a class's probability, and task {cell.task!r} {_NO_CLASS}; "
+            "take it out"
+        )
+    if cell.loss.class_weights is not None:
+        check_class_weights(cell.task, labels, cell.loss.class_weights)
 
 
 def check_class_weights(task: str, labels: Sequence[str], asked: ClassWeights) -> None:
@@ -29,8 +46,7 @@ def check_class_weights(task: str, labels: Sequence[str], asked: ClassWeights) -
     kind = get_task(task).kind
     if kind != "classification":
         raise FreeLBTuneError(
-            f"{_WHERE}: task {task!r} has no one class for each example, which a weight could be "
-            "of; take it out"
+            f"{_WHERE}: task {task!r} {_NO_CLASS}, which a weight could be of; take it out"
         )
     if not labels or asked == "balanced":
         return

@@ -99,9 +99,9 @@ def example_losses(
         raise FreeLBTuneError(
             f"class_weights are for one class per example, and this is a {problem}: take them out"
         )
-    if problem == "regression" and smoothing:
+    if smoothing:
         raise FreeLBTuneError(
-            "label_smoothing_factor spreads a class's probability, and this is a regression: "
+            f"label_smoothing_factor spreads a class's probability, and this is a {problem}: "
             "take it out"
         )
     _check_count(labels, logits.numel(), logits)

@@ -11,7 +11,7 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import TextLengths
-from freelb_tune.tasks.class_weights import class_weights
+from freelb_tune.tasks.class_weights import check_loss, class_weights
 from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
@@ -75,6 +75,7 @@ def prepare(
                 say(str(made[key][1].lengths.sentence))
         source, tokens = made[key]
         _check_batch(cell, tokens)
+        check_loss(cell, tokens.labels or ())
         epochs = cell.trainer.epochs(tokens.sizes["train"])
         ready[cell.id] = Prepared(tokens, source, epochs, _class_weights(cell, tokens))
     for sentence in dict.fromkeys(map(_weights_sentence, ready.values())):
@@ -112,9 +113,4 @@ def _check_batch(cell: Cell, tokens: Tokens) -> None:
         raise FreeLBTuneError(
             f"trainer.dataloader_drop_last: {examples} training examples make no whole batch of "
             f"{cell.trainer.batch_size}, so that nothing would be trained on; take it out"
-        )
-    if tokens.kind == "regression" and cell.trainer.fields.get("label_smoothing_factor"):
-        raise FreeLBTuneError(
-            f"trainer.label_smoothing_factor: it spreads a class's probability, and {cell.task} "
-            "has values; take it out"
         )
