@@ -52,6 +52,7 @@ def test_what_is_written_plans_without_an_edit(tmp_path, encoding, separator):
 
 ROWS = 40
 TEXTS = [f"the film was {('good', 'bad', 'long')[n % 3]}, said {n}" for n in range(ROWS)]
+LINKS = [f"https://tickets.example.com/{n}/" + "abcdef" * 20 for n in range(ROWS)]
 SECOND = [f"they said so {n}" for n in range(ROWS)]
 
 
@@ -71,8 +72,8 @@ def settings(space):
     ("header", "columns", "expected"),
     [
         pytest.param(
-            ["id", "premise", "date", "hypothesis", "gold_label"],
-            [range(ROWS), TEXTS, ["2024-01-01", "2024-01-02"] * 20, SECOND, ["yes", "no"] * 20],
+            ["url", "premise", "date", "hypothesis", "gold_label"],
+            [LINKS, TEXTS, ["2024-01-01", "2024-01-02"] * 20, SECOND, ["yes", "no"] * 20],
             {"task": "classification", "data.text": ["premise", "hypothesis"]}
             | {"data.label": "gold_label"},
             id="a-pair",
@@ -84,9 +85,9 @@ def settings(space):
             id="real-values",
         ),
         pytest.param(
-            ["text", "stars"],
-            [TEXTS, [1, 2, 3, 4] * 10],
-            {"task": "classification", "data.label": "stars"},
+            ["url", "text", "stars"],
+            [LINKS, TEXTS, [1, 2, 3, 4] * 10],
+            {"task": "classification", "data.text": "text", "data.label": "stars"},
             id="a-few-numbers-are-classes",
         ),
         pytest.param(
@@ -119,7 +120,7 @@ def test_where_nearly_all_rows_are_of_one_class_accuracy_is_not_searched_for(
 def test_a_script_without_spaces_is_not_cut_as_if_it_were_one_word(tmp_path):
     texts = ["\u4eca\u5929\u5929\u6c14\u5f88\u597d" * 20] * ROWS  # 120 letters
     space = drafted(tmp_path, ["text", "label"], texts, ["a", "b"] * 20)
-    assert settings(space)["data.max_length"] == 96
+    assert settings(space)["data.max_length"] == 128
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ Room: tasks. A path in, the text of a YAML file out.
 import json
 import math
 import re
+import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ data:
   dev_share: {part:<27} # of the rows{share}
   text: {text}
   label: {label}
-  max_length: {length:<26} # tokens, about 1.5 a word; plan says what it cuts
+  max_length: {length:<26} # tokens, by a guess; plan says what it cuts
 {more}trainer:
   learning_rate: {{grid: [1e-5, 2e-5, 5e-5]}}
   num_train_epochs: 5
@@ -109,10 +110,11 @@ def draft_space(path: Path, model: str | None = None) -> str:
     target = _target(table.columns, rows, path)
     taken = [target.column] if isinstance(target.column, str) else target.column
     texts = _texts([name for name in table.columns if name not in taken], rows, path)
-    words = sorted(_words(row[name] for name in texts) for row in rows)
-    long = words[(len(words) * 95 + 99) // 100 - 1]
-    sample = "".join(str(row[name]) for row in rows[:2000] for name in texts)
+    whole = [" ".join(str(row[name] or "") for name in texts) for row in rows]
+    sample = "".join(whole[:2000])
     is_english = sum(not letter.isascii() for letter in sample) < len(sample) / 200
+    words = [len(text.split()) for text in whole]
+    tokens = _most(_tokens(text, is_english) for text in whole)
     data = {
         "file": str(path),
         "dev_share": max(0.2, min(0.5, math.ceil(100 * target.classes / len(rows)) / 100)),
@@ -136,8 +138,8 @@ def draft_space(path: Path, model: str | None = None) -> str:
         rows=len(rows),
         columns=_line(", ".join(table.columns)),
         target=target.told,
-        middle=words[len(words) // 2],
-        long=long,
+        middle=int(statistics.median(words)),
+        long=_most(words),
         task=task,
         model=json.dumps(model or ("roberta-base" if is_english else "xlm-roberta-base")),
         path=json.dumps(str(path), ensure_ascii=False),
@@ -145,7 +147,7 @@ def draft_space(path: Path, model: str | None = None) -> str:
         share="" if target.is_real else share,
         text=json.dumps(data["text"], ensure_ascii=False),
         label=json.dumps(target.column, ensure_ascii=False),
-        length=min(512, max(32, -(-int(1.5 * long + 2) // 32) * 32)),
+        length=min(512, max(32, math.ceil((tokens + 2) / 32) * 32)),
         more=more,
         search=search if target.skewed else "",
     )
@@ -155,10 +157,23 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _words(cells: Any) -> int:
-    """Words of a row's texts; of a script that puts no spaces between them, letters."""
-    text = " ".join(str(cell or "") for cell in cells)
-    return len(text.split()) + sum(letter >= "\u2e80" for letter in text) // 2
+def _most(numbers: Iterable[float]) -> int:
+    """What 95 % of them do not exceed."""
+    told = sorted(numbers)
+    return math.ceil(told[(len(told) * 95 + 99) // 100 - 1])
+
+
+def _tokens(text: str, is_english: bool) -> float:
+    """About how many tokens a text has: a tokenizer cuts other languages' words more often."""
+    unspaced = _unspaced(text)
+    return unspaced + max(
+        1.5 * len(text.split()), (len(text) - unspaced) / (4 if is_english else 3)
+    )
+
+
+def _unspaced(text: str) -> int:
+    """Letters of a script that puts no spaces between words; each is a token."""
+    return sum(letter >= "\u2e80" for letter in text)
 
 
 def _encoding(path: Path) -> str | None:
@@ -263,7 +278,7 @@ def _texts(columns: Sequence[str], rows: Rows, path: Path) -> list[str]:
     for pair in _PAIRS:
         if all(name in known for name in pair):
             return [known[name] for name in pair]
-    words = {name: sum(_words([row[name]]) for row in rows) for name in columns}
-    if not words:
+    texts = {name: " ".join(str(row[name] or "") for row in rows) for name in columns}
+    if not texts:
         raise FreeLBTuneError(f"{path}: has no column of texts beside its labels")
-    return [max(words, key=lambda name: words[name])]
+    return [max(texts, key=lambda name: len(texts[name].split()) + _unspaced(texts[name]))]
