@@ -40,14 +40,17 @@ def searched(
 
 
 def table(folder):
-    write_outputs(folder, judge, figures=False)
+    write_outputs(folder, judge)
     return (folder / "table.md").read_text()
 
 
 def test_one_seed_has_no_spread_and_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,)))
     assert "One seed (1): nothing here tells how much a seed alone moves these numbers." in text
-    assert "One seed: cannot be told from luck. The best, adv_lr 0.1, batch size 16, is +4" in text
+    assert (
+        "One seed: cannot be told from luck. The best setting, adv_lr 0.1, batch size 16, is +4"
+        in text
+    )
     assert analyse(load_store(tmp_path)).verdict.better == frozenset()
 
 
@@ -59,7 +62,10 @@ def test_where_predictions_are_missing_seeds_are_compared_and_that_is_said(tmp_p
 
 def test_one_seed_without_predictions_claims_nothing(tmp_path):
     text = table(searched(tmp_path, seeds=(1,), sizes=(0, 0)))
-    assert "One seed: cannot be told from luck. The best, adv_lr 0.1, batch size 16, is +" in text
+    assert (
+        "One seed: cannot be told from luck. The best setting, adv_lr 0.1, batch size 16, is +"
+        in text
+    )
 
 
 def test_two_dev_sets_under_one_name_are_refused_and_the_rows_are_kept(tmp_path):

@@ -35,7 +35,8 @@ def losing(table, arm):
 def test_no_difference_is_said_with_the_best_its_interval_and_what_would_have_been_seen():
     told = verdict(searched(chance(0.7, arms=4, seeds=4)), "accuracy")
     assert re.fullmatch(
-        rf"No setting is distinguishable from the clean arm: the best, c\d, is {POINTS} points "
+        r"No setting is distinguishable from the clean arm: the best of them, "
+        rf"c\d, is {POINTS} points "
         rf"{INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference of \d+\.\d points "
         r"or more would have been seen\.",
         told.sentence,
@@ -48,7 +49,7 @@ def test_two_or_three_seeds_say_that_they_cannot_tell_and_how_many_would():
     table = chance(0.7, arms=2, seeds=3, seed=5)
     told = verdict(searched(table), "accuracy")
     assert re.fullmatch(
-        rf"After 3 seeds no setting is distinguishable from the clean arm: the best, c1, is "
+        r"After 3 seeds no setting is distinguishable from the clean arm: the best of them, c1, is "
         rf"{POINTS} points {INTERVAL}\. Any gain is below \d+\.\d points \(95 %\)\. A difference "
         r"of \d+\.\d points or more would have been seen; to tell \+\d\.\d from luck takes about "
         r"\d+ seeds of each\.",
@@ -86,7 +87,9 @@ def test_two_clear_gains_are_counted_and_the_best_is_named():
 
 def test_a_clear_loss_is_said_beside_the_best():
     told = verdict(searched(losing(chance(0.85, arms=3, seeds=4), 1)), "accuracy")
-    assert told.sentence.startswith("No setting is better than the clean arm: the best, c2, is ")
+    assert told.sentence.startswith(
+        "No setting is better than the clean arm: the best of them, c2, is "
+    )
     assert re.search(
         rf"c1 is worse than the clean arm by -\d+\.\d points {INTERVAL}\.", told.sentence
     )
@@ -107,14 +110,15 @@ def test_an_incomplete_configuration_is_not_called_the_best():
     told = verdict([*searched(table), arm("lucky", lucky, planned=3)], "accuracy")
     assert told.comparisons[1].difference == pytest.approx(0.05)
     assert told.comparisons[0].difference == 0.0
-    assert "the best, c1, is" in told.sentence
+    assert "the best of them, c1, is" in told.sentence
 
 
 def test_one_seed_is_said():
     told = verdict(searched(chance(0.7, arms=3, seeds=1)), "accuracy")
     assert re.fullmatch(
-        rf"One seed: cannot be told from luck\. The best, c\d, is {POINTS} points \(95 % interval "
-        rf"of these two models on other examples {POINTS} to {POINTS}\) against the clean arm\.",
+        rf"One seed: cannot be told from luck\. The best setting, c\d, is {POINTS} points \(95 % "
+        rf"interval of these two models on other examples {POINTS} to {POINTS}\) against the clean "
+        r"arm\.",
         told.sentence,
     )
     assert told.better == frozenset()
@@ -185,7 +189,8 @@ def test_missing_predictions_are_said_and_seeds_are_compared():
 def test_one_seed_without_predictions_claims_nothing_either():
     told = verdict([scored("clean", [0.70]), scored("a", [0.74])], "accuracy")
     assert told.sentence == (
-        "One seed: cannot be told from luck. The best, a, is +4.0 points against the clean arm."
+        "One seed: cannot be told from luck. "
+        "The best setting, a, is +4.0 points against the clean arm."
     )
 
 
@@ -193,7 +198,7 @@ def test_seeds_without_a_spread_give_no_verdict():
     told = verdict([scored("clean", [0.70, 0.70]), scored("a", [0.74, 0.74])], "accuracy")
     assert told.sentence == (
         "No verdict: without predictions and without a spread over seeds nothing can be tested. "
-        "The best, a, is +4.0 points against the clean arm."
+        "The best setting, a, is +4.0 points against the clean arm."
     )
 
 
@@ -264,7 +269,9 @@ def test_a_clean_arm_that_was_tuned_less_is_said():
 
 def test_paragens_published_cells_are_not_distinguishable():
     told = counts_verdict(CELLS, CLEAN, N_DEV)
-    assert told.sentence.startswith("One seed: cannot be told from luck. The best, adv_lr 0.05, ")
+    assert told.sentence.startswith(
+        "One seed: cannot be told from luck. The best setting, adv_lr 0.05, "
+    )
     assert told.better == frozenset()
     # net +4: exact p 0.125 with 4 discordant examples; other_systems.md has p 0.34 with 10
     shown = {one.config_id: one for one in told.comparisons}

@@ -133,6 +133,8 @@ def predict_file(
         FreeLBTuneError: as `best_cell`, `read_unseen`, `predict_texts` and `write_rows`; or a
             column of the file has the name of one that is added.
     """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     cell = best_cell(folder, adversarial=adversarial)
     best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
     check_target(target)  # before minutes of work that could not be kept

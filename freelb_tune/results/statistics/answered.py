@@ -105,7 +105,8 @@ def _sentence(found: Sequence[Contrast], answered: Answered, unit: Unit) -> str:
         return f"{best.name} is better than the clean arm, {_seen(best, unit)}{more}.{out}"
     if not left:
         best = max(known, key=_gain)
-        return f"No setting is better than the clean arm {by}: the best, {_best(best, unit)}.{out}"
+        told = f"the best of them, {_best(best, unit)}.{out}"
+        return f"No setting is better than the clean arm {by}: {told}"
     ended = {"budget": "the budget is spent", "seeds": "all seeds are run"}.get(
         answered.ended, "the search ended"
     )

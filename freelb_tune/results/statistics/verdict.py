@@ -131,7 +131,7 @@ def _place(one: Contrast) -> tuple[bool, float, str]:
 def _untested(known: Sequence[Contrast], unit: Unit) -> str:
     """Where no two seeds can be compared, or no two of them differ."""
     best = max(known, key=_place)
-    against = f"The best, {best.name}, is {unit.by(best.comparison)} against the clean arm."
+    against = f"The best setting, {best.name}, is {unit.by(best.comparison)} against the clean arm."
     if max(one.comparison.n_seeds for one in known) == 1:
         return f"One seed: cannot be told from luck. {against}"
     return (
@@ -161,7 +161,8 @@ def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
     claim = "better than" if worse else "distinguishable from"
     gain = max(max(one.comparison.gain_below or 0.0 for one in tested), 0.0)
     return (
-        f"{start} {claim} the clean arm: the best, {best.name}, is {unit.by(best.comparison)}."
+        f"{start} {claim} the clean arm: the best of them, {best.name}, "
+        f"is {unit.by(best.comparison)}."
         f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit, look)}"
     )
 
