@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.ray_tune.address import check_address
 from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
 from freelb_tune.search.ray_tune.token import secure_token
 
@@ -81,7 +81,6 @@ class Running:
 
 _FOR_LIGHTNING = "PL_DISABLE_FORK"
 _LOCK = "lock"
-_CONNECT_SECONDS = 10.0
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
 
@@ -187,7 +186,7 @@ def _init(
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
-        _check_address(address)
+        check_address(address)
         try:
             joined = ray.init(address=address, runtime_env={"env_vars": dict(variables)}, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as err:
@@ -212,28 +211,6 @@ def _init(
 
 def _told(dashboard: str | None, token: str) -> str | None:
     return f"http://{dashboard} ({token})" if dashboard else None
-
-
-def _check_address(address: str) -> None:
-    """Refuse an address where nothing listens; Ray would try it for ten minutes.
-
-    Raises:
-        FreeLBTuneError: it is no HOST:PORT, or nobody answers there.
-    """
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal()) or "/" in address:
-        raise FreeLBTuneError(
-            f"--address {address}: expected HOST:PORT of a Ray cluster's head, or auto"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as err:
-        raise FreeLBTuneError(
-            f"--address {address}: no Ray cluster answers there ({err}); start one with "
-            "`ray start --head`, give its HOST:PORT, or leave --address out to run here"
-        ) from err
 
 
 @contextmanager

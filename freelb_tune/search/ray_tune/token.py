@@ -10,9 +10,20 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 
-__all__ = ["secure_token"]
+__all__ = ["find_token", "secure_token"]
 
 _TOKEN, _PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+
+
+def find_token() -> tuple[str | None, str]:
+    """A token that this user has for Ray, and where; else None, and where it was looked for."""
+    if token := os.environ.get(_TOKEN):
+        return token, _TOKEN
+    try:
+        path = Path(os.environ.get(_PATH) or Path.home() / ".ray" / "auth_token")
+        return path.read_text("utf-8").strip(), str(path)
+    except (OSError, RuntimeError, ValueError):
+        return None, f"none is in {_TOKEN}, {_PATH} or ~/.ray/auth_token"
 
 
 def secure_token() -> str:
