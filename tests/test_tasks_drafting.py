@@ -35,7 +35,7 @@ def tickets(path, encoding="utf-8", separator=","):
 def test_what_is_written_plans_without_an_edit(tmp_path, encoding, separator):
     path = tickets(tmp_path / "tickets.csv", encoding, separator)
     text = draft_space(path, model="config:bert").replace(
-        'model: "config:bert"', "model: {name: 'config:bert', config: {hidden_size: 16}}"
+        'model: "config:bert"', "model: {name: 'config:bert', config: {hidden_size: 24}}"
     )
     (tmp_path / "tickets.yaml").write_text(text, "utf-8")
     plan = ft.plan(ft.load_space(tmp_path / "tickets.yaml"), tmp_path)
