@@ -1,6 +1,8 @@
 """The page in a real Chromium: what a reader does with it."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 from page_fixtures import Made
@@ -201,3 +203,25 @@ def test_a_served_page_has_the_news_as_epochs_arrive_and_keeps_what_the_reader_c
             frame.locator("#cell-table tbody tr").first.wait_for()
         assert wrong == []
         assert {url.split("/")[2] for url in asked} == {f"127.0.0.1:{port}"}
+
+
+@pytest.mark.slow
+def test_a_real_search_is_watched_from_its_first_cell_to_its_verdict(browser, tmp_path):
+    command = [
+        sys.executable, "-m", "freelb_tune.cli", "--space", "quickstart", "--results", tmp_path,
+        "--no-dashboard", "seeds=[1]", "trainer.num_train_epochs=2",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        try:
+            page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+            with serving(tmp_path) as port:
+                page.goto(f"http://127.0.0.1:{port}/")
+                page.get_by_role("link", name="quickstart").click(timeout=120_000)
+                page.locator("#cell-table .chip-running").first.wait_for(timeout=120_000)
+                assert "Verdict after" in page.inner_text(".verdict")
+                page.locator("#result .chip-finished").wait_for(timeout=200_000)
+                assert "3 of 3 cells done" in page.inner_text(".state")
+                assert "One seed" in page.inner_text(".verdict")
+            assert driver.wait(100) == 0
+        finally:
+            driver.kill()

@@ -40,7 +40,7 @@ def test_the_page_is_as_fresh_as_the_table_while_a_search_runs(tmp_path):
     assert "2 to come" in (tmp_path / "table.md").read_text()
     said = words(text)
     assert "Verdict after 2 more cells." in said
-    assert re.search(r"running\s+6 of 8 cells done, 2 to come", said)
+    assert re.search(r"running\s+6 of 8 cells done, 2 to come. 1 cell running now.", said)
     states = [row["state"] for row in data(text)["cells"]["rows"]]
     assert states[5:8] == ["done", "running", "waiting"]
     assert "interrupted" in words(page(tmp_path))  # nobody holds it any more
@@ -181,6 +181,7 @@ def test_a_failed_cell_shows_why_and_the_end_of_its_log(tmp_path):
         "Traceback\nValueError: its loss is nan",
     )
     assert "nothing to compare" in words(text)
+    assert "the accuracy on RTE is not known: 2 of 2 seeds failed." in words(text)
 
 
 def test_rungs_and_rounds_are_drawn_where_there_are_any(tmp_path):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freelb_tune.errors import counted
 from freelb_tune.results.page.names import swept
-from freelb_tune.results.page.times import Spent, is_running, moment, spent
+from freelb_tune.results.page.times import Spent, is_running, moment, running_cells, spent
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.cost import costs_of
@@ -96,7 +97,7 @@ def overview_of(store: Store, table: Table) -> Overview:
         state=_state(store),
         verdict=_verdict(store, table),
         clean=clean_sentence(table),
-        progress=progress(table),
+        progress=_progress(store, table),
         share=over / len(store.cells) if store.cells else 0.0,
         grid=_grid(ranking[:_MOST_ROWS], table),
         shown=max(_SHOWN, 1 + len(table.clean)),
@@ -114,6 +115,12 @@ def _state(store: Store) -> str:
     if is_running(store):
         return "running"
     return "interrupted" if any(each.epochs for each in store.cells) else "planned"
+
+
+def _progress(store: Store, table: Table) -> str:
+    """How many cells are where, those that run now among them."""
+    running = len(running_cells(store))
+    return progress(table) + (f" {counted(running, 'cell')} running now." if running else "")
 
 
 def _verdict(store: Store, table: Table) -> str:

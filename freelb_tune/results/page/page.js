@@ -319,16 +319,18 @@
       const element = $(".plot", heat);
       element.style.height = `${height}px`;
       $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of configurations, each the mean of its seeds.`;
-      draw(element, {
+      data.figures.heat = {
         data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
           colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
         layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
-      });
+      };
+      if (drawn.has(element)) draw(element, data.figures.heat); // else when it comes into sight
       const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${list.length})` : "-"))]);
       $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
     };
     if (varied.length > 1 && scored.length > 1) {
       heat.hidden = false;
+      $(".plot", heat).dataset.figure = "heat";
       for (const id of ["#heat-rows", "#heat-columns"]) {
         options($(id), varied.map((each) => [each.name, each.short]));
         $(id).addEventListener("change", renderHeat);

@@ -72,6 +72,8 @@ def clean_sentence(table: Table) -> str:
         return f"{subject} is not known yet."
     names = _telling(table.clean)
     parts = [_baseline(config, names, table) for config in table.clean]
+    if not any(config.spread(table.layout.select) for config in table.clean):
+        return f"{subject} is not known: {'; '.join(parts)}."
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{subject} is {listed}."
 
