@@ -2,6 +2,8 @@
 
 python -m bench.statistics.real             # both tables, from the packed runs in library/
 python -m bench.statistics.real --deals 200 # a quick look
+python -m bench.statistics.real --data GLUE_FOLDER --into FOLDER --minutes 60
+                    # first makes the runs, or goes on with them, and packs what has finished
 
 No effect: clean runs of one configuration, many seeds, are dealt at random into arms that share no
 seed, and put to `results.statistics.contrast`. Nothing differs, so whatever is called different is
@@ -20,20 +22,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.statistics.batch import estimated, pooled
-from bench.statistics.real_runs import LIBRARY, RealRuns, load_runs
+from bench.statistics.real_runs import LIBRARY, RealRuns, load_runs, make, pack
 from bench.statistics.studies import LEVEL
+from freelb_tune.results.statistics.arms import Arm
 from freelb_tune.results.statistics.collapse import (
     constant_score,
     score_of,
     tested_with_collapses,
 )
-from freelb_tune.results.statistics.contrast import holm
+from freelb_tune.results.statistics.contrast import contrasts, holm
+from freelb_tune.results.statistics.spending import ALPHA, share_of
 
 __all__ = ["dispersion", "held_rows", "null_rows"]
 
 Floats = NDArray[np.float64]
 
 _GRIDS, _SEEDS = (1, 4, 8), (2, 3, 5)
+_LOOKS = (2, 3, 4, 5, 6, 8)  # seeds, with a verdict each time
+_LEAST_SEEDS = 8  # of which the rest, when some are drawn, can stand for the truth
+_ONE_SEED = 50  # searches of one seed, which claim nothing whatever the deal
 _RESAMPLED = 20  # bootstrap samples of the seeds
 
 
@@ -60,6 +67,15 @@ def null_rows(runs: RealRuns, deals: int, rng: np.random.Generator) -> Iterator[
     constant = constant_score(runs.metric, runs.labels)
     least = 1 / (12 * len(runs.labels) ** 2)
     for grid in _GRIDS:
+        if grid < len(pool):
+            called = sum(_one_seed(runs, grid, rng) for _ in range(_ONE_SEED))
+            yield [runs.name, f"{grid} x 1", f"{100 * called / _ONE_SEED:.1f}", "-", "-"]
+        if (grid + 1) * _LOOKS[-1] <= len(pool):
+            yield [
+                runs.name,
+                f"{grid} x 2 to 8, six looks",
+                *_looked(pool, least, grid, deals, rng),
+            ]
         for seeds in _SEEDS:
             needed = (grid + 1) * seeds
             if needed > len(pool):
@@ -72,6 +88,38 @@ def null_rows(runs: RealRuns, deals: int, rng: np.random.Generator) -> Iterator[
             errors = np.std(again, axis=0, ddof=1)
             texts = [f"{100 * a:.1f} ± {200 * b:.1f}" for a, b in zip(found, errors, strict=True)]
             yield [runs.name, f"{grid} x {seeds}", *texts]
+
+
+def _one_seed(runs: RealRuns, grid: int, rng: np.random.Generator) -> bool:
+    """Whether a search of one seed, of runs of one configuration, calls anything different."""
+    dealt = rng.permutation(runs.predicted.shape[1])[: grid + 1]
+    arms = [
+        Arm(f"a{at}", "a0", f"a{at}", 1, (runs.run(0, int(place), as_seed=1),))
+        for at, place in enumerate(dealt)
+    ]
+    return any(one.comparison.p is not None for one in contrasts(arms, runs.metric))
+
+
+def _looked(
+    pool: Floats, least: float, grid: int, deals: int, rng: np.random.Generator
+) -> list[str]:
+    """Shares of searches of which any look calls anything different; the same with 5 % each."""
+
+    def shares(scores: Floats, count: int) -> Floats:
+        needed = (grid + 1) * _LOOKS[-1]
+        dealt = np.stack([rng.permutation(scores)[:needed] for _ in range(count)])
+        tables = dealt.reshape(count, grid + 1, _LOOKS[-1])
+        called = np.zeros((2, count), dtype=bool)
+        for look, seeds in enumerate(_LOOKS, start=1):
+            lowest = estimated(tables[:, :, :seeds], least).adjusted.min(axis=1)
+            called |= np.stack([lowest <= ALPHA * share_of(look), lowest <= ALPHA])
+        return np.asarray(called.mean(axis=1))
+
+    found = shares(pool, deals)
+    again = [shares(rng.choice(pool, len(pool)), deals // 4) for _ in range(_RESAMPLED)]
+    errors = 200 * np.std(again, axis=0, ddof=1)
+    ours, each = (f"{100 * a:.1f} ± {b:.1f}" for a, b in zip(found, errors, strict=True))
+    return [ours, "-", f"{each} with 5 % each time"]
 
 
 def _dealt(
@@ -140,7 +188,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The two tables on real runs.")
     parser.add_argument("--deals", type=int, default=4000, help="per row")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="GLUE's folder: make the runs first, or go on")
+    parser.add_argument("--into", type=Path, help="the runs' results, with --data")
+    parser.add_argument("--seeds", type=int, default=30, help="of each arm, with --data")
+    parser.add_argument("--minutes", type=float, default=360.0, help="the most to take for that")
     asked = parser.parse_args()
+    if asked.into is not None:
+        if asked.data is not None:
+            make(asked.data, asked.into, asked.seeds, asked.minutes)
+        pack(asked.into)
     rng = np.random.default_rng(asked.seed)
     every = [load_runs(path.stem) for path in sorted(Path(LIBRARY).glob("*.npz"))]
     _print(
@@ -149,7 +205,12 @@ def main() -> None:
     )
     _print(
         "runs | arm | seeds | correlation with clean | 2 seeds hold the truth, % | 3 seeds, %",
-        (row for runs in every if len(runs.arms) > 1 for row in held_rows(runs, asked.deals, rng)),
+        (
+            row
+            for runs in every
+            if len(runs.arms) > 1 and len(runs.seeds) >= _LEAST_SEEDS
+            for row in held_rows(runs, asked.deals, rng)
+        ),
     )
 
 

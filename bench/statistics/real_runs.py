@@ -27,7 +27,7 @@ from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.tables.table import build_table
 from freelb_tune.store import CellState, load_store
 
-__all__ = ["REGIMES", "RealRuns", "load_runs"]
+__all__ = ["LIBRARY", "REGIMES", "RealRuns", "load_runs", "make", "pack"]
 
 LIBRARY = Path(__file__).parent / "library"
 REGIMES = (
@@ -126,8 +126,11 @@ def pack(folder: Path) -> None:
 def _pack(folder: Path, name: str) -> None:
     store = load_store(folder)
     table = build_table(store)
-    arms = arms_of(store, table)
+    arms = arms_of(store, table, [])
     common = sorted(set.intersection(*({run.seed for run in arm.runs} for arm in arms)))
+    if not common:
+        print(f"{name}: no seed has finished in all arms yet")
+        return
     rows = [[_predicted(arm, seed) for seed in common] for arm in arms]
     labels = arms[0].runs[0].labels
     assert labels is not None
