@@ -238,7 +238,8 @@ def _check_losses(cells: Cells) -> None:
         if any(said):
             kinds[f"{cell.data_fingerprint} {said}"] = cell
     for cell in kinds.values():
-        check_loss(cell, label_names(cell.task, cell.data) or ())
+        weighted = cell.loss.class_weights is not None
+        check_loss(cell, (weighted and label_names(cell.task, cell.data)) or ())
 
 
 def _stored(folder: Path) -> Store | None:
