@@ -191,6 +191,7 @@ REFUSED = [
     (Behind, {}, r"Own\.compute_loss: it stands behind ours"),
     (AdversarialTrainer, {"compute_loss_func": print}, "compute_loss_func: .*example_losses"),
     (AdversarialTrainer, {"given": {"label_names": ["gold"]}}, r"label_names \['gold'\]"),
+    (AdversarialTrainer, {"given": {"torch_compile": True}}, "torch_compile: .*take it out"),
     (AdversarialTrainer, {"given": {"optim": "lomo"}}, "optim lomo: it updates weights at each"),
     (
         AdversarialTrainer,

@@ -127,7 +127,6 @@ TOGETHER = [
 
 ON_ANOTHER_MACHINE = {
     *("fp16", "fp16_full_eval", "tf32"),  # need a GPU
-    *("torch_compile", "torch_compile_backend", "torch_compile_mode"),  # need a compiler
     *("use_liger_kernel", "liger_kernel_config"),  # not installed: Trainer says so
     "optim_target_modules",  # of optimizers that are not installed
     "use_cpu",  # every test here runs with it
@@ -135,7 +134,10 @@ ON_ANOTHER_MACHINE = {
 }
 """Fields that act and that a CPU with the test requirements alone cannot show."""
 
-REFUSED_FIELDS = {"deepspeed", "fsdp", "fsdp_config", "parallelism_config"}
+REFUSED_FIELDS = {
+    *("deepspeed", "fsdp", "fsdp_config", "parallelism_config"),
+    *("torch_compile", "torch_compile_backend", "torch_compile_mode"),
+}
 
 BY_OTHER_TESTS = {"batch_eval_metrics", "ignore_data_skip", "resume_from_checkpoint"}
 """Fields that act, shown by tests of their own."""

@@ -120,6 +120,7 @@ _OUR_PREFIXES: dict[str, str] = {
     "do_": "a cell trains and is evaluated",
     "ddp_": _ONE_PROCESS,
     "fsdp": _ONE_PROCESS,
+    "torch_compile": "a perturbation enters by a hook, for which each pass would be compiled anew",
 }
 _GONE: dict[str, str] = {
     "warmup_ratio": "write warmup_steps, which takes a fraction below 1 too",

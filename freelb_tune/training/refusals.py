@@ -47,6 +47,12 @@ def check_trainer(trainer: Any, ours: type) -> None:
     if "labels" not in (names or ["labels"]):
         _refuse(f"label_names {names}", "name the column of the labels 'labels'")
     optim = str(getattr(trainer.args.optim, "value", trainer.args.optim))
+    if trainer.args.torch_compile:
+        _refuse(
+            "torch_compile",
+            "a perturbation enters by a hook, for which each pass would be compiled anew; take it "
+            "out",
+        )
     if "lomo" in optim or optim.endswith("_layerwise"):
         _refuse(f"optim {optim}", f"{_EACH_BACKWARD}; write adamw_torch or another")
 

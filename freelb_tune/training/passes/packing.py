@@ -3,17 +3,15 @@
 Room: training. The encoder itself is in `packed/`; here its results meet the adversary's contract.
 """
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.passes.lookup import OVER_TOKENS, fixed, real_tokens
-from freelb_tune.training.passes.minibatch import Machinery
+from freelb_tune.training.passes.lookup import OVER_TOKENS
+from freelb_tune.training.passes.whole import WholePasses
 
 if TYPE_CHECKING:
     from freelb_tune.training.passes.packed import PackedEncoder
@@ -73,7 +71,7 @@ def _unread(inputs: Mapping[str, Any]) -> str | None:
     return None
 
 
-class PackedPasses:
+class PackedPasses(WholePasses):
     """See `Passes`. One mini-batch is one piece; masks are drawn once and serve every pass."""
 
     def __init__(
@@ -82,58 +80,18 @@ class PackedPasses:
         inputs: Mapping[str, Tensor],
         labels: Tensor,
         *,
-        items: int | Tensor,
-        generator: torch.Generator,
         dropout: torch.Generator,
-        tools: Machinery,
-        step: int = 0,
+        **common: Any,
     ) -> None:
-        """Draw the dropout masks; arguments as for `PaddedPasses`."""
-        self.generator, self.tools, self.step = generator, tools, step
-        self.loss, self.problem = tools.loss, tools.problem
-        self._encoder, self._inputs, self.labels, self.items = encoder, inputs, labels, items
-        self._dropout = dropout
-        self.redraw()
-        weight = encoder.model.get_input_embeddings().weight
-        self.mask = real_tokens(encoder.model, inputs).to(weight.dtype)
-        self.width = weight.shape[-1]
-        self.micro_batch = len(labels)
+        """Draw the dropout masks from `dropout`; other arguments as for `PaddedPasses`."""
+        self._encoder, self._dropout = encoder, dropout
+        weight: Tensor = encoder.model.get_input_embeddings().weight
+        super().__init__(encoder.model, weight, inputs, labels, **common)
 
-    def run(
-        self,
-        *deltas: Tensor | None,
-        objective: Objective | None = None,
-        targets: Tensor | None = None,
-        scale: float = 1.0,
-        parameters: bool = True,
-        ascend: bool = True,
-    ) -> PassResult:
-        """See `Passes.run`."""
-        targets = self.labels if targets is None else targets
-        wanted = parameters or (ascend and any(delta is not None for delta in deltas))
-        leaves = [
-            delta if delta is None else delta.detach().clone().requires_grad_(ascend)
-            for delta in deltas
-        ]
-        with (
-            nullcontext() if parameters else fixed(self._encoder.model),
-            torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
-        ):
-            with self.tools.context():
-                outs = tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
-            losses = objective(outs, targets) if objective else self.loss(outs[0], targets)
-            if wanted:
-                self.tools.backward(losses.sum() * (scale / self.items))
-        grads = tuple(None if leaf is None or not ascend else leaf.grad for leaf in leaves)
-        return PassResult(losses.detach().float(), tuple(out.detach() for out in outs), grads)
+    def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
+        with self.tools.context():
+            return tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
 
     def redraw(self) -> None:
         """See `Passes.redraw`."""
         self._masks = self._encoder.masks(self._inputs, self._dropout)
-
-    def update(self) -> None:
-        """See `Passes.update`."""
-        self.tools.update()
-
-    def close(self) -> None:
-        """Nothing is left over: the packed encoder keeps its embeddings' gradient itself."""

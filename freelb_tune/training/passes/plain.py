@@ -7,26 +7,16 @@ transpose, pad or wrap what they look up, and whose embeddings carry somebody's 
 Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embedding width, C classes.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.passes.dropout import DropoutReplay
-from freelb_tune.training.passes.lookup import (
-    fixed,
-    input_embeddings,
-    logits_of,
-    real_tokens,
-    same_ids,
-    unused,
-)
-from freelb_tune.training.passes.minibatch import Machinery
+from freelb_tune.training.passes.lookup import input_embeddings, logits_of, same_ids, unused
+from freelb_tune.training.passes.whole import WholePasses
 
 __all__ = ["PlainPasses"]
 
@@ -34,25 +24,17 @@ Place = Callable[[Tensor], Tensor]
 """From what belongs to the batch's tokens, `(b, T, E)`, to where the model looked them up."""
 
 
-class PlainPasses:
+class PlainPasses(WholePasses):
     """See `Passes`. What the model draws itself is replayed, so that all passes drop alike."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        inputs: Mapping[str, Tensor],
-        labels: Tensor,
-        *,
-        items: int | Tensor,
-        generator: torch.Generator,
-        tools: Machinery,
-        step: int = 0,
-        largest: int | None = None,
+        self, model: nn.Module, inputs: Mapping[str, Tensor], labels: Tensor, **common: Any
     ) -> None:
-        """Arguments as for `PaddedPasses`."""
-        self.generator, self.tools, self.step = generator, tools, step
-        self.loss, self.problem = tools.loss, tools.problem
-        self._model, self._inputs, self.labels, self.items = model, dict(inputs), labels, items
+        """Arguments as for `PaddedPasses`.
+
+        Raises:
+            FreeLBTuneError: the model's input embeddings are no matrix.
+        """
         self._module = input_embeddings(model)
         weight: Any = getattr(self._module, "weight", None)
         if not isinstance(weight, Tensor) or weight.ndim != 2:
@@ -60,54 +42,9 @@ class PlainPasses:
                 f"{type(model).__name__} has {type(self._module).__name__} for its input "
                 "embeddings, which has no weight (words, width); adversaries need one"
             )
-        self.width = weight.shape[1]
-        self.mask = real_tokens(model, inputs).to(weight.dtype)
-        rows = torch.arange(len(labels), device=labels.device)
-        self._pieces = torch.split(rows, largest or len(labels))
-        self.micro_batch = len(self._pieces[0])
-        self.redraw()
+        super().__init__(model, weight, inputs, labels, **common)
 
-    def run(
-        self,
-        *deltas: Tensor | None,
-        objective: Objective | None = None,
-        targets: Tensor | None = None,
-        scale: float = 1.0,
-        parameters: bool = True,
-        ascend: bool = True,
-    ) -> PassResult:
-        """See `Passes.run`."""
-        targets = self.labels if targets is None else targets
-        wanted = parameters or (ascend and any(delta is not None for delta in deltas))
-        leaves = [
-            delta if delta is None else delta.detach().clone().requires_grad_(ascend)
-            for delta in deltas
-        ]
-        losses, logits = [], []
-        self._dropout.rewind()
-        with (
-            nullcontext() if parameters else fixed(self._model),
-            torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
-        ):
-            for rows in self._pieces:
-                outs = self._forward(leaves, rows)
-                own = targets[rows]
-                piece = objective(outs, own) if objective else self.loss(outs[0], own)
-                if wanted:
-                    loss = piece.sum() * (scale / self.items)
-                    (self.tools.backward if parameters else torch.autograd.backward)(loss)
-                losses.append(piece.detach().float())
-                logits.append([out.detach() for out in outs])
-        kept = self.mask.unsqueeze(-1)
-        grads = tuple(
-            None if leaf is None or leaf.grad is None or not ascend else leaf.grad * kept
-            for leaf in leaves
-        )
-        whole = tuple(torch.cat(parts) for parts in zip(*logits, strict=True))
-        return PassResult(torch.cat(losses), whole, grads)
-
-    def _forward(self, deltas: list[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
-        """Logits of one micro-batch for each perturbation, all with the same draws."""
+    def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
         whole = len(rows) == len(self.labels)
         count = len(self.labels)
         inputs = {
@@ -116,7 +53,7 @@ class PlainPasses:
         }
         outs = []
         drawn = self._dropout.state()
-        for delta in deltas:
+        for delta in leaves:
             self._dropout.restore(drawn)
             own = None if delta is None else delta[rows]
             with _Added(self._module, inputs["input_ids"], own) as added, self.tools.context():
@@ -126,16 +63,12 @@ class PlainPasses:
             outs.append(logits_of(output))
         return tuple(outs)
 
+    def _rewind(self) -> None:
+        self._dropout.rewind()
+
     def redraw(self) -> None:
         """See `Passes.redraw`."""
         self._dropout = DropoutReplay(self.labels.device)
-
-    def update(self) -> None:
-        """See `Passes.update`."""
-        self.tools.update()
-
-    def close(self) -> None:
-        """Nothing is left over."""
 
 
 class _Added:
