@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from page_fixtures import Made
 from store_fixtures import SPACE, Search, cell
@@ -11,6 +12,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.results.page import cells as page_cells
+from freelb_tune.results.page.predictions import _flips, _told
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.page.times import spans, spent
 from freelb_tune.store import Journal, load_store
@@ -123,6 +125,16 @@ def test_values_have_an_error_in_place_of_a_confusion(tmp_path):
     told = data(page(folder, judge))["predictions"][store.cells[2].cell.id]
     assert "confusion" not in told
     assert told["closer"] + told["farther"] == 20
+
+
+def test_several_labels_of_an_example_have_f1_each_and_count_as_one_answer():
+    logits = np.array([[1, -1], [1, 1], [-1, -1]], dtype=np.float32)
+    labels = np.array([[1, 0], [1, 0], [1, 1]])
+    told = _told(logits, labels)
+    # label 1: 2 right, said twice, true three times; label 2: none right, said and true once
+    assert told == {"n": 3, "f1": [0.8, 0], "support": [3, 1]}
+    flips = _flips((logits, labels), (-logits, labels))
+    assert (flips["gained"], flips["lost"]) == ([1], [3])
 
 
 def test_no_text_of_the_data_is_in_the_page_unless_it_was_asked_for(tmp_path):

@@ -245,6 +245,7 @@
       }), make("td", { class: "num" }, String(total[at])), make("td", { class: "num" }, told.f1[at] === null ? "-" : told.f1[at].toFixed(3))));
       out.push(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, make("table", { class: "grid confusion" }, make("thead", {}, head), make("tbody", {}, body))));
     }
+    if (told.support) out.push(table(["label", "n", "F1"], told.f1.map((value, at) => [className(at), String(told.support[at]), value === null ? "-" : value.toFixed(3)]), "F1 of each label"));
     if (told.closer !== undefined) out.push(make("p", {}, `Closer to the truth than the clean arm with the same seed on ${told.closer} of ${told.n} examples, farther on ${told.farther}.`));
     if (told.gained) {
       out.push(make("h3", {}, "Judged differently by the clean arm with the same seed"));

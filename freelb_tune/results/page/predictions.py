@@ -49,7 +49,7 @@ def predictions_of(store: Store, table: Table) -> dict[str, Any]:
             continue
         twin = twins.get((each.cell.clean_id or "", each.cell.seed))
         theirs = said(twin) if twin and each.cell.arm != "clean" else None
-        told = _classes(*mine) if mine[0].shape[1] > 1 else _values(*mine)
+        told = _told(*mine)
         if theirs is not None and twin is not None and len(theirs[1]) == len(mine[1]):
             told |= {"against": twin.cell.id, **_flips(mine, theirs)}
         found[each.cell.id] = told
@@ -66,6 +66,25 @@ def _read(each: CellResult, table: Table) -> "Pair | None":
         return None  # the verdict's footer names it
 
 
+def _told(logits: "NDArray[Any]", labels: "NDArray[Any]") -> dict[str, Any]:
+    """What there is to say of one cell alone."""
+    if labels.ndim > 1:
+        return _several(logits, labels)
+    return _classes(logits, labels) if logits.shape[1] > 1 else _values(logits, labels)
+
+
+def _several(logits: "NDArray[Any]", labels: "NDArray[Any]") -> dict[str, Any]:
+    """With several labels an example, F1 of each label."""
+    said, truth = logits > 0, labels > 0
+    right, of = (said & truth).sum(axis=0), said.sum(axis=0) + truth.sum(axis=0)
+    return {"n": len(labels), "f1": _f1(right, of), "support": truth.sum(axis=0).tolist()}
+
+
+def _f1(right: "NDArray[Any]", of: "NDArray[Any]") -> list[float | int | None]:
+    """Twice what is right of what is said and what is true; None where there is neither."""
+    return [rounded(2 * float(r) / float(n)) if n else None for r, n in zip(right, of, strict=True)]
+
+
 def _classes(logits: "NDArray[Any]", labels: "NDArray[Any]") -> dict[str, Any]:
     """The confusion matrix, rows for the true classes, and F1 of each class."""
     import numpy as np
@@ -76,10 +95,8 @@ def _classes(logits: "NDArray[Any]", labels: "NDArray[Any]") -> dict[str, Any]:
         return told
     matrix = np.zeros((count, count), dtype=int)
     np.add.at(matrix, (labels.astype(int), logits.argmax(axis=1)), 1)
-    right = matrix.diagonal()
     of = matrix.sum(axis=0) + matrix.sum(axis=1)
-    f1 = [rounded(2 * float(r) / float(n)) if n else None for r, n in zip(right, of, strict=True)]
-    return told | {"confusion": matrix.tolist(), "f1": f1}
+    return told | {"confusion": matrix.tolist(), "f1": _f1(matrix.diagonal(), of)}
 
 
 def _values(logits: "NDArray[Any]", labels: "NDArray[Any]") -> dict[str, Any]:
@@ -92,8 +109,10 @@ def _flips(mine: "Pair", theirs: "Pair") -> dict[str, Any]:
     """The examples that one gets right and the other wrong, or of values which is closer."""
     import numpy as np
 
-    if mine[0].shape[1] > 1 and theirs[0].shape[1] > 1:
-        own, other = (logits.argmax(axis=1) == labels for logits, labels in (mine, theirs))
+    from freelb_tune.results.statistics.pseudo_values import right
+
+    if mine[0].shape == theirs[0].shape and mine[0].shape[1] > 1:
+        own, other = right(*mine), right(*theirs)
         return {
             f"{name}{suffix}": told
             for name, flags in (("gained", own & ~other), ("lost", other & ~own))
@@ -102,8 +121,8 @@ def _flips(mine: "Pair", theirs: "Pair") -> dict[str, Any]:
                 ("Count", int(flags.sum())),
             )
         }
-    own, other = (abs(logits[:, 0] - labels) for logits, labels in (mine, theirs))
-    return {"closer": int((own < other).sum()), "farther": int((own > other).sum())}
+    error, twin = (abs(logits[:, 0] - labels) for logits, labels in (mine, theirs))
+    return {"closer": int((error < twin).sum()), "farther": int((error > twin).sum())}
 
 
 def named(predictions: Mapping[str, Mapping[str, Any]]) -> list[int]:

@@ -173,7 +173,8 @@ class LiveDisplay:
             table.add_row(*_columns(board, row))
         done = len(board.rows) - len(board.waiting())
         total = len(board.rows) + board.coming
-        bar = ProgressBar(total=max(total, 1), completed=done, width=30)
+        bar = Table.grid()  # on a line of its own, which a bar alone is not
+        bar.add_row(ProgressBar(total=max(total, 1), completed=done, width=30))
         return Group(
             table, bar, *(Text(line) for line in [*_said_counts(board), self._time(board)])
         )
