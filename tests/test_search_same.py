@@ -10,6 +10,7 @@ from search_fixtures import Prepare, train
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.analysis import analyse, judge
+from freelb_tune.results.tables.frames import trials_frame
 from freelb_tune.search import SearchOptions, Work, run_search
 from freelb_tune.search.driver.same import journal_same, same_cells
 from freelb_tune.space import list_plan, load_space, plan_cells
@@ -84,6 +85,10 @@ def test_the_second_has_the_firsts_numbers_and_its_own_id(tmp_path):
     assert (second.state, second.last.score) == (CellState.DONE, first.last.score)
     assert second.last.cell_id == second.cell.id
     assert second.last.train_seconds == 0.0
+    row = next(
+        r for r in trials_frame([first, second], "higher").to_dict("records") if r["same_as"]
+    )
+    assert (row["cell_id"], row["same_as"]) == (second.cell.id, first.cell.id)
     record = json.loads((tmp_path / "r" / "cells" / second.cell.id / "same.json").read_text())
     assert record == {"as": first.cell.id, "why": "max_norm cannot matter here"}
 

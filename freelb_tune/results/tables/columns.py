@@ -88,6 +88,12 @@ _TRIAL: tuple[Column[Trial], ...] = (
     Column("seed", "Int64", "the seed", lambda t: t.result.cell.seed),
     Column("state", "string", _STATE, lambda t: str(t.result.state)),
     Column("message", "string", "why it failed or was not run", lambda t: t.result.message),
+    Column(
+        "same_as",
+        "string",
+        "the cell that trains the same and ran for both; none for one of its own",
+        lambda t: t.result.same_as and t.result.same_as.id,
+    ),
     Column("epochs", "Int64", "epochs known", lambda t: len(t.result.epochs)),
     Column("steps", "Int64", "weight updates so far", lambda t: t.last and t.last.step),
     Column("passes", "Int64", _PASSES, lambda t: t.last and t.last.passes),
