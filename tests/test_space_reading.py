@@ -137,7 +137,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ),
         (
             "search: {samples: 3}",
-            "grid does not read it; take it out (it is read by asha, hyperband,",
+            "grid does not read it; take it out (it is read by asha, ",
         ),
         ("search: {algorithm: race, grace_epochs: 2}", "race does not read it; take it out (it is"),
         ("search: {mode: max}", "a metric knows which way is better; take it out"),
