@@ -6,8 +6,10 @@ import re
 
 from page_fixtures import Made
 from rich.console import Console
+from typer.testing import CliRunner
 
 from freelb_tune.api.watching import show_end, status_json, watch
+from freelb_tune.cli.root import app
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.store import Journal
@@ -87,3 +89,16 @@ def test_looking_writes_nothing(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     status_json(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_programs_get_json_of_a_plan_and_of_a_report(tmp_path):
+    Made(rates=1, seeds=1).write(tmp_path / "rte_grid")
+    run = CliRunner()
+    told = json.loads(run.invoke(app, ["report", str(tmp_path / "rte_grid"), "--json"]).stdout)
+    assert told["progress"] == "2 of 2 cells done."
+    assert told["table"]["metric"] == "accuracy"
+    options = ["plan", "--space", "quickstart", "--results", str(tmp_path), "--json"]
+    plan = json.loads(run.invoke(app, options).stdout)
+    assert [cell["arm"] for cell in plan["cells"]] == ["clean"] * 2 + ["adversarial"] * 4
+    assert plan["cells"][0]["state"] == "new"
+    assert plan["cost"]["passes"] == 3150
