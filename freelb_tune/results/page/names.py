@@ -21,12 +21,12 @@ def configurations_of(table: Table) -> list[Configuration]:
 
 
 def swept(table: Table) -> list[str]:
-    """Dotted names of the settings that tell configurations apart; the table's where none does."""
+    """Dotted names of the settings that tell configurations apart; one where none does."""
     names = [*table.rank_names, *table.layout.tied]
     every = configurations_of(table)
     tried = [config for config in every if config.arm != "clean"] or every
     varied = [name for name in names if len({shown(each, name).text for each in tried}) > 1]
-    return varied or names[: 1 if len(tried) > 1 else len(names)]
+    return varied or names[:1]
 
 
 def configuration_names(configs: Sequence[Configuration], table: Table) -> dict[str, str]:
