@@ -241,6 +241,14 @@ def test_when_cells_ran_is_told_by_the_journal_and_for_older_ones_by_their_epoch
     assert (spans(load_store(folder))[0].end - first.start).seconds == 6  # three epochs of 2 s
 
 
+def test_a_journal_with_odd_times_has_a_page_all_the_same(tmp_path):
+    folder = Made(seeds=1, rates=1, sizes=1).write(tmp_path)
+    path = folder / "journal.jsonl"
+    first, second, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(first.replace("00Z", "00") + second.replace("00Z", "no time") + "".join(rest))
+    assert "2 of 2 cells done" in words(page(folder))
+
+
 def test_hours_left_are_those_of_finished_cells_of_the_same_arm(tmp_path):
     made = Made(ends=dict.fromkeys(range(5, 8), "waiting"))
     cost = spent(load_store(made.write(tmp_path)))

@@ -6,7 +6,7 @@ cell began and not when it ended: there the seconds of its epochs are counted fr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
@@ -49,9 +49,10 @@ class Spent:
 def moment(text: object) -> datetime | None:
     """A time as the journal writes it; None for none."""
     try:
-        return datetime.fromisoformat(str(text))
+        found = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)  # as somebody may have edited it
 
 
 def spans(store: Store) -> list[Span]:
