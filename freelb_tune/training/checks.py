@@ -26,10 +26,11 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
-from freelb_tune.training.inputs.positions import position_room, word_rows
+from freelb_tune.training.inputs.positions import bare_model, position_room, word_rows
 from freelb_tune.training.inputs.source import ModelSource, find_model
 from freelb_tune.training.inputs.tokens import source_tokenizer
 from freelb_tune.training.look import batch_of
+from freelb_tune.training.passes.lookup import input_embeddings
 from freelb_tune.training.paths import Paths, Unseen, aside, probe
 from freelb_tune.training.small import Build, small_models
 from freelb_tune.training.trainer import AdversarialTrainer
@@ -74,10 +75,11 @@ def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
             if source is None:
                 continue
             look = _look_at(source)
-            if look.room is not None and cell.data.max_length > look.room:
+            length, room = cell.data.max_length, _room_for(cell.data.max_length, look)
+            if room is not None and length > room:
                 raise FreeLBTuneError(
-                    f"data.max_length: {cell.data.max_length} tokens are asked for and "
-                    f"{source.name!r} has positions for {look.room}; write at most {look.room}"
+                    f"data.max_length: {length} tokens are asked for and {source.name!r} has "
+                    f"positions for {room}; write at most {room}"
                 )
             if kind not in _TRAINERS:
                 _try_trainer(cell, look, Path(scratch))
@@ -114,12 +116,31 @@ def _look_at(source: ModelSource) -> _Look:
             trust_remote_code=source.trust_remote_code,
         )
         try:
+            if (whole := bare_model(source)) is not None:
+                input_embeddings(whole)  # or its refusal
             paths, _ = probe(build, config, own_loss=True)
         except (Unseen, FreeLBTuneError) as err:
             where = "model.config" if source.folder is None else f"model: {source.name}"
             raise FreeLBTuneError(f"{where}: {err}") from err
         _LOOKS[repr(source)] = _Look(build, config, paths, position_room(source))
     return _LOOKS[repr(source)]
+
+
+def _room_for(length: int, look: _Look) -> int | None:
+    """The most tokens that a model takes; one without a table of positions is tried with more."""
+    said = [look.config.to_dict().get(name) for name in ("max_position_embeddings", "n_positions")]
+    room = min((n for n in said if isinstance(n, int)), default=None)
+    if look.room is not None or room is None or length <= room:
+        return look.room
+    with aside(), torch.no_grad():
+        torch.manual_seed(0)
+        model, _ = next(small_models(look.build, look.config))
+        ids = batch_of(model)["input_ids"][:1, :1].expand(1, length)
+        try:
+            model.eval()(input_ids=ids)
+        except UNBUILT:
+            return room
+    return None
 
 
 def _check_words(source: ModelSource, config: Any) -> None:

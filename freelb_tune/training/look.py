@@ -62,7 +62,7 @@ class Unseen(Exception):
     """The model fails on a batch of tokens alone, as the message says."""
 
 
-def look(model: nn.Module, *, own_loss: bool = False) -> Paths:
+def look(model: nn.Module, *, own_loss: bool = False, dtype: torch.dtype = torch.float64) -> Paths:
     """Put a small model, which is ours to change, through every path.
 
     Raises:
@@ -70,12 +70,12 @@ def look(model: nn.Module, *, own_loss: bool = False) -> Paths:
         FreeLBTuneError: as `probe`.
     """
     input_embeddings(model)  # or its refusal
-    _make_still(model)
+    _make_still(model, dtype)
     types = types_of(model)
     try:
         batch = batch_of(model)
         if (labels := batch["labels"]).is_floating_point():
-            batch["labels"] = labels.double()
+            batch["labels"] = labels.to(dtype)
         with _narrow_seen() as narrow:
             want = _plainly(model, batch)
     except UNBUILT as err:
@@ -86,7 +86,7 @@ def look(model: nn.Module, *, own_loss: bool = False) -> Paths:
     if own_loss:
         check_own_loss(model, batch, _losses(model, batch)[0])
     plain = partial(_open, partial(PlainPasses, model), model)
-    delta = _push_of(model)
+    delta = _push_of(model).to(dtype)
     pushed = _check_perturbed(model, plain, batch, want, delta, close)
     right, why = {}, []
     for name, kind in _faster(model):
@@ -204,9 +204,9 @@ def _gap(got: Numbers, want: Numbers) -> float:
     return float("inf") if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
 
 
-def _make_still(model: nn.Module) -> None:
-    """Training mode that drops nothing, in double precision, with no weight at a trivial value."""
-    model.double().train()
+def _make_still(model: nn.Module, dtype: torch.dtype) -> None:
+    """Training mode that drops nothing, in our precision, with no weight at a trivial value."""
+    model.to(dtype).train()
     for part in model.modules():
         if isinstance(part, nn.modules.dropout._DropoutNd):
             part.p = 0.0
@@ -233,7 +233,7 @@ def types_of(model: nn.Module) -> frozenset[type]:
 
 def batch_of(model: nn.Module) -> Batch:
     """Words alone, no special token, and what `Trainer` would leave in: what `forward` takes."""
-    config: Any = model.config
+    config: Any = model.config.get_text_config()  # type: ignore[operator,union-attr]
     batch = made_up_batch(model, LENGTHS)
     ids, mask = batch["input_ids"], batch["attention_mask"]
     special = [v for n, v in vars(config).items() if n.endswith("_token_id") and isinstance(v, int)]

@@ -37,20 +37,23 @@ def probe(build: Build, config: Any, *, own_loss: bool = False) -> tuple[Paths, 
         Unseen: it cannot be built, or fails on a short batch.
         FreeLBTuneError: no adversary can perturb it, or it has a loss of its own.
     """
-    failed = ""
+    failed = said = ""
     with aside():
         torch.manual_seed(0)
         try:
             for model, ours in small_models(build, config):
-                try:
-                    return look(model, own_loss=own_loss), types_of(model)
-                except Unseen as err:
-                    failed = "" if ours else str(err)
+                for dtype in (torch.float64, torch.float32):  # experts' kernels know no double
+                    try:
+                        return look(model, own_loss=own_loss, dtype=dtype), types_of(model)
+                    except Unseen as err:
+                        said = str(err)
+                        failed = "" if ours else said
         except Unbuilt as err:
             failed = str(err)
     if failed:
         raise Unseen(failed)
-    return Paths(False, False, "it is too large to be looked at"), frozenset()
+    why = f"a small one cannot be looked at ({said})" if said else "it is too large to be looked at"
+    return Paths(False, False, why), frozenset()
 
 
 _KNOWN: dict[tuple[type, str], tuple[Paths, frozenset[type]]] = {}

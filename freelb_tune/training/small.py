@@ -28,6 +28,10 @@ _SIZES = {
     **dict.fromkeys(("num_key_value_heads", "multi_query_groups"), _HEADS),
     **dict.fromkeys(("head_dim", "d_head", "kv_channels", "d_kv"), _WIDTH // _HEADS),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), _PLACES),
+    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size"), _INNER),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), _HEADS),
+    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "experts_per_token"), 2),
+    "rotary_dim": _WIDTH // _HEADS,
 }
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
 _SPECIAL = {"pad": 0, "bos": 1, "cls": 1, "eos": 2, "sep": 2}
@@ -56,7 +60,7 @@ def small_models(build: Build, config: Any) -> Iterator[tuple[nn.Module, bool]]:
             continue
         ours = shape.to_dict() != config.to_dict()
         try:
-            if place and _weights(build, shape) > SMALL:
+            if _weights(build, shape) > SMALL:
                 continue
             yield build(copy.deepcopy(shape)), ours
         except UNBUILT as err:
@@ -87,12 +91,12 @@ def _shallow(config: Any) -> Any:
 
 
 def _cut_words(own: Any) -> None:
-    words = vars(own).get("vocab_size")
-    if not isinstance(words, int) or words <= _WORDS:
-        return
-    own.vocab_size = _WORDS
     for name, value in list(vars(own).items()):
-        if name.endswith("_token_id") and isinstance(value, int) and value >= _WORDS:
+        if not isinstance(value, int) or value < _WORDS:
+            continue
+        if name.endswith("vocab_size"):
+            setattr(own, name, _WORDS)
+        elif name.endswith("_token_id"):
             setattr(own, name, _SPECIAL.get(name.removesuffix("_token_id"), 3))
 
 

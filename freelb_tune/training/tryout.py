@@ -97,7 +97,8 @@ def made_up_batch(model: nn.Module, lengths: Sequence[int] = (3, 8, 5, 8), seed:
         seed: of the tokens and labels; one row's do not depend on another's length.
     """
     config: Any = model.config
-    size, width = int(config.vocab_size), max(lengths)
+    words: Any = config if hasattr(config, "vocab_size") else config.get_text_config()
+    size, width = int(words.vocab_size), max(lengths)
     rng = torch.Generator().manual_seed(seed)
     ids = torch.randint(min(3, size - 1), size, (len(lengths), width), generator=rng)
     mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()

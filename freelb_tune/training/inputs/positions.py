@@ -8,7 +8,7 @@ from typing import Any
 from freelb_tune.training.inputs.model_config import UNBUILT, own_config
 from freelb_tune.training.inputs.source import ModelSource
 
-__all__ = ["position_room", "word_rows"]
+__all__ = ["bare_model", "position_room", "word_rows"]
 
 _TABLES = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 
@@ -18,13 +18,12 @@ def position_room(source: ModelSource) -> int | None:
 
     A table may have rows that no token gets (RoBERTa's first two).
     """
-    from torch import nn
-
-    model = _model(source)
+    model = bare_model(source)
     rooms = [
-        int(each.num_embeddings) - (0 if each.padding_idx is None else each.padding_idx + 1)
+        int(each.weight.shape[0]) - (0 if each.padding_idx is None else each.padding_idx + 1)
         for name, each in (() if model is None else model.named_modules())
-        if isinstance(each, nn.Embedding) and name.rpartition(".")[2] in _TABLES
+        if name.rpartition(".")[2] in _TABLES and hasattr(each, "padding_idx")
+        if "vision" not in name  # whose patches have places of their own
     ]
     said = getattr(getattr(model, "config", None), "max_position_embeddings", None)
     if rooms and isinstance(said, int):
@@ -35,13 +34,13 @@ def position_room(source: ModelSource) -> int | None:
 def word_rows(source: ModelSource) -> int | None:
     """How many words a model has embeddings for; None where it cannot be asked."""
     try:
-        weight = getattr(_model(source).get_input_embeddings(), "weight", None)
+        weight = getattr(bare_model(source).get_input_embeddings(), "weight", None)
     except (AttributeError, NotImplementedError):
         return None
     return None if weight is None else int(weight.shape[0])
 
 
-def _model(source: ModelSource) -> Any:
+def bare_model(source: ModelSource) -> Any:
     """The model without weights; None where it cannot be built, which building it will tell."""
     import torch
     from transformers import AutoModelForSequenceClassification, logging
