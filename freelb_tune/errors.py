@@ -7,7 +7,14 @@ message and leaves with status 2. Any other exception is a fault of ours and kee
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DamagedError", "DivergedError", "FreeLBTuneError", "counted", "unknown_name"]
+__all__ = [
+    "DamagedError",
+    "DiskError",
+    "DivergedError",
+    "FreeLBTuneError",
+    "counted",
+    "unknown_name",
+]
 
 
 class FreeLBTuneError(Exception):
@@ -20,6 +27,10 @@ class DivergedError(FreeLBTuneError):
 
 class DamagedError(FreeLBTuneError):
     """What a file of a results folder holds is not whole, or not as we write it."""
+
+
+class DiskError(FreeLBTuneError):
+    """The machine does not keep a file: no room, no permission, a broken disk. No cell's fault."""
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

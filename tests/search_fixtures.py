@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def train(
         time.sleep(ready.seconds)
         with (folder / "trained.txt").open("a") as file:  # every epoch that was really trained
             file.write(f"{epoch}\n")
-        _obey(ready.orders / cell.id, epoch)
+        _obey(ready.orders / cell.id, epoch, folder)
         for name in ("checkpoint", "model"):
             (folder / name).mkdir(exist_ok=True)
         (folder / "checkpoint" / "epoch").write_text(str(epoch))
@@ -83,7 +84,7 @@ def train(
         report(record)
 
 
-def _obey(order: Path, epoch: int) -> None:
+def _obey(order: Path, epoch: int, folder: Path) -> None:
     """Do what the cell's order says, at its epoch."""
     if not order.exists():
         return
@@ -94,10 +95,23 @@ def _obey(order: Path, epoch: int) -> None:
         raise ValueError("the layer is too wide\nsecond line")
     if what == "diverge":
         raise DivergedError(f"epoch {epoch}: the loss is nan")
-    if what == "die_once":
+    if what == "exit":
+        sys.exit(3)
+    if what == "quit":
+        os._exit(3)
+    if what == "memory":
+        bytearray(1 << 62)  # no machine has so much
+    if what == "fill":
+        with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        (folder / "one_more").write_bytes(bytes(8192))
+    if what.endswith("_once"):
         order.unlink()
     if what.startswith("die"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if what.startswith("hang"):
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def record_of(cell: Cell, epoch: int, score: float) -> EpochRecord:
@@ -188,7 +202,10 @@ def main(
     space, plan = make_plan(base, search=search, **asked)
     work = Work(Prepare(base / "orders", seconds=float(seconds)), train)
     options = SearchOptions(address=address or None, dashboard=dashboard)
-    summary = run_search(space, plan, base / "results", options, work=work)
+    try:
+        summary = run_search(space, plan, base / "results", options, work=work)
+    except KeyboardInterrupt:  # as the command line has it
+        sys.exit(130)
     sys.exit(130 if summary.interrupted else 0)
 
 

@@ -5,10 +5,11 @@ Room: search. Ray is loaded only where something is left to run.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from freelb_tune import __version__
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.earlier import keep_earlier
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals
@@ -132,18 +133,20 @@ def _opened(
         ledger.say(text)
     is_judged = False
     try:
-        yield ledger, proposals
         try:
+            yield ledger, proposals
             _take_look(journal)
-        finally:
-            journal.append("closed", at=utc_now())  # before the page, which says what still runs
-        try:
-            _write_verdict(folder)
-            is_judged = True
-        finally:
-            if not is_judged:
-                ledger.write_outputs()  # the newest numbers, without a verdict
+        except BaseException:
+            with suppress(FreeLBTuneError):  # where the disk is full the first word counts
+                journal.append("closed", at=utc_now())
+            raise
+        journal.append("closed", at=utc_now())  # before the page, which says what still runs
+        _write_verdict(folder)
+        is_judged = True
     finally:
+        if not is_judged:
+            with suppress(FreeLBTuneError):
+                ledger.write_outputs()  # the newest numbers, without a verdict
         guard.tell(guard.listener.closed)
 
 

@@ -72,12 +72,16 @@ class ResourcesConfig(_Section):
         cpu: CPU cores, and threads, per trial.
         max_concurrent: trials at a time; None for as many as fit.
         max_failures: restarts of a trial after its worker died.
+        stall_factor: a trial that has taken no step and told no epoch for so many times its longest
+            epoch hangs (before its first, for half an hour; never within a minute): its process is
+            ended, and it counts as a worker that died. None waits for ever.
     """
 
     gpu: Annotated[float, Field(ge=0)] | None = None
     cpu: Count | None = None
     max_concurrent: Count | None = None
     max_failures: Annotated[int, Field(ge=0)] = 2
+    stall_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = 10.0
 
 
 class TableConfig(_Section):

@@ -18,6 +18,7 @@ from transformers import PrinterCallback, TrainerCallback
 from freelb_tune.errors import DivergedError
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import EpochLog, EpochRecord, find_checkpoint, read_epochs
+from freelb_tune.store.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
 from freelb_tune.training.inputs.arguments import training_arguments
@@ -31,6 +32,7 @@ from freelb_tune.training.trainer import AdversarialTrainer
 __all__ = ["run_cell"]
 
 Report = Callable[[EpochRecord], None]
+_BEAT_SECONDS = 10.0  # between two signs of life
 
 
 @no_launcher()
@@ -153,8 +155,14 @@ class _EachEpoch(TrainerCallback):
         self.sets = {
             name: TokenDataset(prepared.tokens.folder / name) for name in prepared.tokens.evaluation
         }
-        self.started = perf_counter()
+        self.started = self.beaten = perf_counter()
         self.every_checkpoint = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Give a sign of life, not too often."""
+        if perf_counter() - self.beaten >= _BEAT_SECONDS:
+            self.beaten = perf_counter()
+            beat(self.folder)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Predict the dev sets, then write and report the epoch."""
@@ -187,7 +195,12 @@ class _EachEpoch(TrainerCallback):
             eval_seconds=round(done - trained, 3),
             peak_gib=_peak_gib(),
         )
-        self._keep(record)
+        try:
+            self._keep(record)
+        except BaseException:  # where the disk is full, what is half written takes up the room
+            for name in ("model.tmp", "checkpoint.tmp"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            raise
         self.report(record)
         self.trainer.health.restart()
         self.started = perf_counter()
@@ -208,9 +221,12 @@ class _EachEpoch(TrainerCallback):
         path = self.folder / "predictions" / f"epoch_{self.epoch:04d}.npz"
         path.parent.mkdir(exist_ok=True)
         fresh = path.with_suffix(".tmp")
-        with fresh.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        fresh.replace(path)
+        try:
+            with fresh.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
         return metrics, dev_loss
 
     def _keep(self, record: EpochRecord) -> None:

@@ -15,6 +15,7 @@ from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.leader import Leader, find_leader, may_lead
 from freelb_tune.search.driver.shelf import Shelf
 from freelb_tune.store import CellState, cell_folder
+from freelb_tune.store.pulse import PULSE
 
 __all__ = ["BEST", "BEST_ADVERSARIAL", "BestModel", "drop_checkpoint", "start_over"]
 
@@ -103,7 +104,8 @@ def drop_checkpoint(folder: Path, cell_id: str) -> None:
     home = cell_folder(folder, cell_id)
     for name in ("checkpoint", "checkpoint.old", "checkpoint.tmp", "model.tmp", "trainer"):
         shutil.rmtree(home / name, ignore_errors=True)
-    (home / ".lock").unlink(missing_ok=True)
+    for name in (".lock", PULSE):
+        (home / name).unlink(missing_ok=True)
 
 
 def start_over(folder: Path, cell_id: str) -> None:

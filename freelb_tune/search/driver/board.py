@@ -27,6 +27,7 @@ class Row:
         scores: the score after each finished epoch, by epoch.
         state: where the cell is.
         message: why it failed, in one line.
+        silent: seconds for which nothing was heard of its trial, while one runs.
     """
 
     cell: Cell
@@ -35,6 +36,7 @@ class Row:
     scores: dict[int, float] = field(default_factory=dict)
     state: CellState = CellState.WAITING
     message: str | None = None
+    silent: float = 0.0
 
     @property
     def epochs_done(self) -> int:
@@ -97,6 +99,11 @@ class Board:
         row.scores[epoch] = score
         self._fresh_epochs += 1
         return True
+
+    def note_silence(self, seconds: Mapping[str, float]) -> None:
+        """How long nothing was heard of the trials that run, by cell."""
+        for cell_id, silent in seconds.items():
+            self.rows[cell_id].silent = silent
 
     def start_clock(self) -> None:
         """The first trial of this run has started: time left is measured from here."""

@@ -187,11 +187,17 @@ def _columns(board: Board, row: Row) -> list[RenderableType]:
     best = board.best_score(row.cell.id)
     return [
         Text(board.label[row.cell.id], overflow="fold"),  # all of it: it tells cells apart
-        Text(row.state.value, style=_STYLES[row.state]),
+        Text(row.state.value + _silence(row), style=_STYLES[row.state]),
         epochs,
         score,
         "-" if best is None else f"{best:.4f}",
     ]
+
+
+def _silence(row: Row) -> str:
+    """`, silent for 12 min` of a trial of which nothing was heard for a while."""
+    minutes = int(row.silent // 60) if row.state is CellState.RUNNING else 0
+    return f", silent for {minutes} min" if minutes else ""
 
 
 def _progress(board: Board) -> str:

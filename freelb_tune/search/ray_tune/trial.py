@@ -12,6 +12,7 @@ import os
 import random
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,16 @@ from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder
+from freelb_tune.store.disk import machine_fault
+from freelb_tune.store.pulse import begin_pulse
 
-__all__ = ["LATE", "OUTCOME", "Job", "Late", "actor_class", "run_trial", "trial_config"]
+__all__ = ["LATE", "MACHINE", "OUTCOME", "Job", "Late", "actor_class", "run_trial", "trial_config"]
 
 OUTCOME = "outcome"
 """Key of the last report of a trial that ran to its end; `message` stands beside it."""
+
+MACHINE = "machine"
+"""The outcome of a trial that the machine's disk has ended: its cell goes on another time."""
 
 LATE = "late"
 """Key of a trial's configuration, where its cell was proposed after the job had travelled."""
@@ -117,28 +123,39 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     cell = late.cell if late else job.cells[config["cell"]]
     _reset(job, cell.seed)
     home = cell_folder(job.folder, cell.id)
-    home.mkdir(parents=True, exist_ok=True)
-    outcome, message = CellState.DONE, ""
+    ended: list[SystemExit] = []  # by Ray, from inside a report
+    outcome, message = CellState.DONE.value, ""
     try:
+        home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
+            begin_pulse(home)
             load_plugins(job.plugins)
             ready = late.ready if late else job.prepared[cell.id]
-            report = partial(_report, ready.epochs)
+            report = partial(_report, ready.epochs, ended)
             job.train(cell, ready, home, report, job.threads)
-    except Exception as err:  # the one place where anything that a trial raises becomes a record
-        outcome = CellState.DIVERGED if isinstance(err, DivergedError) else CellState.FAILED
-        message = _one_line(err)
-        (home / "error.txt").write_text(traceback.format_exc(), "utf-8", "backslashreplace")
+    except (Exception, SystemExit) as err:  # the one place where what a trial raises is a record
+        if err in ended:
+            raise
+        fault = machine_fault(err, home)
+        outcome = MACHINE if fault else CellState.FAILED.value
+        outcome = CellState.DIVERGED.value if isinstance(err, DivergedError) else outcome
+        message = str(fault) if fault else _one_line(err)
+        with suppress(OSError):
+            (home / "error.txt").write_text(traceback.format_exc(), "utf-8", "backslashreplace")
     gc.collect()
-    tune.report({OUTCOME: outcome.value, "message": message})
+    tune.report({OUTCOME: outcome, "message": message})
 
 
-def _report(epochs: int, record: EpochRecord) -> None:
+def _report(epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
     """Tell Ray of an epoch. Where the scheduler stops the trial, Ray raises SystemExit in here."""
     if not math.isfinite(record.score):
         raise DivergedError(f"epoch {record.epoch}: the score is {record.score}")
     log_epoch(tune.get_context().get_trial_name(), record, epochs)
-    tune.report(flat_metrics(record))
+    try:
+        tune.report(flat_metrics(record))
+    except SystemExit as err:
+        ended.append(err)
+        raise
 
 
 def _reset(job: Job, seed: int) -> None:
@@ -155,10 +172,17 @@ def _reset(job: Job, seed: int) -> None:
     gc.collect()
 
 
-def _one_line(err: Exception) -> str:
+def _one_line(err: Exception | SystemExit) -> str:
     """The exception in one line: our own words as they are, others with their type."""
     if isinstance(err, Timeout):
         return "another process still trains this cell; wait for it and use --retry-failed"
+    if isinstance(err, SystemExit):
+        return (
+            f"SystemExit: {err.code}: code that ran in training asked the process to end; have it "
+            "raise an error that says why"
+        )
+    if isinstance(err, MemoryError):
+        return "MemoryError: it asked for more memory than there is"
     first = next(iter(str(err).strip().splitlines()), "")
     if isinstance(err, FreeLBTuneError):
         return first

@@ -15,6 +15,7 @@ from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
+from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
 from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
 from freelb_tune.search.ray_tune.default_work import default_work, user_cache
@@ -77,7 +78,8 @@ def run_trials(
             return
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
-        watch = Watch(ledger, conductor, lambda: interruption.asked)
+        silence = Silence(ledger.folder, space.resources.stall_factor)
+        watch = Watch(ledger, conductor, lambda: interruption.asked, silence)
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})

@@ -3,19 +3,25 @@
 Room: search. Driver's side.
 """
 
+import os
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
+from freelb_tune.errors import DiskError
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.ledger import Ledger
-from freelb_tune.search.ray_tune.trial import OUTCOME
-from freelb_tune.store import CellState
+from freelb_tune.search.driver.silence import Silence
+from freelb_tune.search.ray_tune.trial import MACHINE, OUTCOME
+from freelb_tune.store import CellState, cell_folder
+from freelb_tune.store.pulse import process_of
 
 __all__ = ["Watch"]
 
@@ -30,10 +36,15 @@ class Watch(tune.Callback):
         ledger: takes it all down.
         conductor: says what becomes of a cell whose trial it ended.
         should_stop: whether the user asked to end; looked at after each step.
+        silence: says which trials hang.
     """
 
     def __init__(
-        self, ledger: Ledger, conductor: Conductor, should_stop: Callable[[], bool]
+        self,
+        ledger: Ledger,
+        conductor: Conductor,
+        should_stop: Callable[[], bool],
+        silence: Silence,
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
@@ -41,42 +52,48 @@ class Watch(tune.Callback):
         self._should_stop = should_stop
         self._actors: dict[str, Any] = {}
         self._breaks: Counter[str] = Counter()
+        self._silence = silence
+        self._hung: dict[str, float] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._actors[trial.trial_id] = trial.temporary_state.ray_actor
+        self._actors[trial.config["cell"]] = trial.temporary_state.ray_actor
+        self._silence.began(trial.config["cell"])
         self._keep(self._ledger.started, trial.config["cell"])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "epoch" in result:
-            self._keep(
-                self._ledger.add_epoch, trial.config["cell"], result["epoch"], result["score"]
-            )
+            cell_id = trial.config["cell"]
+            self._silence.heard(cell_id, result["train_seconds"] + result["eval_seconds"])
+            self._keep(self._ledger.add_epoch, cell_id, result["epoch"], result["score"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._actors.pop(trial.trial_id, None)
+        self._is_gone(trial)
         self._keep(self._complete, trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._actors.pop(trial.trial_id, None)
+        self._is_gone(trial)
         cell_id = trial.config["cell"]
         self._breaks[cell_id] += 1
         self._keep(self._ledger.retried, cell_id)
         label = self._ledger.board.label[cell_id]
-        self._keep(self._ledger.say, f"{label}: {_why(trial)}; it goes on from its last epoch")
+        self._keep(self._ledger.say, f"{label}: {self._why(trial)}; it goes on from its last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._actors.pop(trial.trial_id, None)
+        self._is_gone(trial)
         cell_id = trial.config["cell"]
         self._breaks[cell_id] += 1
         count = self._breaks[cell_id]
-        message = f"{_why(trial)} ({'once' if count == 1 else f'{count} times'})"
+        message = f"{self._why(trial)} ({'once' if count == 1 else f'{count} times'})"
         self._keep(
             lambda: self._ledger.failed(cell_id, CellState.FAILED, message, keep_checkpoint=True)
         )
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        for cell_id, seconds in self._silence.too_long().items():
+            self._end_hung(cell_id, seconds)
+        self._ledger.board.note_silence(self._silence.seconds())
         self._keep(self._ledger.tick)
         if self.error is not None:
             raise self.error
@@ -90,6 +107,36 @@ class Watch(tune.Callback):
                 ray.kill(actor)
         self._actors.clear()
 
+    def _end_hung(self, cell_id: str, seconds: float) -> None:
+        """End the process of a trial that hangs; Ray then starts the trial again, or gives it up.
+
+        Ray asks a worker to end. One that the system has stopped, or that waits inside a driver of
+        its device, hears nothing of it; and one that Ray wakes up for it may train on.
+        """
+        self._hung[cell_id] = seconds
+        self._silence.ended(cell_id)  # once
+        pid = process_of(cell_folder(self._ledger.folder, cell_id))
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                if os.getpgid(pid) == pid:  # Ray gives each worker a group of its own
+                    os.killpg(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+        actor = self._actors.get(cell_id)
+        if actor is not None:
+            ray.kill(actor)
+
+    def _is_gone(self, trial: Any) -> None:
+        self._actors.pop(trial.config["cell"], None)
+        self._silence.ended(trial.config["cell"])
+
+    def _why(self, trial: Any) -> str:
+        """Why a trial broke off without telling an outcome, in one line."""
+        seconds = self._hung.pop(trial.config["cell"], None)
+        if seconds is None:
+            return _why(trial)
+        long = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+        return f"it hung: nothing was heard of it for {long}, and its process was ended"
+
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles callbacks into files that are never read here."""
         return {}
@@ -97,6 +144,9 @@ class Watch(tune.Callback):
     def _complete(self, trial: Any) -> None:
         """A trial told its outcome, or the scheduler ended it."""
         cell_id, last = trial.config["cell"], trial.last_result
+        if last.get(OUTCOME) == MACHINE:  # no trial would fare better
+            self._ledger.waits(cell_id)
+            raise DiskError(last["message"])
         state = CellState(last[OUTCOME]) if OUTCOME in last else self._conductor.end_of(cell_id)
         if state is CellState.WAITING:
             self._ledger.waits(cell_id)

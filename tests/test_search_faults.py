@@ -1,0 +1,152 @@
+"""Faults that a search meets: each really happens, to a worker of local Ray or to its disk."""
+
+import hashlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from search_fixtures import make_plan
+from test_search_run import order, search, start, states, trained, trials_csv, wait_until
+
+from freelb_tune.errors import DiskError
+from freelb_tune.search.driver import silence
+from freelb_tune.store import CellState, cell_folder, load_store, read_journal
+
+pytestmark = pytest.mark.slow  # each trains on Ray, which takes some seconds
+
+ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "")
+"""One for each cell: what its code does, and in which epoch."""
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search whose cells do what `ORDERS` says; a worker that dies is started again once."""
+    base = tmp_path_factory.mktemp("faulty")
+    grid = {"adv_lr": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06), "resources": "{max_failures: 1}"}
+    _, plan = make_plan(base, **grid)  # type: ignore[arg-type]
+    for cell, what in zip(plan.cells, ORDERS, strict=True):
+        if what:
+            order(base, cell.id, what)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(silence, "LEAST", 3.0)
+        patch.setattr(silence, "_LOOK", 0.2)
+        search(base, **grid)
+    return base
+
+
+def ends(base: Path) -> dict[str, tuple[CellState, str | None, list[int]]]:
+    """By order: how each cell ended, with its message and the epochs that were trained."""
+    cells = load_store(base / "results").cells
+    told = [(each.state, each.message, trained(base, each.cell.id)) for each in cells]
+    return dict(zip(ORDERS, told, strict=True))
+
+
+def test_code_that_asks_its_process_to_end_fails_its_cell_and_is_called_so(faulty):
+    state, message, epochs = ends(faulty)["exit 2"]
+    assert (state, epochs) == (CellState.FAILED, [1, 2])  # an exception is not tried again
+    assert message.startswith("SystemExit: 3: code that ran in training asked the process to end")
+
+
+def test_code_that_ends_its_process_is_tried_again_and_then_called_so(faulty):
+    state, message, epochs = ends(faulty)["quit 2"]
+    assert (state, epochs) == (CellState.FAILED, [1, 2, 2])
+    assert message == "its worker died (killed, or out of memory) (2 times)"
+
+
+def test_code_that_asks_for_more_memory_than_there_is_is_called_so(faulty):
+    state, message, epochs = ends(faulty)["memory 2"]
+    assert (state, epochs) == (CellState.FAILED, [1, 2])
+    assert message == "MemoryError: it asked for more memory than there is"
+
+
+def test_a_trial_that_hangs_is_ended_tried_again_and_then_failed(faulty):
+    state, message, epochs = ends(faulty)["hang 2"]
+    assert (state, epochs) == (CellState.FAILED, [1, 2, 2])
+    assert message.startswith("it hung: nothing was heard of it for ")
+    assert message.endswith(" seconds, and its process was ended (2 times)")
+    state, message, epochs = ends(faulty)["hang_once 3"]
+    assert (state, message, epochs) == (CellState.DONE, None, [1, 2, 3, 3, 4])
+
+
+def test_no_process_of_a_trial_that_hung_is_left(faulty):
+    stopped = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if os.path.exists(path) and ") T " in path.read_text()
+    ]
+    assert not stopped
+
+
+def test_the_others_are_left_alone(faulty):
+    state, _, epochs = ends(faulty)[""]
+    assert (state, epochs) == (CellState.DONE, [1, 2, 3, 4])
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A results folder on a disk of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk of its own")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_ends_the_search_and_fails_no_cell(tmp_path, small_disk):
+    _, plan = make_plan(tmp_path)
+    victim = plan.cells[2].id
+    order(tmp_path, victim, "fill 3")
+    with pytest.raises(DiskError, match="No space left on device; make room and run the same com"):
+        search(tmp_path)
+    assert set(states(tmp_path)) <= {CellState.DONE, CellState.WAITING}
+    assert "failed" not in [entry["event"] for entry in read_journal(small_disk)]
+
+    (cell_folder(small_disk, victim) / "ballast").unlink()
+    (tmp_path / "orders" / victim).unlink()
+    assert search(tmp_path).counts == {CellState.DONE: 4}
+    assert trained(tmp_path, victim) == [1, 2, 3, 3, 4]
+    undisturbed = tmp_path / "undisturbed"
+    search(undisturbed)
+    assert trials_csv(tmp_path) == trials_csv(undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_twice_it_ends_at_once_and_leaves_nothing_behind(tmp_path, number):
+    process = start(tmp_path, "{algorithm: grid}", 60.0)
+    journal = tmp_path / "results" / "journal.jsonl"
+    wait_until(lambda: journal.exists() and '"started"' in journal.read_text(), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) > 3  # Ray's
+    process.send_signal(number)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 130
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    name = hashlib.sha256(str((tmp_path / "results").resolve()).encode()).hexdigest()[:8]
+    assert not list(Path("/tmp").glob(f"flt-{name}-*"))
+    assert states(tmp_path) == [CellState.WAITING] * 4
+    assert not [path for path in (tmp_path / "results").iterdir() if path.name.endswith(".tmp")]
+
+
+def test_stopped_while_the_verdict_is_made_it_has_whole_tables_and_goes_on_to_the_same(tmp_path):
+    undisturbed = tmp_path / "undisturbed"
+    search(undisturbed)
+    base = tmp_path / "stopped"
+    process = start(base, "{algorithm: grid}", 0.0)
+    journal = base / "results" / "journal.jsonl"
+    wait_until(lambda: journal.exists() and '"looked"' in journal.read_text(), process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert read_journal(base / "results")[-1]["event"] == "closed"
+    assert trials_csv(base) == trials_csv(undisturbed)
+    assert search(base).ran == 0
+    for name in ("table.md", "table.csv", "table.json", "trials.csv", "epochs.csv"):
+        assert (base / "results" / name).read_bytes() == (
+            undisturbed / "results" / name
+        ).read_bytes(), name
