@@ -160,3 +160,27 @@ def test_an_unknown_adversary_or_check_is_told_the_nearest_name():
         check("frelb")
     with pytest.raises(FreeLBTuneError, match="did you mean 'counts its passes'"):
         check(NoneSettings(), checks=["counts passes"])
+
+
+class ForgetfulSettings(SidewaysSettings):
+    """Says that a setting cannot matter which does."""
+
+    method: Literal["forgetful_one"] = "forgetful_one"
+
+    def plainest(self):
+        return self.model_copy(update={"adv_lr": 0.0})
+
+
+def test_a_setting_that_is_said_not_to_matter_and_does_is_caught(registered):
+    settings = registered(ForgetfulSettings, Sideways)
+    with pytest.raises(AssertionError, match=r"plainest\(\) of .* trains otherwise"):
+        check(settings, checks=["is as its plainest"])
+
+
+def test_a_subclass_of_ours_says_anew_what_cannot_matter(registered):
+    # its base ignores adv_lr with one pass; this one need not
+    class OwnSettings(FreeLBSettings):
+        method: Literal["own_freelb"] = "own_freelb"
+
+    assert "plainest" not in vars(OwnSettings)
+    check(registered(OwnSettings, Sideways), checks=["is as its plainest"])

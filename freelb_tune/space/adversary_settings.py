@@ -56,10 +56,9 @@ class AdversarySettings(BaseModel):
         return steps if isinstance(steps, int) else None
 
     def plainest(self) -> "AdversarySettings":
-        """Settings that train the same to the last bit, with what cannot matter at its default.
+        """Settings that provably train the same to the last bit, what cannot matter put away.
 
-        Each method says so for itself, and only what it can prove: a subclass's own is asked for
-        (`twins.py`), as it may read what its base ignores.
+        Each method's own to say (`twins.py`): a subclass may read what its base ignores.
         """
         return self
 
@@ -141,12 +140,10 @@ class Ascent(Perturbing):
     norm: Norm = "l2"
 
     def climbed(self) -> Self:
-        """`plainest` of the methods that climb as FreeLB does.
+        """`plainest` of the methods that climb as FreeLB does: K - 1 steps from the start.
 
-        The start is no longer than `init_mag` and each of K - 1 steps than `adv_lr`; a ball beyond
-        that is left alone by every projection, which then multiplies by 1. Lengths may round up by
-        a percent in half precision, so the ball has to be a twentieth farther. A schedule and
-        `relative` multiply all lengths alike.
+        A ball that is a twentieth beyond their reach is beyond it in half precision too; a
+        projection then multiplies by 1. Schedules and `relative` multiply all lengths alike.
         """
         if self.adv_steps == 1:
             return self.model_copy(update={"adv_lr": 0.0, "max_norm": None})

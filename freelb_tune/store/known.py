@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
-from freelb_tune.store.epochs import EPOCHS, Seal, read_epochs
+from freelb_tune.store.epochs import EPOCHS, read_epochs
 from freelb_tune.store.folder import SPACE
 from freelb_tune.store.inside import refuse_link, refuse_links
 from freelb_tune.store.journal import JOURNAL, read_journal
 from freelb_tune.store.lengths import TextLengths
-from freelb_tune.store.look import Look, with_look
+from freelb_tune.store.look import Look
 from freelb_tune.store.predictions import read_predictions
 from freelb_tune.store.records import Answered, CellState, End, EpochRecord
+from freelb_tune.store.replay import KnownState, LengthsKey, Replay
 from freelb_tune.store.stored_space import read_space
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Better", "CellResult", "Store", "cell_folder", "load_store"]
-
-LengthsKey = tuple[str, str, int]
 
 Better = Literal["higher", "lower"]
 
@@ -137,108 +136,6 @@ class Store:
         return {each.cell.id: each for each in (*self.cells, *self.others)}
 
 
-@dataclass(frozen=True)
-class _State:
-    """What the journal says of a cell that was taken up.
-
-    Attributes:
-        state: where it is.
-        message: why it failed or was not run.
-        seal: what its log held when it was over; None where the journal does not say.
-    """
-
-    state: CellState
-    message: str | None = None
-    seal: Seal | None = None
-
-
-@dataclass
-class _Replay:
-    """The journal's events taken one by one; attributes are what they have said so far."""
-
-    opened: dict[str, Any] = field(default_factory=dict)
-    cells: dict[str, Cell] = field(default_factory=dict)
-    states: dict[str, _State] = field(default_factory=dict)
-    lengths: dict[LengthsKey, TextLengths] = field(default_factory=dict)
-    end: End | None = None
-    looks: tuple[Look, ...] = ()
-    answered: Answered | None = None
-    same: dict[str, Cell] = field(default_factory=dict)
-
-    def take(self, entry: Mapping[str, Any]) -> None:
-        """Take one event; one that says nothing of a cell's state is passed over.
-
-        Raises:
-            ValueError: a planned cell is none, or what is said is of one that was never planned.
-        """
-        match entry["event"]:
-            case "opened":
-                self.opened = {**entry, "cells": list(entry["cells"])}
-                self.end = None
-            case "proposed":
-                inside = self.opened["cells"]
-                inside += [cell_id for cell_id in entry["cells"] if cell_id not in inside]
-            case "ended":
-                self.end = End(entry["by"], entry["limit"])
-            case "planned":
-                cell = Cell.from_json(entry["cell"])
-                self.cells[cell.id] = cell
-            case "prepared":
-                found = TextLengths.from_json(entry["lengths"])
-                self.lengths[entry["data"], entry["weights"], found.max_length] = found
-            case "looked":
-                strange = sorted(set(entry["cells"]) - set(self.cells))
-                if strange:
-                    raise ValueError(
-                        f"found a look at {strange[0]}, which was never planned in this folder"
-                    )
-                self.looks = with_look(self.looks, entry["cells"], entry["shown"])
-            case "closed" if self.opened.get("format") == 1:  # it journaled no looks
-                self.looks = with_look(self.looks, self._finished(), None)
-            case "same":
-                first = self.cells.get(str(entry.get("as")))
-                if first is None or entry["cell_id"] not in self.cells:
-                    raise ValueError("found one that trains as another, which was never planned")
-                self.same[entry["cell_id"]] = first
-            case "started" | "retried":
-                self.states[entry["cell_id"]] = _State(CellState.WAITING)
-                self.same.pop(entry["cell_id"], None)
-            case "failed":
-                self.states[entry["cell_id"]] = _State(CellState(entry["state"]), entry["message"])
-            case "finished":
-                lines, digest = entry.get("lines"), entry.get("digest")
-                seal = Seal(lines, digest) if lines is not None and digest is not None else None
-                self.states[entry["cell_id"]] = _State(CellState(entry["state"]), seal=seal)
-            case "decided" if "race" in entry:
-                for state in (CellState.DROPPED, CellState.SPARED):
-                    told = entry[state.value].items()
-                    self.states |= {cell_id: _State(state, why) for cell_id, why in told}
-                if "answers" in entry:
-                    said = (entry[name] for name in ("margin", "round", "answers", "ended", "more"))
-                    self.answered = Answered(*said)
-
-    def result(self, folder: Path, cell: Cell) -> "CellResult":
-        """What is known of a cell; of one that trains the same as another, of that one."""
-        first, seen = cell, {cell.id}
-        while (before := self.same.get(first.id)) is not None and before.id not in seen:
-            first = before
-            seen.add(first.id)
-        found = _result(folder, first, self.states.get(first.id))
-        if first is cell:
-            return found
-        own: dict[str, Any] = {"cell_id": cell.id, "delta_ratio": None, "bound_share": None}
-        own |= {"train_seconds": 0.0, "eval_seconds": 0.0}
-        epochs = tuple(replace(record, **own) for record in found.epochs)
-        return replace(found, cell=cell, epochs=epochs, damage=None, same_as=first)
-
-    def _finished(self) -> list[str]:
-        """The finished cells of the latest plan; none where it has not come to its end."""
-        states = {name: self.states.get(name) for name in self.opened["cells"]}
-        if any(known is None or not known.state.is_over for known in states.values()):
-            return []
-        return [name for name, known in states.items() if known and known.state is CellState.DONE]
-
-
 def load_store(folder: Path) -> Store:
     """Read a results folder. It may be somebody else's: nothing in it is run or leads outside.
 
@@ -257,7 +154,7 @@ def load_store(folder: Path) -> Store:
         )
     refuse_link(folder / "cells")
     refuse_links(folder / "cells", deep=False)
-    replay, events = _Replay(), []
+    replay, events = Replay(), []
     for number, entry in enumerate(read_journal(folder), start=1):
         if entry["event"] != "planned":
             events.append(entry)
@@ -276,8 +173,8 @@ def load_store(folder: Path) -> Store:
         task=replay.opened.get("task", ""),
         seeds=tuple(replay.opened.get("seeds", ())),
         space=read_space(folder / SPACE),
-        cells=tuple(replay.result(folder, cell) for cell in latest),
-        others=tuple(replay.result(folder, cell) for cell in others),
+        cells=tuple(_own_or_same(folder, cell, replay) for cell in latest),
+        others=tuple(_own_or_same(folder, cell, replay) for cell in others),
         lengths=replay.lengths,
         end=replay.end,
         looks=replay.looks,
@@ -286,7 +183,19 @@ def load_store(folder: Path) -> Store:
     )
 
 
-def _result(folder: Path, cell: Cell, known: _State | None) -> CellResult:
+def _own_or_same(folder: Path, cell: Cell, replay: Replay) -> CellResult:
+    """What is known of a cell; of one that trains the same as another, of that one."""
+    first = replay.runs_for(cell)
+    found = _result(folder, first, replay.states.get(first.id))
+    if first is cell:
+        return found
+    own: dict[str, Any] = {"cell_id": cell.id, "delta_ratio": None, "bound_share": None}
+    own |= {"train_seconds": 0.0, "eval_seconds": 0.0}
+    epochs = tuple(replace(record, **own) for record in found.epochs)
+    return replace(found, cell=cell, epochs=epochs, damage=None, same_as=first)
+
+
+def _result(folder: Path, cell: Cell, known: KnownState | None) -> CellResult:
     """Join a cell with its state and its epochs."""
     home = cell_folder(folder, cell.id)
     if known is None:
@@ -303,7 +212,7 @@ def _result(folder: Path, cell: Cell, known: _State | None) -> CellResult:
     return CellResult(cell, known.state, known.message, epochs, home)
 
 
-def _check_count(path: Path, cell: Cell, known: _State, count: int) -> None:
+def _check_count(path: Path, cell: Cell, known: KnownState, count: int) -> None:
     """Refuse the log of a finished cell that has too few epochs, as far as the cell says.
 
     A log that the journal has sealed is known to be whole; a journal of format 1 seals none.

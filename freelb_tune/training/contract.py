@@ -222,6 +222,17 @@ def _leaves_the_model_alone(settings: AdversarySettings, model: nn.Module) -> No
     _claim(hooks == left, f"{left - hooks} hooks were left behind")
 
 
+def _is_as_its_plainest(settings: AdversarySettings, model: nn.Module) -> None:
+    if "plainest" not in vars(type(settings)):
+        return  # it says of nothing that it cannot matter
+    batch, fields = made_up_batch(model), type(settings).model_fields
+    for change in ({}, {"adv_steps": 1}, {"max_norm": 1e3}):
+        own = settings.model_copy(update={k: v for k, v in change.items() if k in fields})
+        (_, got), (_, want) = (_step(each, model, batch) for each in (own, own.plainest()))
+        same = all(torch.equal(got[name], want[name]) for name in want)
+        _claim(same, f"plainest() of {own} trains otherwise: {own.plainest()}")
+
+
 CHECKS: dict[str, Callable[[AdversarySettings, nn.Module], None]] = {
     "returns what it did": _returns_what_it_did,
     "counts its passes": _counts_its_passes,
@@ -236,6 +247,7 @@ CHECKS: dict[str, Callable[[AdversarySettings, nn.Module], None]] = {
     "begins when told": _begins_when_told,
     "keeps to its generator": _keeps_to_its_generator,
     "leaves the model alone": _leaves_the_model_alone,
+    "is as its plainest": _is_as_its_plainest,
 }
 """Every promise by name; each function raises AssertionError where it is broken."""
 
