@@ -65,12 +65,13 @@ class Plan:
         """One row per cell in the order of running.
 
         `cell_id`, `config_id` (the same for all seeds), `clean_id` (of its clean arm), `arm`,
-        `seed`, `state` ("new", or what the results folder knows), then every setting by its
-        dotted name.
+        `seed`, `state` ("new", "as another" of one that trains the same as another, or what the
+        results folder knows), then every setting by its dotted name.
         """
         from freelb_tune.api.frames import plan_frame
 
-        return plan_frame(self._cells.cells, self.known)
+        twins = {c.id: "as another" for c in self._cells.cells if c.config_id in self._cells.twins}
+        return plan_frame(self._cells.cells, {**twins, **self.known})
 
     @cached_property
     def forecast(self) -> "Forecast":

@@ -31,7 +31,10 @@ CLEAN_ID = "`config_id` of the clean arm that it is compared with"
 ARM = '"adversarial" or "clean"'
 SETTING = "a setting by its dotted name; none where it does not apply"
 _CELL_ID = "names the cell: a configuration and a seed"
-_STATE = 'waiting, done, stopped (early), failed, diverged; in a race also "dropped" and "spared"'
+_STATE = (
+    "waiting, done, stopped (early), failed, diverged; in a race or a verdict search also "
+    '"dropped" and "spared"'
+)
 _PASSES = "forward and backward passes of mini-batches so far"
 _PEAK = "most device memory held so far, in GiB; none on a CPU"
 
