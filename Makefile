@@ -25,9 +25,9 @@ lint: $(BIN)/freelb-tune
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(BIN)/freelb-tune  ## docs/columns.md, from the columns' own declaration
-	$(BIN)/python -c 'from freelb_tune.results.tables.columns_text import columns_markdown as made; \
-	  open("docs/columns.md", "w", encoding="utf-8").write(made())'
+docs: $(BIN)/freelb-tune  ## the pages that say what the code declares, and the site in build/site
+	$(BIN)/python docs/make.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb

@@ -1,8 +1,10 @@
 """What the README and its pages show works as it stands there."""
 
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
 import torch
 from batches import padded_batch
 from conftest import tiny_encoder
@@ -25,6 +27,20 @@ def test_every_link_to_a_page_leads_to_it():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("name", ["columns.md", "settings.md", "commands.md"])
+def test_a_page_says_what_the_code_declares(name):
+    spec = spec_from_file_location("make", HOME / "docs" / "make.py")
+    make = module_from_spec(spec)
+    spec.loader.exec_module(make)
+    assert (HOME / "docs" / name).read_text("utf-8") == make.PAGES[name](), "run `make docs`"
+
+
+def test_every_page_is_in_the_sites_contents():
+    contents = (HOME / "mkdocs.yml").read_text("utf-8")
+    for page in PAGES[1:]:
+        assert f": {page.name}" in contents
 
 
 def test_the_space_that_the_readme_teaches_plans(tmp_path):

@@ -3,7 +3,6 @@
 import csv
 import io
 from dataclasses import fields
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,13 +11,10 @@ from store_fixtures import Search, cell, epoch, grid
 from freelb_tune.results import build_table
 from freelb_tune.results.analysis import analyse
 from freelb_tune.results.tables.columns import EPOCHS, TRIALS
-from freelb_tune.results.tables.columns_text import columns_markdown
 from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
 from freelb_tune.results.tables.frames import configurations_frame, epochs_frame, trials_frame
 from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.store import EpochLog, EpochRecord, cell_folder, load_store
-
-ROOT = Path(__file__).parents[1]
 
 
 def a_third(count):
@@ -27,11 +23,6 @@ def a_third(count):
     for place, each in enumerate(search.cells[:count]):
         search.end(each, 0.5, 0.6 + place / 100, state="failed" if place == 2 else "done")
     return search
-
-
-def test_the_docs_say_what_is_declared():
-    said = (ROOT / "docs" / "columns.md").read_text("utf-8")
-    assert said == columns_markdown(), "run `make docs`"
 
 
 def test_every_field_of_an_epoch_has_its_column():

@@ -27,6 +27,20 @@ def validator():
     return Draft202012Validator(schema)
 
 
+def test_every_property_of_the_schema_says_what_it_means():
+    def silent(node, path):
+        if isinstance(node, dict):
+            for name, value in node.get("properties", {}).items():
+                if isinstance(value, dict) and not value.get("description"):
+                    yield f"{path}.{name}"
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        for name, value in items:
+            if isinstance(value, dict | list):
+                yield from silent(value, f"{path}.{name}")
+
+    assert list(silent(json_schema(), "")) == []
+
+
 def test_the_fields_are_those_of_training_arguments():
     from dataclasses import fields
 

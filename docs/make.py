@@ -1,0 +1,112 @@
+"""Writes the pages that say what the code declares: columns, settings, commands.
+
+    python docs/make.py
+
+A test finds a page that is not what this would write.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from freelb_tune.results.tables.columns_text import columns_markdown
+from freelb_tune.space.adversary_settings import ADVERSARIES
+from freelb_tune.space.algorithms import ALGORITHMS
+from freelb_tune.space.checks import FIELDS
+from freelb_tune.space.json_schema import meanings
+from freelb_tune.space.sections import ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.trainer_fields import DEFAULTS, trainer_fields
+
+FOLDER = Path(__file__).parent
+_SETTINGS = """\
+# Every setting
+
+Made by `make docs` from the settings' own classes. `freelb-tune schema > space.schema.json`
+writes the same for an editor; in VS Code, `# yaml-language-server: $schema=space.schema.json` as
+a file's first line makes it complete and check the rest.
+
+In `model`, `data`, `trainer`, `loss`, `adversary` and `run` a domain may stand for any value:
+`{grid: [...]}` and the others of [search spaces](search-space.md). The other sections are not
+searched.
+"""
+_TRAINER = """\
+Any field of `transformers.TrainingArguments` that acts on training, by its own name and with its
+own default; these have another one:
+
+{ours}
+
+Fields that belong to the search (folders, logging, evaluation, seeds, the Hub) are refused with
+the reason. The fields: {all}.
+"""
+
+
+def settings_page() -> str:
+    """Each section, algorithm and adversary with its settings, their defaults and meanings."""
+    parts = [_SETTINGS]
+    for name, kind in FIELDS.items():
+        parts.append(f"## {name}\n\n{_table(kind)}")
+    ours = "\n".join(f"- `{name}`: {_default(value)}" for name, value in sorted(DEFAULTS.items()))
+    every = ", ".join(f"`{name}`" for name in sorted(trainer_fields()))
+    parts.append("## trainer\n\n" + _TRAINER.format(ours=ours, all=every))
+    for name, adversary in ADVERSARIES.items():
+        parts.append(f"## adversary, method: {name}\n\n{_first(adversary)}\n\n{_table(adversary)}")
+    for name, algorithm in ALGORITHMS.items():
+        parts.append(f"## search, algorithm: {name}\n\n{_first(algorithm)}\n\n{_table(algorithm)}")
+    for name, kind in (
+        ("resources", ResourcesConfig),
+        ("table", TableConfig),
+        ("verdict", VerdictConfig),
+    ):
+        parts.append(f"## {name}\n\n{_table(kind)}")
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def commands_page() -> str:
+    """Each command with its arguments, by Typer's own writer of such pages."""
+    made = subprocess.run(
+        [sys.executable, "-m", "typer", "freelb_tune.cli.root", "utils", "docs"]
+        + ["--name", "freelb-tune", "--title", "Every command"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return "\n".join(line.rstrip() for line in made.stdout.strip().splitlines()) + "\n"
+
+
+PAGES = {
+    "columns.md": columns_markdown,
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+}
+
+
+def _table(kind: type[BaseModel]) -> str:
+    said = meanings(kind)
+    rows = [
+        f"| `{name}` | {_default(field.get_default(call_default_factory=True))} "
+        f"| {said[name].replace('|', '&#124;')} |"
+        for name, field in kind.model_fields.items()
+        if name not in ("method", "algorithm")
+    ]
+    return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "to be said"
+    return f"`{json.dumps(value) if value is None or isinstance(value, bool) else value}`"
+
+
+def _first(kind: type[BaseModel]) -> str:
+    """The first paragraph of a class's docstring."""
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (FOLDER / page).write_text(write(), "utf-8")
