@@ -5,6 +5,7 @@ import itertools
 import json
 import random
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,15 @@ import pytest
 from api_fixtures import TOY
 from glue_fixtures import write_search
 from sklearn.metrics import accuracy_score, f1_score
+from store_fixtures import SPACE, Search, cell, table_text
 from tasks_fixtures import check_data, data_fingerprint, files, load_examples
 from test_training_cell import TINY
 
 import freelb_tune as ft
 from freelb_tune.api.best import Best
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results import build_table
+from freelb_tune.results.analysis import judge
 from freelb_tune.results.statistics.arms import Run
 from freelb_tune.results.statistics.collapse import constant_score
 from freelb_tune.results.statistics.examples import flips_of, one_seed_interval
@@ -222,6 +226,37 @@ def test_an_example_flips_where_all_of_its_labels_become_right():
     assert (flips.beneficial, flips.harmful) == (2.0, 0.0)
     low_high = one_seed_interval(np.array([1.0, 0.0, 1.0]), "subset_accuracy")
     assert low_high.low < 0 < low_high.high  # McNemar's, of two discordant examples
+
+
+def test_a_search_of_several_labels_has_its_verdict_table_and_page(tmp_path):
+    rng = np.random.default_rng(5)
+    _, labels = made_up(seed=2, count=80)
+    cells = [
+        replace(each, settings={**each.settings, "task": TASK})
+        for each in (*(cell(s) for s in (1, 2, 3)), *(cell(s, adv_lr=0.1) for s in (1, 2, 3)))
+    ]
+    search, said = Search(cells), {}
+    for each in cells:
+        noise = 1.2 if each.arm == "clean" else 0.6
+        logits = (2 * labels - 1 + rng.normal(scale=noise, size=labels.shape)).astype(np.float32)
+        said[each.id] = logits
+        search.end(each, compute_metrics(get_task(TASK), logits, labels)["micro_f1"])
+    search.write(tmp_path, space=SPACE.replace("accuracy", "micro_f1"), task=TASK)
+    for each in cells:
+        home = tmp_path / "cells" / each.id / "predictions"
+        home.mkdir()
+        np.savez(home / "epoch_0001.npz", **{"dev.logits": said[each.id], "dev.labels": labels})
+    text = table_text(tmp_path, judge)
+    store = load_store(tmp_path)
+    (one,) = judge(store, build_table(store)).comparisons
+    scores = {each.id: search.outcomes[each.id][0][0] for each in cells}
+    apart = [scores[b.id] - scores[a.id] for a, b in zip(cells[:3], cells[3:], strict=True)]
+    assert one.difference == pytest.approx(np.mean(apart))
+    assert one.other_examples.low < one.low < one.difference < one.high < one.other_examples.high
+    assert one.flips.beneficial > one.flips.harmful
+    assert (one.better, one.collapsed) == (True, ())
+    assert "the micro_f1 on own multi-label classification is" in text
+    assert (tmp_path / "report.html").is_file()
 
 
 @pytest.fixture(scope="module")
