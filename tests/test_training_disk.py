@@ -68,6 +68,7 @@ def test_a_file_that_the_disk_refuses_is_no_fault_of_the_cell(
         RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"),
         FileNotFoundError(2, "No such file or directory"),
         MemoryError(),
+        RuntimeError("I/O error: Permission denied (os error 13)"),
     ],
 )
 def test_what_is_a_cells_own_fault_is_not_the_machines(tmp_path, err):

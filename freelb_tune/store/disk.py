@@ -31,9 +31,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BROKEN = {*_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENFILE, errno.EMFILE}
 _IN_WORDS = re.compile(
     r"os error (\d+)"  # safetensors
+    r"|No space left on device|Disk quota exceeded"
     r"|PytorchStreamWriter failed (?:writing|closing)|file write failed|unexpected pos \d+ vs \d+"
 )
-"""What libraries say whose errors have no number; the second line is torch's."""
+"""What libraries say whose errors have no number; the last line is torch's."""
 
 
 def disk_error(doing: str, path: Path, err: OSError) -> DiskError:
@@ -62,8 +63,8 @@ def machine_fault(err: BaseException, folder: Path) -> DiskError | None:
         if isinstance(seen, OSError) and seen.errno in _BROKEN:
             return disk_error("keep files here", folder, seen)
         said = _IN_WORDS.search(str(seen))
-        if said:
-            number = int(said[1] or errno.ENOSPC)
+        number = int(said[1] or errno.ENOSPC) if said else 0
+        if number in _BROKEN:
             return disk_error("keep files here", folder, OSError(number, os.strerror(number)))
         seen = seen.__cause__ or seen.__context__
     return None

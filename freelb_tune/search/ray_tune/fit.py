@@ -16,6 +16,7 @@ from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.search.ray_tune.trial import actor_class
 from freelb_tune.search.ray_tune.watch import Watch
 from freelb_tune.space import ResourcesConfig
+from freelb_tune.store.disk import machine_fault
 
 __all__ = ["fit"]
 
@@ -55,7 +56,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
-        FreeLBTuneError: what was to be written down could not be.
+        FreeLBTuneError: what was to be written down, or Ray's own files, could not be.
     """
     tuner = tune.Tuner(
         actor_class(configs.job, share),
@@ -80,9 +81,12 @@ def fit(
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = _AHEAD if ahead else "auto"
     try:
         tuner.fit()
-    except Exception:
+    except Exception as err:
         if watch.error is not None:
             raise watch.error from None  # Ray wraps it, or goes on to the next step
+        fault = machine_fault(err, scratch)
+        if fault is not None:
+            raise fault from err
         raise
     finally:
         del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
