@@ -11,7 +11,7 @@ from ray import cloudpickle
 from search_fixtures import Prepare, Ready, make_plan, record_of, score_of
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search import SearchOptions, Work, run_search
+from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.ray_tune.share import may_have_accelerators
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, cell_folder
@@ -75,6 +75,28 @@ def test_a_refusal_while_the_data_is_read_ends_the_search_and_hinders_no_later_o
     work = Work(Prepare(tmp_path, epochs=1), look)
     summary = run_search(space, plan, tmp_path / "results", options, work=work)
     assert summary.counts[CellState.DONE] == len(plan.cells)
+
+
+def test_what_cannot_be_trained_is_refused_before_ray_starts(tmp_path, no_ray):
+    def refuse(cells):
+        raise FreeLBTuneError(f"no model for {len(cells)} cells")
+
+    space, plan = make_plan(tmp_path, epochs=1)
+    work = Work(Prepare(tmp_path, epochs=1), look, look=refuse)
+    listener = Told()
+    with pytest.raises(FreeLBTuneError, match=f"no model for {len(plan.cells)} cells"):
+        run_search(space, plan, tmp_path / "results", None, listener, work)
+    assert not any("Ray" in text for text in listener.texts)
+
+
+class Told(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.texts = []
+
+    def said(self, text):
+        self.texts.append(text)
 
 
 @pytest.mark.parametrize(("there", "expected"), [(["null"], False), (["null", "kfd"], True)])

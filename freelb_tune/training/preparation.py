@@ -58,8 +58,7 @@ def prepare(
     """
     with tempfile.TemporaryDirectory() as scratch:
         check_arguments(cells, Path(scratch))
-    for sentence in check_cells(cells, fetch=True):
-        say(sentence)
+    check_cells(cells, fetch=True)  # the driver has, and what it had to say is said
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:

@@ -70,12 +70,15 @@ class Work:
         train: run in a worker, once per trial.
         load: run in the driver beside Ray's start: imports what `prepare` will need.
         worker: module that a worker may load as it starts: imports what `train` will need.
+        look: run in the driver before Ray starts: refuses what could not be trained, and returns
+            what there is to say.
     """
 
     prepare: Prepare
     train: Train
     load: Callable[[], None] = lambda: None
     worker: str | None = None
+    look: Callable[[Sequence[Cell]], Sequence[str]] = lambda _: ()
 
 
 @dataclass(frozen=True)

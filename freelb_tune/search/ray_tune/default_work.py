@@ -24,12 +24,18 @@ def user_cache() -> Path:
 
 def default_work() -> Work:
     """The training room's own functions, which load torch when they are called."""
-    return Work(_prepare, _train, _load, "freelb_tune.search.ray_tune.worker")
+    return Work(_prepare, _train, _load, "freelb_tune.search.ray_tune.worker", _look)
 
 
 def _load() -> None:
     with suppress(Exception):  # `prepare` will meet it again, where it can be told
         import freelb_tune.training.preparation  # noqa: F401
+
+
+def _look(cells: Sequence[Cell]) -> Sequence[str]:
+    from freelb_tune.training.checks import check_cells
+
+    return check_cells(cells, fetch=True)
 
 
 def _prepare(

@@ -12,7 +12,6 @@ from threading import Thread
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.algorithms.conductor import Conductor
-from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
@@ -54,6 +53,9 @@ def run_trials(
     if options.address is None:
         check_this_machine(space.resources)
     work = work or default_work()
+    asked = _asked(space, ledger, conductor.longest)
+    for sentence in work.look(asked):
+        ledger.say(sentence)
     Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
     with _on_machines(space, ledger, options, environment, work.worker) as (share, scratch):
@@ -71,7 +73,7 @@ def run_trials(
             return found
 
         # while Ray's workers start
-        ready = _prepare(space, ledger, work, cache, conductor.longest)
+        ready = _prepare(ledger, work, cache, asked)
         conductor.prepared(ready, prepare)
         waiting = ledger.board.waiting()
         if not waiting and not conductor.longest:
@@ -96,28 +98,21 @@ def run_trials(
         ledger.failed(cell_id, CellState.FAILED, "Ray did not run its trial", keep_checkpoint=True)
 
 
-def _prepare(
-    space: Space, ledger: Ledger, work: Work, cache: Path, longest: Sequence[Cell]
-) -> dict[str, Ready]:
-    """Prepare the cells that are left; where some end early all, as the largest budget counts.
+def _asked(space: Space, ledger: Ledger, longest: Sequence[Cell]) -> list[Cell]:
+    """The cells that are left, and `longest`; where some end early all, as their budgets count."""
+    rows = ledger.board.rows.values()
+    left = (row.cell for row in rows if not row.state.is_over or space.search.STOPS_EARLY)
+    return list({cell.id: cell for cell in (*left, *longest)}.values())
 
-    Args:
-        space: what the user asked for.
-        ledger: its board has the cells.
-        work: prepares.
-        cache: where prepared data is kept.
-        longest: cells to prepare with them, for what is to be proposed.
-    """
+
+def _prepare(ledger: Ledger, work: Work, cache: Path, cells: Sequence[Cell]) -> dict[str, Ready]:
+    """Prepare cells, and tell the board of those that are on it."""
     rows = ledger.board.rows
-    asked: list[Row] = [
-        row for row in rows.values() if not row.state.is_over or space.search.STOPS_EARLY
-    ]
-    cells = {cell.id: cell for cell in (*(row.cell for row in asked), *longest)}
-    ready = work.prepare(list(cells.values()), cache, ledger.say)
+    ready = work.prepare(cells, cache, ledger.say)
     ledger.prepared({cell_id: each for cell_id, each in ready.items() if cell_id in rows})
-    for row in asked:
-        if not row.state.is_over:
-            row.epochs = ready[row.cell.id].epochs
+    for cell_id, each in ready.items():
+        if cell_id in rows and not rows[cell_id].state.is_over:
+            rows[cell_id].epochs = each.epochs
     return dict(ready)
 
 
