@@ -102,6 +102,9 @@ def test_without_evidence_the_sentence_has_a_range():
     smallest_of = [f"{100 * smallest(one):.1f}" for one in (low, high)]
     assert f"80 % power: {' to '.join(smallest_of)} points" in told
     assert f"To show 1 point: {seeds_for(low, 0.01)} to {seeds_for(high, 0.01):,} seeds" in told
+    few = [Trial(2, 2, one) for one in prior_spreads(277)]
+    assert smallest(few[1]) > 1  # more than two scores can differ by
+    assert " to more than 100 points" in Power(*few, 277, "assumed").sentence
 
 
 def test_one_seed_has_no_power():

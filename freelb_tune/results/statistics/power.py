@@ -116,7 +116,7 @@ class Power:
         if count > 1:
             best = _range(*(f"{100 * one:.1f}" for one in self.luck))
             more = f" With no effect at all the best would look {best} points better than it is."
-        seen = _range(*(f"{100 * one:.1f}" for one in found))
+        seen = _range(*("more than 100" if one > 1 else f"{100 * one:.1f}" for one in found))
         spread = _range(*(f"{100 * one.spread:.1f}" for one in (self.low, self.high)))
         return (
             "Smallest true difference that this search would show with 80 % power: "
