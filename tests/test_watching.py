@@ -13,6 +13,7 @@ from freelb_tune.cli.root import app
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.store import Journal
+from freelb_tune.watching import terminal
 from freelb_tune.watching.snapshot import change_mark, snapshot
 from freelb_tune.watching.terminal import status_of
 
@@ -62,6 +63,15 @@ def test_a_search_ends_in_its_table_then_the_verdict_then_where_things_are(tmp_p
     assert order == sorted(order)
     assert "|" not in said.out  # no Markdown
     assert f"page: {tmp_path}/report.html" in said.err
+
+
+def test_on_a_terminal_a_sentence_ends_its_lines_between_words(tmp_path):
+    write_outputs(Made().write(tmp_path), judge)
+    found = snapshot(tmp_path)
+    out = Console(file=io.StringIO(), width=40, force_terminal=True, no_color=True)
+    terminal.show_end(found, out, Console(file=io.StringIO()))
+    words = set(" ".join(out.file.getvalue().split()).split())
+    assert set(found.overview.clean.split()) <= words
 
 
 def test_watching_ends_with_the_search(tmp_path, monkeypatch, capsys):

@@ -52,13 +52,13 @@ def status_of(found: Snapshot, console: Console, most_rows: int = _MOST_ROWS) ->
 def show_end(found: Snapshot, out: Console, aside: Console) -> None:
     """What a search ends in: data to `out`, where things are to `aside`."""
     top = found.overview
-    out.print(Text(top.title, style="bold"), soft_wrap=True)
-    out.print(Text(top.clean), soft_wrap=True)
+    whole = not out.is_terminal  # a log's lines stay whole; a terminal's end between words
+    out.print(Text(top.title, style="bold"), soft_wrap=whole)
+    out.print(Text(top.clean), soft_wrap=whole)
     out.print(_results(top.grid, out, _MOST_ROWS))
-    out.print(Text(top.verdict, style="bold"), soft_wrap=True)
-    out.print(Text(top.progress), soft_wrap=True)
-    for each in found.warnings:
-        out.print(Text(each), soft_wrap=True)
+    out.print(Text(top.verdict, style="bold"), soft_wrap=whole)
+    for each in (top.progress, *found.warnings):
+        out.print(Text(each), soft_wrap=whole)
     for line in _where(found.folder):
         aside.print(line, soft_wrap=True)
 
