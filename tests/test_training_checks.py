@@ -4,9 +4,11 @@ import json
 
 import pytest
 from test_training_cell import TINY, run, toy_cell  # noqa: F401 - a fixture
+from trainer_surface import TOGETHER
 
 import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.trainer_fields import refused_field
 from freelb_tune.training import prepare
 from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.model import build_model
@@ -62,6 +64,13 @@ def test_more_tokens_than_a_model_has_positions_for_are_refused(kind, config, ro
 def test_an_optimizer_a_schedule_or_a_kernel_that_cannot_be_built_is_told(changes, message):
     with pytest.raises(FreeLBTuneError, match=message):
         check_cells([cell_of("bert"), cell_of("bert", **changes)])
+
+
+@pytest.mark.parametrize("given", TOGETHER, ids=lambda given: next(iter(given)))
+def test_what_trains_is_not_refused(given):
+    absent = {"bf16", "lr_scheduler_type"} if "reduce_lr_on_plateau" in given.values() else {"bf16"}
+    fields = {n: v for n, v in given.items() if refused_field(n) is None and n not in absent}
+    assert check_cells([cell_of("bert", **{f"trainer.{n}": v for n, v in fields.items()})]) == []
 
 
 def test_a_demand_for_the_padding_free_path_is_refused_where_a_model_has_none():
