@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,25 @@ def test_a_search_says_whose_checkpoint_is_damaged_and_forgets_its_scores(tmp_pa
     told = read_known(board, load_store(tmp_path).known)
     assert told == ["torn: checkpoint/optimizer.pt is missing; it is trained again"]
     assert [row.scores for row in board.rows.values()] == [{1: 0.5}, {}]
+
+
+@pytest.mark.parametrize(
+    "length",
+    [{"trainer.num_train_epochs": 2.0}, {"trainer.max_steps": 20}],
+    ids=["epochs", "steps"],
+)
+def test_a_cell_that_was_killed_after_its_last_line_is_not_called_damaged(tmp_path, length):
+    one = cell(1)
+    one = replace(one, settings={**one.settings, **length})
+    Search([one]).end(one, 0.5, 0.6, state=None).write(tmp_path)
+    (result,) = load_store(tmp_path).cells
+    made = result.folder / "checkpoint"
+    made.mkdir()  # of the epoch before: the last one leaves none
+    (made / "record.json").write_text(json.dumps(result.epochs[0].to_json()))
+    seal_checkpoint(made, tmp_path / "no log before the first epoch")
+    board = Board([one], "higher", {one.id: "one"})
+    assert read_known(board, load_store(tmp_path).known) == []
+    assert board[one.id].scores == {1: 0.5, 2: 0.6}
 
 
 def test_a_damaged_log_is_set_aside_and_never_deleted(tmp_path):

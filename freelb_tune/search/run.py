@@ -193,10 +193,24 @@ def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
             set_log_aside(result.folder / EPOCHS)
             row.message = row.message if row.state.is_over else None
             told.append(f"{board.label[row.cell.id]}: {result.damage}; it is trained again")
-        elif not row.state.is_over and (damage := damage_of(result.folder, result.epochs)):
+        elif row.state.is_over or _is_trained(result):
+            continue
+        elif damage := damage_of(result.folder, result.epochs):
             row.scores.clear()
             told.append(f"{board.label[row.cell.id]}: {damage}; it is trained again")
     return told
+
+
+def _is_trained(result: CellResult) -> bool:
+    """Whether a cell has its last epoch, of which there is no checkpoint; only the journal waits.
+
+    A search that was killed between that epoch's line and the event leaves it so.
+    """
+    steps = result.cell.settings.get("trainer.max_steps")
+    if isinstance(steps, int) and steps > 0:
+        return result.last is not None and result.last.step >= steps
+    epochs = result.cell.settings.get("trainer.num_train_epochs")
+    return isinstance(epochs, int | float) and len(result.epochs) >= epochs
 
 
 def _other_plan(store: Store, planned: Sequence[Cell], board: Board) -> list[str]:
