@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import search_fixtures
 from ray import cloudpickle
-from search_fixtures import Prepare, Ready, make_plan, record_of, score_of
+from search_fixtures import Prepare, Ready, make_plan, record_of, score_of, train
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
@@ -49,6 +49,22 @@ def loaded(base: Path, resources: str) -> set[str]:
     assert summary.counts[CellState.DONE] == cores
     folders = [cell_folder(base / "results", cell.id) for cell in plan.cells]
     return {(folder / "loaded.txt").read_text() for folder in folders}
+
+
+def test_a_ray_that_cannot_start_is_told_in_one_message_and_another_try_starts(
+    tmp_path, monkeypatch
+):
+    space, plan = make_plan(tmp_path, adv_lr=[0.01], epochs=1)
+    options = SearchOptions(dashboard=False)
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": -1}')  # which Ray itself refuses
+    with pytest.raises(
+        FreeLBTuneError, match=r"Ray could not be started here \(.*run the same com"
+    ):
+        run_search(space, plan, tmp_path / "results", options, work=Work(Prepare(tmp_path), train))
+    monkeypatch.delenv("RAY_OVERRIDE_RESOURCES")
+    work = Work(Prepare(tmp_path, epochs=1), train)
+    summary = run_search(space, plan, tmp_path / "results", options, work=work)
+    assert summary.counts[CellState.DONE] == 1
 
 
 @pytest.mark.slow

@@ -198,14 +198,22 @@ def _init(
         return _told(joined.dashboard_url, "its token: ray get-auth-token")
     told = secure_token()
     with _environment({"RAY_ADDRESS": ""}):  # a cluster is joined when --address says so
-        started = ray.init(
-            address="local",
-            include_dashboard=with_dashboard,
-            dashboard_host="127.0.0.1",
-            object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=str(scratch / "ray"),  # Ray opens it to everyone; what it lies in is closed
-            **quiet,
-        )
+        try:
+            started = ray.init(
+                address="local",
+                include_dashboard=with_dashboard,
+                dashboard_host="127.0.0.1",
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=str(scratch / "ray"),  # Ray opens it to all; what it lies in is closed
+                **quiet,
+            )
+        except Exception as err:  # Ray raises bare ones, such as for a start that took too long
+            ray.shutdown()
+            first = next(iter(str(err).splitlines()), type(err).__name__)
+            raise FreeLBTuneError(
+                f"Ray could not be started here ({first}); nothing is lost: where the machine is "
+                "busy or short of memory, run the same command again when it is not"
+            ) from err
     return _told(started.dashboard_url, told)
 
 
