@@ -1,7 +1,7 @@
 """`freelb_tune.trainable` under a user's own `tune.Tuner`, with stock schedulers and searchers."""
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ class Epochs(tune.Callback):
             ray.kill(trial.temporary_state.ray_actor)
 
 
-def fit(folder, space, *, epochs=None, failures=0, kept=1, cpus=1, **config):
+def fit(folder, space, *, epochs=None, failures=0, kept=1, cpus=1, stop=None, **config):
     """Run a Tuner over the toy task: its results, and what each trial told epoch by epoch."""
     search_fixtures.ensure_ray()
     epochs = epochs or Epochs()
@@ -72,6 +72,7 @@ def fit(folder, space, *, epochs=None, failures=0, kept=1, cpus=1, **config):
             storage_path=str(folder / "ray"),
             callbacks=[epochs],
             verbose=0,
+            stop=stop,
             failure_config=tune.FailureConfig(max_failures=failures),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=kept),
         ),
@@ -150,16 +151,20 @@ def test_population_based_training_takes_over_weights_and_changes_settings(tmp_p
         resample_probability=0.0,
     )
     space = {"trainer.learning_rate": tune.grid_search([GOOD, BAD]), "adversary.adv_lr": 0.05}
+    reports = Counter()
+
+    def enough(trial, result):  # Ray has two trials take each other over without end
+        reports[trial] += 1
+        return reports[trial] >= 5
+
     # one trial at a time, epoch by epoch; of the good one's second epoch there is a checkpoint
-    results, (good, bad) = fit(tmp_path, space, scheduler=scheduler, kept=None, cpus=2)
+    results, (_, bad) = fit(tmp_path, space, scheduler=scheduler, kept=None, cpus=2, stop=enough)
     assert not results.errors
-    assert [each["epoch"] for each in good] == [1, 2, 3, 4]
     taken = next(i for i, each in enumerate(bad) if each["learning_rate"] != BAD)
-    assert bad[taken - 1]["dev_loss"] > bad[taken]["dev_loss"]
-    assert bad[-1]["epoch"] == 4
-    for each in bad[taken:]:  # with the good one's settings, changed a little
+    assert bad[taken - 1]["dev_loss"] > 1 > bad[taken]["dev_loss"]
+    for each in bad[taken:]:  # with the good one's weights and settings, changed a little
         assert each["step"] == 3 * each["epoch"]
-        assert GOOD / 2 < each["learning_rate"] < 2 * GOOD
+        assert each["learning_rate"] < BAD / 10
         assert each["config"]["adversary.adv_lr"] != 0.05
 
 

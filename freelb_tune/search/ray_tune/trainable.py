@@ -55,6 +55,8 @@ def trainable(
     and the optimizer's moments; anything else is refused. Keep every checkpoint
     (`num_to_keep=None`) under population-based training, as a trial may take one over that is old
     by then, and leave out its `synch=True`: in Ray 2.60 that waits for ever once a trial has ended.
+    Give such a run a `stop` or a `time_budget_s`: trials whose score falls with their epochs take
+    each other's earlier checkpoints over without end.
     With `reuse_actors`, set `TUNE_FUNCTION_THREAD_TIMEOUT_S` well above Ray's 2 seconds.
 
     What Ray does not do, and `ft.search` does: Ray's schedulers compare trials, so a lucky seed
