@@ -1,6 +1,7 @@
 """A user's own adversary: found by name or entry point, never by a file of settings."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 import warnings
@@ -131,7 +132,7 @@ def test_an_edited_plugin_gives_its_cells_new_names_and_no_others(plugin, tmp_pa
     with pytest.raises(
         FreeLBTuneError, match=f"of 'sag' has changed since cell {before['sag'].id}"
     ):
-        _ = before["sag"].adversary  # as a worker would that starts after the edit
+        _ = pickle.loads(pickle.dumps(before["sag"])).adversary  # as a worker after the edit
     assert edited["sag"].adversary.method == "sag"
 
 

@@ -149,7 +149,7 @@ def test_a_list_of_columns_makes_a_classification_one_of_several_labels(tmp_path
 def test_a_draft_sees_that_a_row_may_have_several_labels_and_plans(tmp_path, name):
     path = write(tmp_path / name, ROWS * 8)
     text = draft_space(path, model="config:bert").replace(
-        'model: "config:bert"', "model: {name: 'config:bert', config: {hidden_size: 16}}"
+        'model: "config:bert"', "model: {name: 'config:bert', config: {hidden_size: 24}}"
     )
     assert "of which a row may have several: bills 16, login 16, praise 16." in text
     (tmp_path / "a.yaml").write_text(text, "utf-8")

@@ -101,11 +101,14 @@ def _copy(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Move no generator, and take one thread, which is quickest for so little."""
+    """Move no generator, and take one thread, which is quickest for so little.
+
+    Gradients are taken, also where the model is met while it predicts.
+    """
     state, threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
     drawn = random.getstate()
     torch.set_num_threads(1)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.inference_mode(mode=False), torch.enable_grad():
         try:
             yield
         finally:

@@ -103,10 +103,13 @@ def made_up_batch(model: nn.Module, lengths: Sequence[int] = (3, 8, 5, 8), seed:
     ids = torch.randint(min(3, size - 1), size, (len(lengths), width), generator=rng)
     mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
     ids = ids.where(mask == 1, int(config.pad_token_id or 0))
-    if getattr(config, "problem_type", None) == "multi_label_classification":
+    problem = getattr(config, "problem_type", None)
+    if problem == "multi_label_classification":
         labels = torch.randint(0, 2, (len(lengths), config.num_labels), generator=rng).float()
     elif config.num_labels == 1:
         labels = torch.rand(len(lengths), generator=rng)
+    elif problem == "regression":  # several values for each example
+        labels = torch.rand(len(lengths), config.num_labels, generator=rng)
     else:
         labels = torch.randint(0, config.num_labels, (len(lengths),), generator=rng)
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
