@@ -8,13 +8,16 @@ A test finds a page that is not what this would write.
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from freelb_tune.results.tables.columns_text import columns_markdown
+from freelb_tune.results.tables.column import Column
+from freelb_tune.results.tables.columns import EPOCHS, TRIALS
+from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
 from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.algorithms import ALGORITHMS
 from freelb_tune.space.checks import FIELDS
@@ -43,6 +46,48 @@ own default; these have another one:
 Fields that belong to the search (folders, logging, evaluation, seeds, the Hub) are refused with
 the reason. The fields: {all}.
 """
+
+
+_COLUMNS = """\
+# Columns of the result files
+
+Made by `make docs` from what `freelb_tune/results/tables/` declares in `columns.py` and
+`configuration_columns.py`.
+
+Scores are as stored, 0.8014 for 80.14 %. A value that is not there is an empty field in the files
+and missing in pandas. The type is pandas'; settings have the type of their values, and lists and
+mappings are JSON in the files. In the files, text that a spreadsheet would run as a formula has an
+apostrophe in front. METRIC stands for each metric of the task, SECTION.SETTING for each setting of
+the cells, such as `adversary.adv_lr`. `seconds` and `peak_gib` differ between two runs of the
+same search; the rest of `trials.csv` and all of `configurations.csv` does not."""
+
+
+def columns_page() -> str:
+    """Every column with its type and its meaning."""
+    files: tuple[tuple[str, str, Sequence[Column[Any]]], ...] = (
+        (
+            "trials.csv",
+            "One row per cell, in plan order. `Results.trials` in Python.",
+            TRIALS,
+        ),
+        (
+            "epochs.csv",
+            "One row per cell and epoch, in plan order. `Results.epochs` in Python.",
+            EPOCHS,
+        ),
+        (
+            "configurations.csv",
+            "One row per configuration, ranked: the complete ones by their mean, then the others, "
+            "then the clean arms. `Results.ranking` in Python.",
+            CONFIGURATIONS,
+        ),
+    )
+    parts = [_COLUMNS]
+    for name, rows, columns in files:
+        lines = ["| column | type | meaning |", "| --- | --- | --- |"]
+        lines += [f"| `{each.name}` | {each.dtype} | {each.meaning} |" for each in columns]
+        parts += [f"## {name}", rows, "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
 
 
 def settings_page() -> str:
@@ -79,7 +124,7 @@ def commands_page() -> str:
 
 
 PAGES = {
-    "columns.md": columns_markdown,
+    "columns.md": columns_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
 }

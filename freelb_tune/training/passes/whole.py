@@ -5,6 +5,7 @@ Room: training. How a model is given a perturbation is left to the classes built
 Letters: B examples in the mini-batch, b in one micro-batch, T tokens, E embedding width, C classes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
@@ -18,7 +19,7 @@ from freelb_tune.training.passes.minibatch import Machinery
 __all__ = ["WholePasses"]
 
 
-class WholePasses:
+class WholePasses(ABC):
     """See `Passes`. The perturbations are leaves of the graph, and their gradients stay there."""
 
     def __init__(
@@ -84,20 +85,20 @@ class WholePasses:
         whole = tuple(torch.cat(parts) for parts in zip(*logits, strict=True))
         return PassResult(torch.cat(losses), whole, grads)
 
+    @abstractmethod
     def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
         """Logits of one micro-batch for each perturbation, all with the same draws."""
-        raise NotImplementedError
 
-    def _rewind(self) -> None:
+    def _rewind(self) -> None:  # noqa: B027 (only one that draws as it goes has something to do)
         """Begin a pass."""
 
+    @abstractmethod
     def redraw(self) -> None:
         """See `Passes.redraw`."""
-        raise NotImplementedError
 
     def update(self) -> None:
         """See `Passes.update`."""
         self.tools.update()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (as above)
         """Nothing is left over."""
