@@ -8,8 +8,10 @@ import warnings
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from typing import Literal
 
 import pytest
+from pydantic.errors import PydanticSchemaGenerationError
 from space_fixtures import cells_of
 from store_fixtures import cell
 
@@ -219,6 +221,16 @@ def test_a_plugin_that_misses_something_itself_keeps_its_own_error(plugin):
     plugin("broken", "import a_library_that_is_not_there\n")
     with pytest.raises(ModuleNotFoundError, match="a_library_that_is_not_there"):
         load_plugins(["broken_plugin"])
+
+
+def test_settings_that_pydantic_cannot_read_are_found_when_they_are_registered():
+    class Odd(AdversarySettings):
+        method: Literal["odd"] = "odd"
+        rows: object() = None
+
+    with pytest.raises(PydanticSchemaGenerationError, match="rows|object"):
+        register(Odd, lambda settings: None)
+    assert "odd" not in ADVERSARIES
 
 
 def test_a_plugin_that_registers_nothing_is_told(plugin):

@@ -1,6 +1,8 @@
 """What `plan` says of a search's power and cost, before anything runs."""
 
 import math
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from typing import Literal
@@ -195,6 +197,16 @@ def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):
     start = time.process_time()
     forecast(space, plan, tmp_path)
     assert time.process_time() - start < 0.7
+
+
+def test_a_plan_loads_neither_tables_nor_pandas_nor_the_drafting_of_spaces():
+    code = (
+        "import sys, freelb_tune as ft; p = ft.plan(ft.load_space('rte_grid')); p.sentences;"
+        "print(sorted(m for m in sys.modules if m.startswith('freelb_tune.results.tables')"
+        " or m in ('pandas', 'torch', 'freelb_tune.tasks.drafting')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 class Own(AdversarySettings):

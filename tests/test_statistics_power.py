@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,17 @@ def test_many_seeds_are_needed_for_a_point_on_rte():
     # 2 (2.054 + 0.842)^2 (2.0)^2 = 67; Student's t adds a few
     assert seeds_for(Trial(1, 3, 0.02), 0.01) == pytest.approx(69, abs=2)
     assert seeds_for(Trial(1, 3, 2.0), 0.01) is None
+
+
+@pytest.mark.parametrize(
+    ("configurations", "spread", "look"),
+    [(1, 0.004, 1), (1, 0.02, 3), (5, 0.002, 1), (5, 0.05, 1), (1000, 0.016, 1), (1000, 0.08, 2)],
+)
+def test_one_seed_fewer_than_needed_is_too_few(configurations, spread, look):
+    trial = Trial(configurations, 10, spread, look)
+    needed = seeds_for(trial, 0.01)
+    assert chance_to_see(replace(trial, seeds=needed), 0.01) >= 0.8
+    assert chance_to_see(replace(trial, seeds=needed - 1), 0.01) < 0.8
 
 
 def test_more_of_anything_shows_more():

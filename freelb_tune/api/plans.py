@@ -102,8 +102,11 @@ class Plan:
         """
         from freelb_tune.training.inputs.lengths import text_lengths
 
-        cells = self._cells.cells
-        kinds = {(c.data_fingerprint, c.weights, c.data.max_length): c for c in cells}
+        length = "data.max_length"
+        kinds = {
+            (cell.data_fingerprint, cell.weights, cell.settings.get(length)): cell
+            for cell in self._cells.cells
+        }
         said = []
         for cell in kinds.values():
             look = self._looks.get(cell.data_fingerprint)
@@ -234,7 +237,7 @@ def span(
 def _check_losses(cells: Cells) -> None:
     """Refuse losses that the data has no labels for, as far as these are here."""
     kinds = {}
-    for cell in cells.as_if_drawn().cells:
+    for cell in {c.config_id: c for c in cells.as_if_drawn().cells}.values():
         said = [cell.settings.get(name) for name in LOSS_SETTINGS]
         if any(said):
             kinds[f"{cell.data_fingerprint} {said}"] = cell

@@ -13,9 +13,8 @@ from freelb_tune.errors import counted
 from freelb_tune.space import json_schema, reading
 from freelb_tune.space.document import document_of, read_document
 from freelb_tune.tasks import task_metrics
-from freelb_tune.tasks.drafting import draft_space
 
-__all__ = ["Space", "draft_space", "json_schema", "load_adversaries", "load_space"]
+__all__ = ["Space", "json_schema", "load_adversaries", "load_space"]
 
 
 class Space(reading.Space):

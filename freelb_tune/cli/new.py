@@ -18,6 +18,6 @@ def new(
     ] = None,
 ) -> None:
     """Look at a file of texts and labels, and print a search space for it."""
-    from freelb_tune.api.spaces import draft_space
+    from freelb_tune.api.drafting import draft_space
 
     print(draft_space(data, model), end="")

@@ -1,18 +1,23 @@
 """What the results mean: tables, and the rows behind them.
 
-Room: results. A store in; Markdown, CSV, LaTeX and JSON out, all from one table of numbers.
+Room: results. A store in; Markdown, CSV, LaTeX and JSON out, all from one table of numbers. A name
+loads its file when it is asked for: a plan needs one of these files, and none of the tables.
 """
 
-from freelb_tune.results.outputs import Judge, write_outputs
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.tables.configuration import (
-    Configuration,
-    SeedResult,
-    Spread,
-    configurations,
-)
-from freelb_tune.results.tables.metric import Measure, measure_of
-from freelb_tune.results.tables.table import Table, build_table
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freelb_tune.results.outputs import Judge, write_outputs
+    from freelb_tune.results.statistics.comparison import Comparison, Verdict
+    from freelb_tune.results.tables.configuration import (
+        Configuration,
+        SeedResult,
+        Spread,
+        configurations,
+    )
+    from freelb_tune.results.tables.metric import Measure, measure_of
+    from freelb_tune.results.tables.table import Table, build_table
 
 __all__ = [
     "Comparison",
@@ -28,3 +33,18 @@ __all__ = [
     "measure_of",
     "write_outputs",
 ]
+
+_FILES = {
+    "outputs": ("Judge", "write_outputs"),
+    "statistics.comparison": ("Comparison", "Verdict"),
+    "tables.configuration": ("Configuration", "SeedResult", "Spread", "configurations"),
+    "tables.metric": ("Measure", "measure_of"),
+    "tables.table": ("Table", "build_table"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for file, names in _FILES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{file}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

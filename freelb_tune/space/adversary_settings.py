@@ -40,7 +40,8 @@ class AdversarySettings(BaseModel):
             leaves no room for gradient accumulation.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # built when first read: a space uses one or two of them, and there are over fifty like it
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     UPDATES_WEIGHTS: ClassVar[bool] = False
 

@@ -47,7 +47,7 @@ class AlgorithmSettings(BaseModel):
         LEAVES_OUT: whether there are cells that it never runs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     STOPS_EARLY: ClassVar[bool] = False
     LEAVES_OUT: ClassVar[bool] = False

@@ -35,7 +35,7 @@ _Name = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
 class _Stored(BaseModel):
     """A cell as the journal has it; `data` and `weights` are fingerprints there."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     id: _Name
     config_id: _Name

@@ -29,12 +29,14 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
     varying = told_apart(plan.cells)
     rows = [["cell", "arm", *map(short_name, varying), "seed", "state"]]
     fixed: dict[str, Value] = {}
+    texts: dict[str, list[str]] = {}  # the same for all seeds
     for cell in plan.cells:
-        own = own_settings(cell)
-        values = [value_text(own[name]) if name in own else "-" for name in varying]
+        if cell.config_id not in texts:
+            own = own_settings(cell)
+            texts[cell.config_id] = [value_text(own[n]) if n in own else "-" for n in varying]
+            fixed = {**own, **fixed}
         state = known.get(cell.id, "as another" if cell.config_id in plan.twins else "new")
-        rows.append([cell.id, cell.arm, *values, str(cell.seed), state])
-        fixed = {**own, **fixed}
+        rows.append([cell.id, cell.arm, *texts[cell.config_id], str(cell.seed), state])
     lines = _columns(rows if plan.cells else [])
     settled = ", ".join(f"{n} {value_text(v)}" for n, v in fixed.items() if n not in varying)
     same = ["", f"the same in all cells: {settled}"] if plan.cells else []

@@ -68,8 +68,8 @@ def differing(configurations: Iterable[Mapping[str, Value]], *, absence: bool = 
 
 def told_apart(cells: Sequence[Cell]) -> list[str]:
     """The settings in which a plan's cells differ; that a clean arm has no adversary is none."""
-    configurations = {cell.config_id: own_settings(cell) for cell in cells}
-    return differing(configurations.values())
+    firsts = {cell.config_id: cell for cell in cells}
+    return differing(own_settings(cell) for cell in firsts.values())
 
 
 def cell_labels(cells: Sequence[Cell]) -> dict[str, str]:

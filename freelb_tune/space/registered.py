@@ -41,6 +41,7 @@ def name_of(settings: type, field: str) -> str:
     Raises:
         FreeLBTuneError: it gives none.
     """
+    settings.model_rebuild(raise_errors=False)  # type: ignore[attr-defined]  # ours are built late
     name = settings.model_fields[field].default  # type: ignore[attr-defined]  # pydantic's
     if not isinstance(name, str) or not name:
         raise FreeLBTuneError(

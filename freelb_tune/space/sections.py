@@ -61,7 +61,7 @@ ClassWeights = Literal["balanced"] | list[Weight] | dict[str, Weight]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ResourcesConfig(_Section):

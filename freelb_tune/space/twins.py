@@ -65,7 +65,7 @@ def _plainest(cell: Cell, examples: Examples) -> AdversarySettings:
 def _key(cell: Cell, plain: AdversarySettings) -> str:
     rest = {k: v for k, v in cell.settings.items() if not k.startswith("adversary.")}
     plugin = "" if isinstance(plain, NoneSettings) else cell.plugin
-    parts = (sorted(rest.items()), cell.data_fingerprint, cell.weights, plugin, repr(plain))
+    parts = (sorted(rest.items()), cell.data_fingerprint, cell.weights, plugin, vars(plain))
     return repr((*parts, type(plain).__name__))
 
 

@@ -14,7 +14,7 @@ __all__ = ["check_event"]
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
 
 class _Opened(_Event):

@@ -17,7 +17,7 @@ __all__ = ["read_space"]
 
 
 class _Search(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     metric: str | None = None
     algorithm: str | None = None
@@ -25,19 +25,19 @@ class _Search(BaseModel):
 
 
 class _Table(TableConfig):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class _Resources(ResourcesConfig):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class _Verdict(VerdictConfig):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class _Space(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     search: _Search | None = None
     table: _Table | None = None

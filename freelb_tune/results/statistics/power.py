@@ -18,6 +18,7 @@ Reference:
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ MOST_SEEDS = 10_000
 
 _POWER = 0.8
 _DRAWS = 2000  # of residuals, for errors of the stated power below half a point
+_FOLLOWED = 8  # guesses by the slope, three as a rule, before a search by halves
 
 Floats = NDArray[np.float64]
 
@@ -155,19 +157,19 @@ def smallest(trial: Trial) -> float | None:
 
 def seeds_for(trial: Trial, difference: float) -> int | None:
     """Seeds per configuration that show this difference with 80 % power; None above 10,000."""
-
-    def enough(seeds: int) -> bool:
-        return chance_to_see(replace(trial, seeds=seeds), difference) >= _POWER
-
-    low, high = 1, 2
-    while not enough(high):
-        if high >= MOST_SEEDS:
-            return None
-        low, high = high, min(2 * high, MOST_SEEDS)
+    wanted = NormalDist().inv_cdf(_POWER)
+    per_root = max(abs(difference), 1e-9) / trial.spread / math.sqrt(2)  # effect of a seed
+    limit = NormalDist().inv_cdf(1 - share_of(trial.look) * ALPHA / 2 / trial.configurations)
+    root = (limit + wanted) / per_root  # what it would be if the spread were known
+    low, high, tries = 1, MOST_SEEDS + 1, 0  # too few, enough
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+        seeds = (low + high) // 2 if tries > _FOLLOWED else math.ceil(min(root, MOST_SEEDS) ** 2)
+        seeds, tries = min(max(seeds, low + 1), high - 1), tries + 1
+        chance = chance_to_see(replace(trial, seeds=seeds), difference)
+        low, high = (low, seeds) if chance >= _POWER else (seeds, high)
+        seen = NormalDist().inv_cdf(min(max(chance, 1e-9), 1 - 1e-9))
+        root = max(0.0, math.sqrt(seeds) + (wanted - seen) / per_root)
+    return high if high <= MOST_SEEDS else None
 
 
 def luck(trial: Trial) -> float:
@@ -215,12 +217,12 @@ def _needed(configurations: int, seeds: int, share: float) -> Floats:
     rest_free, apart = freedom - g, np.ones(_DRAWS, dtype=bool)
     for squares, limit in ((mine, ARM_LEVEL), (clean, CLEAN_LEVEL)):
         own, rest = squares / g, (total - squares) / rest_free
-        found = unsteady_difference(own, g, rest, rest_free, configurations)
-        is_apart = is_unsteady(own, g, rest, rest_free, limit)
-        variance = np.where(is_apart, found[0], variance)
-        free, apart = np.where(is_apart, found[1], free), apart & is_apart
+        one = is_unsteady(own, g, rest, rest_free, limit)
+        found = unsteady_difference(own[one], g, rest[one], rest_free, configurations)
+        variance[one], free[one] = found
+        apart &= one
     cross = cosine * clean + sine * np.sqrt(clean) * along
     paired = (clean + mine - 2 * cross) * configurations / (configurations + 1) / g
-    found = bounded(paired, g, rest, rest_free, 2)
-    variance, free = np.where(apart, found[0], variance), np.where(apart, found[1], free)
-    return np.asarray(stdtrit(free, level) * np.sqrt(variance / 2))
+    variance[apart], free[apart] = bounded(paired[apart], g, rest[apart], rest_free, 2)
+    few, which = np.unique(free, return_inverse=True)  # most of them are `freedom`
+    return np.asarray(stdtrit(few, level)[which] * np.sqrt(variance / 2))
