@@ -23,6 +23,7 @@ from freelb_tune.space.algorithms import ALGORITHMS
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.json_schema import meanings
 from freelb_tune.space.sections import ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.track_section import TRACKERS
 from freelb_tune.space.trainer_fields import DEFAULTS, trainer_fields
 
 FOLDER = Path(__file__).parent
@@ -45,6 +46,10 @@ own default; these have another one:
 
 Fields that belong to the search (folders, logging, evaluation, seeds, the Hub) are refused with
 the reason. The fields: {all}.
+"""
+_TRACK = """\
+A list of the trackers that are fed while the search runs: {named}. [Trackers](trackers.md) has
+what each is given. No part of a cell.
 """
 
 
@@ -108,6 +113,8 @@ def settings_page() -> str:
         ("verdict", VerdictConfig),
     ):
         parts.append(f"## {name}\n\n{_table(kind)}")
+    named = ", ".join(f"`{name}`" for name in TRACKERS)
+    parts.append(f"## track\n\n{_TRACK.format(named=named)}")
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 

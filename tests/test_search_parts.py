@@ -117,8 +117,8 @@ def test_a_display_that_breaks_is_told_nothing_more_and_harms_nobody(caplog):
 
     broken = Broken()
     guard = Guard(broken)
-    guard.tell(broken.tick)
-    guard.tell(broken.tick)
+    guard.tick()
+    guard.tick()
     assert broken.calls == 1
     assert "the display broke" in caplog.text
 

@@ -24,6 +24,7 @@ from freelb_tune.cli.serve import serve
 from freelb_tune.cli.spaces import spaces
 from freelb_tune.cli.status import status
 from freelb_tune.cli.terminal import show_what_it_can
+from freelb_tune.cli.track import track
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["app", "main"]
@@ -83,6 +84,7 @@ app.command("plan")(plan)
 app.command("spaces")(spaces)
 app.command("status")(status)
 app.command("serve")(serve)
+app.command("track")(track)
 app.command("report")(report)
 app.command("rerun")(rerun)
 app.command("glue")(glue)

@@ -22,6 +22,7 @@ from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
 from freelb_tune.search.driver.same import journal_same, same_cells
+from freelb_tune.search.driver.tracking import Tracking
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Cell, Plan, Space, digest
@@ -77,6 +78,9 @@ def run_search(
             trial asks for more than there is, or the disk refuses.
     """
     folder, options = folder.resolve(), options or SearchOptions()
+    guard = Guard(listener or Silent())
+    if space.track:
+        guard.add(Tracking(folder, space.track, guard.said))
     space.search.check_arms(plan.compared, plan.clean, len(space.seeds))
     check_sampler(space.search)
     interruption, interrupted = Interruption(), False
@@ -85,7 +89,7 @@ def run_search(
             folder, space_yaml=space.to_yaml(), name=space.name, task=space.task
         ) as journal,
         interruption.handled(),
-        _opened(space, plan, journal, options, Guard(listener or Silent())) as (ledger, proposals),
+        _opened(space, plan, journal, options, guard) as (ledger, proposals),
     ):
         try:
             if options.retry_failed:
@@ -128,7 +132,7 @@ def _opened(
     outputs = Outputs(lambda: _write_outputs(folder))
     ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()
-    guard.tell(guard.listener.opened, board)
+    guard.opened(board)
     for text in [*_other_plan(store, planned, board), *damaged]:
         ledger.say(text)
     is_judged = False
@@ -147,7 +151,7 @@ def _opened(
         if not is_judged:
             with suppress(FreeLBTuneError):
                 ledger.write_outputs()  # the newest numbers, without a verdict
-        guard.tell(guard.listener.closed)
+        guard.closed()
 
 
 def _journal_plan(

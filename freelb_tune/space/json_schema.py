@@ -20,6 +20,7 @@ from freelb_tune.space.algorithms import (
 from freelb_tune.space.checks import FIELDS
 from freelb_tune.space.domains import DOMAINS
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.track_section import TRACKERS
 from freelb_tune.space.trainer_fields import trainer_fields, trainer_type
 
 __all__ = ["json_schema", "meanings"]
@@ -69,6 +70,7 @@ _MEANINGS = {
     "resources": "what a trial gets",
     "table": "what the printed table shows",
     "verdict": "what the verdict is asked beside the question whether a setting is better",
+    "track": "trackers that are fed while the search runs, in results/NAME/tracking",
     "method": "which adversary; none is normal training",
 }
 
@@ -88,6 +90,7 @@ def json_schema() -> dict[str, Any]:
     }
     sections["trainer"] = _object(trainer)
     whole = {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True}
+    tracker = {"type": "string", "enum": list(TRACKERS)}
     properties = {
         "name": {"type": "string"},
         "task": {"type": "string"},
@@ -104,6 +107,7 @@ def json_schema() -> dict[str, Any]:
         "resources": _schema(ResourcesConfig),
         "table": _schema(TableConfig),
         "verdict": _schema(VerdictConfig),
+        "track": {"anyOf": [tracker, {"type": "array", "items": tracker, "uniqueItems": True}]},
     }
     properties = {name: _meaning(_MEANINGS[name], each) for name, each in properties.items()}
     return {

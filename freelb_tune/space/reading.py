@@ -25,11 +25,12 @@ from freelb_tune.space.references import resolve
 from freelb_tune.space.search_section import read_search
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
 from freelb_tune.space.table_section import read_table
+from freelb_tune.space.track_section import read_track
 
 __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
-       "resources", "table", "verdict")  # fmt: skip
+       "resources", "table", "verdict", "track")  # fmt: skip
 MOST_SEEDS = 100_000
 LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
 _FILES = ("data.file", "data.train", "data.dev", "data.test", "data.advglue")
@@ -53,6 +54,7 @@ class Space:
         points: configurations that run before all others.
         table: how the table is laid out, by the settings' dotted names.
         verdict: what is asked of the verdict.
+        track: the trackers that are fed while it runs. No part of a cell.
         content: the file as resolved, in plain values.
     """
 
@@ -68,6 +70,7 @@ class Space:
     resources: ResourcesConfig
     table: TableConfig
     verdict: VerdictConfig
+    track: tuple[str, ...]
     content: dict[str, Any]
 
     @classmethod
@@ -99,6 +102,7 @@ class Space:
             resources=read_section(content, "resources", ResourcesConfig, problems),
             table=read_table(content, layers, problems),
             verdict=read_section(content, "verdict", VerdictConfig, problems),
+            track=read_track(content, problems),
             content=content,
         )
         if isinstance(search, VerdictSettings) and space.verdict.margin is not None:

@@ -117,6 +117,15 @@ class EpochRecord:
         """A plain mapping, ready for JSON."""
         return asdict(self)
 
+    def numbers(self) -> dict[str, float | int]:
+        """Its numbers by name: the task's metrics (`accuracy`) beside the record's own fields.
+
+        What the epoch has no number for (`delta_ratio` without a ball, `peak_gib` on a CPU) is left
+        out.
+        """
+        own = {k: v for k, v in self.to_json().items() if isinstance(v, int | float)}
+        return own | self.metrics
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """The record that `to_json` wrote; fields that are not known are passed over.

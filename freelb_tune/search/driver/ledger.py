@@ -110,7 +110,7 @@ class Ledger:
 
     def say(self, text: str) -> None:
         """Tell the reader one line."""
-        self._guard.tell(self._guard.listener.said, text)
+        self._guard.said(text)
 
     def prepared(self, ready: Mapping[str, Ready]) -> None:
         """Data was read and tokenised: keep what its tables say of it."""
@@ -226,7 +226,7 @@ class Ledger:
     def tick(self) -> None:
         """Nothing happened."""
         self._outputs.flush()
-        self._guard.tell(self._guard.listener.tick)
+        self._guard.tick()
 
     def _close_cell(self, cell_id: str, state: CellState) -> None:
         """What follows from a cell's end: the leader, the weights, the tables."""
@@ -242,4 +242,4 @@ class Ledger:
             self._tell(cell_id)
 
     def _tell(self, cell_id: str) -> None:
-        self._guard.tell(self._guard.listener.changed, cell_id)
+        self._guard.changed(cell_id)

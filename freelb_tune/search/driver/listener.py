@@ -1,17 +1,16 @@
-"""Who is told how a search goes: a protocol, one that stays silent, and a guard around any.
+"""Who is told how a search goes: a protocol, one that stays silent, and a guard around all.
 
 Room: search, without Ray.
 """
 
 import logging
 from collections.abc import Callable
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
 from freelb_tune.search.driver.board import Board
 
 __all__ = ["Guard", "Listener", "Silent"]
 
-_Args = ParamSpec("_Args")
 _log = logging.getLogger(__name__)
 
 
@@ -49,21 +48,42 @@ class Silent:
 
 
 class Guard:
-    """Tells a listener, and keeps a search alive when the listener breaks.
+    """Tells listeners, and keeps a search alive when one of them breaks.
 
-    The first exception is logged with its traceback and the listener is told nothing more.
+    The first exception is logged with its traceback and that listener is told nothing more. They
+    are told of the end in reverse order: the first one hears what the others say last.
+
+    Args:
+        listeners: the first is the display.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
-        self._broken = False
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = list(listeners)
 
-    def tell(self, call: Callable[_Args, None], *args: _Args.args, **named: _Args.kwargs) -> None:
-        """Call one of the listener's methods, unless the listener broke before."""
-        if self._broken:
-            return
-        try:
-            call(*args, **named)
-        except Exception:  # a display must never cost a trial
-            self._broken = True
-            _log.exception("the display broke; the search goes on without it")
+    def add(self, listener: Listener) -> None:
+        """Tell one more, from now on."""
+        self._listeners.append(listener)
+
+    def opened(self, board: Board) -> None:
+        self._tell(lambda each: each.opened(board))
+
+    def said(self, text: str) -> None:
+        self._tell(lambda each: each.said(text))
+
+    def changed(self, cell_id: str) -> None:
+        self._tell(lambda each: each.changed(cell_id))
+
+    def tick(self) -> None:
+        self._tell(lambda each: each.tick())
+
+    def closed(self) -> None:
+        self._listeners.reverse()
+        self._tell(lambda each: each.closed())
+
+    def _tell(self, call: Callable[[Listener], None]) -> None:
+        for each in list(self._listeners):
+            try:
+                call(each)
+            except Exception:  # a display must never cost a trial
+                self._listeners.remove(each)
+                _log.exception("the display broke; the search goes on without it")

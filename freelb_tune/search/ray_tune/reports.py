@@ -1,4 +1,4 @@
-"""What a trial says of an epoch: flat metrics for Ray, and a line in its worker's log.
+"""What a trial says of an epoch: a line in its worker's log.
 
 Room: search, without Ray.
 """
@@ -8,21 +8,9 @@ import sys
 
 from freelb_tune.store import EpochRecord
 
-__all__ = ["flat_metrics", "log_epoch"]
+__all__ = ["log_epoch"]
 
 _log = logging.getLogger("freelb_tune.trial")
-
-
-def flat_metrics(record: EpochRecord) -> dict[str, float | int]:
-    """An epoch's numbers by name: the task's metrics (`accuracy`) beside the record's own fields.
-
-    What the epoch has no number for (`delta_ratio` without a ball, `peak_gib` on a CPU) is left
-    out.
-    """
-    own = {
-        name: value for name, value in record.to_json().items() if isinstance(value, int | float)
-    }
-    return own | record.metrics
 
 
 def log_epoch(trial: str, record: EpochRecord, epochs: int) -> None:

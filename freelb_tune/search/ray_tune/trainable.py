@@ -17,7 +17,7 @@ from freelb_tune.adversary import load_entry_points, load_plugins, loaded_plugin
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.default_work import user_cache
 from freelb_tune.search.ray_tune.flat_config import cell_of, check_base
-from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
+from freelb_tune.search.ray_tune.reports import log_epoch
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import EPOCHS, EpochRecord, find_checkpoint, read_epochs
 
@@ -112,7 +112,7 @@ def _train(
             shutil.copytree(prepared.tokens.folder / "tokenizer", checkpoint, dirs_exist_ok=True)
             shutil.copy(folder / EPOCHS, checkpoint)
             kept = tune.Checkpoint.from_directory(str(checkpoint))
-            tune.report(flat_metrics(record), checkpoint=kept)
+            tune.report(record.numbers(), checkpoint=kept)
 
         run_cell(cell, prepared, folder, report, threads, every_checkpoint=True)
 

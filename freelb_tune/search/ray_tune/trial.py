@@ -25,7 +25,7 @@ from ray.tune.trainable import wrap_function
 from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.search.driver.work import Ready, Train
-from freelb_tune.search.ray_tune.reports import flat_metrics, log_epoch
+from freelb_tune.search.ray_tune.reports import log_epoch
 from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
@@ -152,7 +152,7 @@ def _report(epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
         raise DivergedError(f"epoch {record.epoch}: the score is {record.score}")
     log_epoch(tune.get_context().get_trial_name(), record, epochs)
     try:
-        tune.report(flat_metrics(record))
+        tune.report(record.numbers())
     except SystemExit as err:
         ended.append(err)
         raise
