@@ -59,12 +59,14 @@ _COLUMNS = """\
 Made by `make docs` from what `freelb_tune/results/tables/` declares in `columns.py` and
 `configuration_columns.py`.
 
-Scores are as stored, 0.8014 for 80.14 %. A value that is not there is an empty field in the files
-and missing in pandas. The type is pandas'; settings have the type of their values, and lists and
-mappings are JSON in the files. In the files, text that a spreadsheet would run as a formula has an
-apostrophe in front. METRIC stands for each metric of the task, SECTION.SETTING for each setting of
-the cells, such as `adversary.adv_lr`. `seconds` and `peak_gib` differ between two runs of the
-same search; the rest of `trials.csv` and all of `configurations.csv` does not."""
+Scores are as stored, 0.8014 for 80.14 %, in these files, in `table.csv` (whose headings say so) and
+in `table.json`; `table.md`, `table.tex` and the page print percent, and say so. A value that is not
+there is an empty field in the files and missing in pandas. The type is pandas'; settings have the
+type of their values, and lists and mappings are JSON in the files. In the files, text that a
+spreadsheet would run as a formula has an apostrophe in front. METRIC stands for each metric of the
+task, SECTION.SETTING for each setting of the cells, such as `adversary.adv_lr`. `seconds` and
+`peak_gib` differ between two runs of the same search; the rest of `trials.csv` and all of
+`configurations.csv` does not."""
 
 
 def columns_page() -> str:

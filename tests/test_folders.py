@@ -66,7 +66,12 @@ def test_an_old_folders_tables_are_made_again_with_the_same_numbers(old):
             assert list(before) == [column for column in after if column in before]
     assert numbers(was) == numbers(now)
     for before, after in zip(rows(was / "table.csv"), rows(now / "table.csv"), strict=True):
-        assert list(after.values())[:6] == list(before.values())[:6]  # headings may change
+        fields = list(after.items())  # percent is a fraction now, and what is constant is left out
+        assert fields[0] == ("adv_lr", before["adv_lr"])
+        assert [name for name, _ in fields[1:4]] == ["Best accuracy, fraction", "sd", "n"]
+        scores = [float(before[name]) / 100 for name in ("Best accuracy", "sd")]
+        assert [float(value) for _, value in fields[1:3]] == pytest.approx(scores, abs=1e-6)
+        assert after["n"] == before["n"]
     printed = (now / "table.md").read_text("utf-8")
     assert all(f"| {text} " in printed for text in ("86.88 ± 0.53", "87.13 ± 2.65"))
 

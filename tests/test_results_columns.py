@@ -12,6 +12,7 @@ from freelb_tune.results import build_table
 from freelb_tune.results.analysis import analyse
 from freelb_tune.results.tables.columns import EPOCHS, TRIALS
 from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
+from freelb_tune.results.tables.cost import costs_of
 from freelb_tune.results.tables.frames import configurations_frame, epochs_frame, trials_frame
 from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.store import EpochLog, EpochRecord, cell_folder, load_store
@@ -83,6 +84,29 @@ def test_trials_have_their_seconds_and_the_most_memory_of_any_epoch(tmp_path):
     assert frame["seconds"].tolist()[0] == 4.0  # two epochs of 1.5 s training and 0.5 s evaluation
     assert frame["peak_gib"].tolist()[0] == 2.5
     assert frame[["seconds", "peak_gib"]].isna().all(axis=1).tolist() == [False, True]
+
+
+def test_on_a_cpu_the_peak_is_the_processs(tmp_path):
+    folder = Search([cell(1)]).write(tmp_path)
+    for number, held in ((1, 0.5), (2, 0.75)):
+        record = epoch(cell(1).id, number, 0.5, process_gib=held)
+        EpochLog(cell_folder(folder, cell(1).id) / "epochs.jsonl").append(record)
+    Search([cell(1)]).end(cell(1)).write(folder)
+    store = load_store(folder)
+    assert trials_frame(store.cells, "higher")["peak_gib"].tolist() == [0.75]
+    assert costs_of(store).device == "CPU"
+    assert costs_of(store).by_config[cell(1).config_id].peak_gib == 0.75
+
+
+def test_before_the_planned_end_a_row_has_its_scores_and_no_difference(tmp_path):
+    store = load_store(a_third(16).write(tmp_path))
+    rows = list(csv.DictReader(io.StringIO(configurations_csv(analyse(store)))))
+    done = [row for row in rows if row["arm"] == "adversarial" and row["n"] == "2"]
+    assert len(done) > 2
+    assert all(row["mean"] and row["clean_mean"] for row in done)
+    assert {(row["metric"], row["unit"]) for row in rows} == {("accuracy", "fraction")}
+    told = ("difference", "low", "high", "gain_below", "p_adjusted", "p_equivalent", "better")
+    assert {row[name] for row in rows for name in told} == {""}
 
 
 def test_configurations_are_tidy_and_in_the_order_of_the_ranking(tmp_path):

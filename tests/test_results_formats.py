@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -77,6 +79,11 @@ def test_latex_escapes_what_latex_reads(search, tmp_path):
     odd = cell(method=r"50%_of {$x^2$} & \input~#<|>", adv_lr=0.5)
     search.cells.append(odd)
     text = to_latex(build_table(load_store(search.end(odd, 0.5).write(tmp_path))))
+    assert text.splitlines()[4] == r"\caption{rte\_grid: accuracy on RTE}"  # one line, and no more
+    notes = text.partition(r"\begin{tablenotes}")[2]
+    assert r"\item 10 of 11 cells done, 1 failed" in notes
+    assert r"clean arm & - & - & - & 60.00 & 65.00 \\" in text  # the first row under the rule
+    assert text.index("clean arm &") < text.index("0.1 & 0.1")
     assert (
         r"50\%\_of \{\$x\textasciicircum{}2\$\} \& \textbackslash{}input\textasciitilde{}\#"
         r"\textless{}\textbar{}\textgreater{}" in text
@@ -86,11 +93,39 @@ def test_latex_escapes_what_latex_reads(search, tmp_path):
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
+@pytest.mark.skipif(
+    not (shutil.which("pdflatex") and shutil.which("kpsewhich")),
+    reason="no pdflatex here (Debian: texlive-latex-recommended, texlive-latex-extra)",
+)
+def test_latex_compiles_whatever_stands_in_it(search, tmp_path):
+    if not subprocess.run(["kpsewhich", "threeparttable.sty"], capture_output=True).stdout:
+        pytest.skip("no threeparttable.sty here (Debian: texlive-latex-extra)")
+    odd = cell(method='50%_of {$x^2$} & \\input~#<|>"`[1] --no é 中 😀 ≥', adv_lr=0.5)
+    search.cells.append(odd)
+    text = to_latex(build_table(load_store(search.end(odd, 0.5).write(tmp_path / "a"))))
+    (tmp_path / "table.tex").write_text(text.replace("0.1 & 0.1", "{[}0.9, 1{]} & 0.1"), "utf-8")
+    packages = r"\usepackage[ngerman]{babel}" if _has("ngerman.ldf") else ""
+    (tmp_path / "paper.tex").write_text(
+        rf"\documentclass{{article}}{packages}\usepackage{{booktabs,threeparttable}}"
+        r"\begin{document}\input{table}\end{document}"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "-no-shell-escape", "paper.tex"],
+        cwd=tmp_path, capture_output=True, text=True, encoding="latin-1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 5_000
+
+
+def _has(file):
+    return bool(subprocess.run(["kpsewhich", file], capture_output=True).stdout)
+
+
 def test_the_tables_csv_holds_numbers_in_the_tables_own_form(table):
     frame = pd.read_csv(io.StringIO(to_table_csv(table)))
     assert frame["adv_lr"].tolist() == [0.05, 0.1, 0.05, 0.1]
-    assert frame["Best accuracy (batch size=16)"].tolist()[:2] == [61.0, 62.0]
-    assert frame["clean arm (batch size=32)"].tolist() == [65.0] * 4
+    assert frame["Best accuracy, fraction (batch size=16)"].tolist()[:2] == [0.61, 0.62]
+    assert frame["clean arm (batch size=32)"].tolist() == [0.65] * 4
     assert frame["bold (batch size=32)"].tolist() == [True] * 4
     assert frame["n (batch size=16)"].tolist() == [1, 1, 0, 1]
     assert frame["notes (batch size=16)"].tolist()[2] == "failed"

@@ -176,7 +176,7 @@ def test_texts_of_data_that_has_changed_are_refused(tmp_path):
 def test_a_large_search_keeps_the_clean_arm_and_the_best_and_says_what_it_dropped(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(page_cells, "MOST_NUMBERS", 4 * 3 * 15)
+    monkeypatch.setattr(page_cells, "MOST_NUMBERS", 4 * 3 * 16)
     rows = data(page(Made(rates=9).write(tmp_path)))["cells"]["rows"]
     kept = [row["id"] for row in rows if row["epochs"] is not None]
     assert kept[:2] == [row["id"] for row in rows[:2]]

@@ -4,6 +4,7 @@ from store_fixtures import SPACE, Search, cell, grid
 from freelb_tune.results import Comparison, Verdict, build_table
 from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.configuration import Spread
+from freelb_tune.results.tables.grid import print_ranking
 from freelb_tune.results.tables.sentences import clean_sentence, entry_text, footnotes
 from freelb_tune.results.tables.table import with_verdict
 from freelb_tune.store import load_store
@@ -253,14 +254,47 @@ def test_a_setting_that_goes_with_the_column_needs_no_row(tmp_path):
 
 
 def test_a_setting_that_the_space_ties_to_the_column_needs_no_row(tmp_path):
-    cells = [cell(bsz=bsz, adv_lr=0.1) for bsz in (16, 32)]
+    cells = [cell(bsz=bsz, adv_lr=lr) for bsz in (16, 32) for lr in (0.1, 0.2)]
     for each in cells:
         each.settings["trainer.max_steps"] = 32576 // each.settings[BATCH]
     space = f"table: {{rows: [adv_lr], columns: {BATCH}}}\n"
     ties = f"tie:\n  - {{{BATCH}: [16, 32], trainer.max_steps: [2036, 1018]}}\n"
-    assert len(table_of(Search(cells), tmp_path / "a", space=space + ties).rows) == 1
-    # nothing but two values of each would not show it
-    assert len(table_of(Search(cells), tmp_path / "b", space=space).rows) == 2
+    assert len(table_of(Search(cells), tmp_path / "a", space=space + ties).rows) == 2
+    # one configuration of each value would not show it
+    few = [each for each in cells if each.settings["adversary.adv_lr"] == 0.1]
+    assert len(table_of(Search(few), tmp_path / "b", space=space).rows) == 2
+
+
+def test_what_is_the_same_in_all_rows_gets_no_column(tmp_path):
+    cells = [cell(adv_lr=lr, init_mag=0.1, max_norm=0.3) for lr in (0.1, 0.2)]
+    table = table_of(Search(cells), tmp_path)
+    assert table.rank_names == ("adversary.adv_lr", BATCH)
+    assert "The same in all rows: init_mag 0.1, max_norm 0.3." in footnotes(table)
+    assert texts(table) == [["to come"]] * 2
+
+
+def test_a_grid_over_what_would_make_the_columns_has_it_as_its_rows(tmp_path):
+    cells = [cell(bsz=bsz, adv_lr=0.1, init_mag=0.1) for bsz in (16, 32)]
+    table = table_of(Search(cells), tmp_path, space=f"table: {{columns: {BATCH}}}")
+    assert (table.row_names, len(table.rows)) == ((BATCH,), 2)
+
+
+def test_of_configurations_that_were_ended_early_the_ranking_shows_what_they_had(tmp_path):
+    cells = [cell(adv_lr=lr) for lr in (0.1, 0.2, 0.3, 0.4)]
+    search = Search(cells)
+    for each, *scores in ((cells[0], 0.7), (cells[1], 0.6, 0.5), (cells[2], 0.4, 0.65)):
+        search.end(each, *scores, state="stopped")
+    search.end(cells[3], 0.5, 0.5, 0.5)
+    table = table_of(search, tmp_path)
+    grid = print_ranking(table)
+    best, last = (grid.header.index(f"{which} epoch mean") for which in ("best", "last"))
+    # the one that was trained to its end, then who came farthest, of equals the better at that rung
+    assert [(row[0].text, row[best].text, row[last].text) for row in grid.rows] == [
+        ("1", "50.00", "50.00"),
+        ("-", "65.00 by epoch 2", "65.00 by epoch 2"),
+        ("-", "60.00 by epoch 2", "50.00 by epoch 2"),
+        ("-", "70.00 by epoch 1", "70.00 by epoch 1"),
+    ]
 
 
 def test_in_a_random_search_every_setting_is_in_sight(tmp_path):

@@ -1,6 +1,7 @@
 """One cell trained without Ray: reports, files, and going on after an interruption."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.training import ModelSource, prepare, run_cell
 from freelb_tune.training.inputs.positions import position_room
+from freelb_tune.training.memory import process_peak_gib, restart_peaks
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -59,8 +61,8 @@ def run(tmp_path):
 
 
 def numbers(records):
-    """Everything but times."""
-    timed = ("train_seconds", "eval_seconds")
+    """Everything but times and memory."""
+    timed = ("train_seconds", "eval_seconds", "process_gib")
     return [{k: v for k, v in r.to_json().items() if k not in timed} for r in records]
 
 
@@ -270,3 +272,12 @@ def test_the_umask_decides_the_mode_of_every_file(run, tmp_path):
     wanted = (tmp_path / "own").stat().st_mode
     files = [path for path in (tmp_path / "cell").rglob("*") if path.is_file()]
     assert {path.name: path.stat().st_mode for path in files if path.stat().st_mode != wanted} == {}
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="not Linux's /proc")
+def test_a_cells_peak_of_memory_is_its_own_and_not_the_workers_last_one():
+    held = np.ones(50_000_000)  # 0.37 GiB
+    before = process_peak_gib()
+    del held
+    restart_peaks()
+    assert 0.05 < process_peak_gib() < before - 0.3

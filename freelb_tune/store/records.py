@@ -91,6 +91,8 @@ class EpochRecord:
         train_seconds: this epoch's training, monotonic clock.
         eval_seconds: this epoch's evaluation.
         peak_gib: most device memory held so far, in GiB; None on a CPU.
+        process_gib: most memory that the process held so far, in GiB; None on a GPU, and where the
+            system does not say.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
@@ -112,6 +114,7 @@ class EpochRecord:
     train_seconds: Number
     eval_seconds: Number
     peak_gib: Number | None = None
+    process_gib: Number | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, ready for JSON."""

@@ -25,6 +25,7 @@ from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.tokens import PadCollator, TokenDataset, Tokens
+from freelb_tune.training.memory import device_peak_gib, process_peak_gib, restart_peaks
 from freelb_tune.training.new_settings import NewLearningRate, changed_settings
 from freelb_tune.training.preparation import Prepared
 from freelb_tune.training.trainer import AdversarialTrainer
@@ -64,6 +65,7 @@ def run_cell(
         FreeLBTuneError: the settings cannot run, as the message says.
     """
     torch.set_num_threads(threads)
+    restart_peaks()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
@@ -193,7 +195,8 @@ class _EachEpoch(TrainerCallback):
             micro_batch=self.trainer.micro_batch,
             train_seconds=round(trained - self.started, 3),
             eval_seconds=round(done - trained, 3),
-            peak_gib=_peak_gib(),
+            peak_gib=device_peak_gib(),
+            process_gib=process_peak_gib(),
         )
         try:
             self._keep(record)
@@ -242,9 +245,3 @@ class _EachEpoch(TrainerCallback):
         if record.epoch < self.prepared.epochs or self.every_checkpoint:
             save_checkpoint(self.trainer, self.folder / "checkpoint", self.cell, record)
         self.log.append(record)
-
-
-def _peak_gib() -> float | None:
-    if not torch.cuda.is_available():
-        return None
-    return round(torch.cuda.max_memory_allocated() / 2**30, 3)

@@ -53,15 +53,15 @@ def glue_markdown(table: GlueTable) -> str:
 
 
 def glue_latex(table: GlueTable) -> str:
-    """A `table` environment; its caption holds the footer and the references it uses."""
+    """A `table` environment with the footer and the references it uses below."""
     used = [figure for row in table.rows for figure in row.figures if figure]
     listed = [
         f"ref {number}: {each.model}, {each.method}, {each.source}."
         for number, each in enumerate(table.figures, start=1)
         if any(each is figure for figure in used)
     ]
-    caption = [f"{glue_title(table)}.", *glue_notes(table), *listed]
-    return latex_table(print_glue(table), caption, "glue")
+    notes = [*glue_notes(table), *listed]
+    return latex_table(print_glue(table), glue_title(table), notes, "glue")
 
 
 def glue_csv(table: GlueTable) -> str:

@@ -36,7 +36,8 @@ _FIELDS = (
     "passes",
     "train_seconds",
     "eval_seconds",
-    "peak_gib",
+    "process_gib",
+    "peak_gib",  # the last one: metrics follow
 )
 _LOG_BYTES = 2_000  # of the end of a failed cell's error.txt
 _MOST_LOGS = 40

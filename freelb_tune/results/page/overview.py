@@ -13,9 +13,9 @@ from freelb_tune.errors import counted
 from freelb_tune.results.page.names import swept
 from freelb_tune.results.page.times import Spent, is_running, moment, running_cells, spent
 from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.configuration import Configuration
+from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.cost import costs_of
-from freelb_tune.results.tables.grid import Grid, Text
+from freelb_tune.results.tables.grid import Grid, Text, score_text
 from freelb_tune.results.tables.sentences import (
     clean_sentence,
     configuration_name,
@@ -212,16 +212,15 @@ def _row(
     entry, config, measure = ranked.entry, ranked.entry.config, table.measure
     place = "clean" if config.arm == "clean" else str(ranked.place or "-")
     spread = config.spread(table.layout.select)
-    other = config.spread("last_epoch" if table.layout.select == "best_epoch" else "best_epoch")
-    score = "-"
-    if spread:
-        score = measure.show(spread.mean)
-        score += "" if spread.sd is None else f" ± {measure.show(spread.sd)}"
+    other: Select = "last_epoch" if table.layout.select == "best_epoch" else "best_epoch"
+    score = score_text(config, table.layout.select, measure)
+    if spread and spread.sd is not None:
+        score += f" ± {measure.show(spread.sd)}"
     texts = [Text(place), *(Text(shown(config, name).text) for name in settings)]
     texts += [
         Text(score, entry.is_bold),
         Text(f"{config.finished}/{config.planned}"),
-        Text(measure.show(other.mean) if other else "-"),
+        Text(score_text(config, other, measure)),
     ]
     for name in table.further:
         found = config.spread(table.layout.select, name)

@@ -21,8 +21,9 @@
   const seconds = (value) => (value === null ? "-" : value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en"));
   const column = (cell, name) => (cell.epochs || []).map((epoch) => epoch[field[name]]);
   const peak = (cell) => {
-    const known = column(cell, "peak_gib").filter((value) => value !== null);
-    return known.length ? Math.max(...known) : null;
+    const known = (name) => column(cell, name).filter((value) => value !== null);
+    const held = [known("peak_gib"), known("process_gib")].find((values) => values.length);
+    return held ? Math.max(...held) : null;
   };
 
   // ---- colours -------------------------------------------------------------------------------
@@ -280,7 +281,7 @@
     const swept = cells.swept.map((setting, at) => [setting.short, own.values[at]]).filter(([, text]) => text !== "-");
     const sheet = $("#cell .sheet");
     const close = make("button", { type: "button", onclick: () => $("#cell").close() }, "Close");
-    const facts = [["state", cell.state], [`best ${metric.name}`, show(cell.best)], ["last", show(cell.last)], ["epochs", String(cell.n)], ["seconds", seconds(cell.seconds)], ["peak GiB", hasPeak ? plain(peak(cell), 3) : "not measured on a CPU"], ["cell", cell.id], ["configuration", own.id]];
+    const facts = [["state", cell.state], [`best ${metric.name}`, show(cell.best)], ["last", show(cell.last)], ["epochs", String(cell.n)], ["seconds", seconds(cell.seconds)], ["peak GiB", hasPeak ? plain(peak(cell), 3) : "not measured"], ["cell", cell.id], ["configuration", own.id]];
     sheet.replaceChildren(
       make("header", {}, make("h2", { id: "cell-title" }, cell.name), close),
       ...(cell.why ? [make("p", { class: "verdict" }, cell.why)] : []),
@@ -313,20 +314,21 @@
       const places = rows.map((row) => cols.map((col) => scored.filter((each) => each.values[down.at] === row && each.values[across.at] === col)));
       const mean = (list) => (list.length ? (list.reduce((sum, each) => sum + each.mean, 0) / list.length) * metric.scale : null);
       const z = places.map((row) => row.map(mean));
-      const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${list.length}` : "")));
+      const seeds = (list) => list.reduce((sum, each) => sum + each.done, 0); // n as the table has it
+      const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${seeds(list)}` : "")));
       const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
       const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
       const height = Math.max(230, 110 + 52 * rows.length);
       const element = $(".plot", heat);
       element.style.height = `${height}px`;
-      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of configurations, each the mean of its seeds.`;
+      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of seeds behind it, as in the table; where several configurations share a place, of all of them.`;
       data.figures.heat = {
         data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
           colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
         layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
       };
       if (drawn.has(element)) draw(element, data.figures.heat); // else when it comes into sight
-      const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${list.length})` : "-"))]);
+      const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${seeds(list)})` : "-"))]);
       $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
     };
     if (varied.length > 1 && scored.length > 1) {

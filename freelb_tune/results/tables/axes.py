@@ -47,6 +47,8 @@ class Layout:
         columns: the setting that makes the columns, if one does.
         added: those of `rows` that the space did not name.
         tied: settings that vary with the column alone, and so need no place.
+        same: settings that the space named for the rows and that are the same in all of them: they
+            get no column.
         bold: what is printed in bold.
         select: which epoch of a cell counts.
         cost: whether the ranking shows what each configuration has cost.
@@ -56,6 +58,7 @@ class Layout:
     columns: str | None
     added: tuple[str, ...]
     tied: tuple[str, ...]
+    same: tuple[str, ...]
     bold: Bold
     select: Select
     cost: bool = False
@@ -72,7 +75,8 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     names = list(dict.fromkeys(name for config in configs for name in config.settings))
     columns = _resolve(table["columns"], names) if table.get("columns") else None
     resolved = dict.fromkeys(_resolve(name, names) for name in table.get("rows") or ())
-    asked = tuple(name for name in resolved if name != columns)
+    named = tuple(name for name in resolved if name != columns)
+    asked = tuple(name for name in named if len({shown(c, name).text for c in configs}) > 1)
     varying = differing((config.settings for config in configs), absence=True)
     ties = [{_resolve(name, names) for name in group} for group in space.get("tie") or ()]
     tied = tuple(
@@ -82,14 +86,18 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     )
     added = tuple(name for name in varying if name not in (*asked, *tied, columns))
     rows = (*asked, *added)
+    if not rows and columns and len(configs) > 1:  # what alone varies makes the rows
+        rows, columns = (columns,), None
     if not rows:  # nothing varies: say what was tried
-        rows = tuple(name for name in names if name.startswith("adversary.")) or ("task",)
+        method = ("adversary.method",) if "adversary.method" in names else ("task",)
+        rows = named or method
     bold, select, default = table.get("bold"), table.get("select"), TableConfig()
     return Layout(
         rows=rows,
         columns=columns,
         added=added if asked else (),
         tied=tied,
+        same=tuple(name for name in named if name not in rows and name in names),
         bold=cast(Bold, bold) if bold in get_args(Bold) else default.bold,
         select=cast(Select, select) if select in get_args(Select) else default.select,
         cost=table.get("cost") is True,

@@ -37,6 +37,7 @@ _STATE = (
 )
 _PASSES = "forward and backward passes of mini-batches so far"
 _PEAK = "most device memory held so far, in GiB; none on a CPU"
+_HELD = "most memory that the process held so far, in GiB, on a CPU; none on a GPU"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,11 @@ class Trial:
 
     @property
     def peak_gib(self) -> float | None:
-        """Most device memory of any epoch; None on a CPU."""
-        peaks = (record.peak_gib for record in self.result.epochs)
-        return max((peak for peak in peaks if peak is not None), default=None)
+        """Most device memory of any epoch, on a CPU of the process; None where neither is known."""
+        epochs = self.result.epochs
+        peaks = [record.peak_gib for record in epochs if record.peak_gib is not None]
+        held = [record.process_gib for record in epochs if record.process_gib is not None]
+        return max(peaks or held, default=None)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,12 @@ _TRIAL: tuple[Column[Trial], ...] = (
         "training and evaluation of its epochs, in seconds; other ones in each run",
         lambda t: t.seconds,
     ),
-    Column("peak_gib", "float64", _PEAK, lambda t: t.peak_gib),
+    Column(
+        "peak_gib",
+        "float64",
+        "most device memory held, in GiB; on a CPU most memory that the process held",
+        lambda t: t.peak_gib,
+    ),
     Column(
         "best_epoch",
         "Int64",
@@ -189,6 +197,7 @@ _EPOCH_HEALTH = (
     _field("train_seconds", "float64", "this epoch's training, in seconds"),
     _field("eval_seconds", "float64", "this epoch's evaluation, in seconds"),
     _field("peak_gib", "float64", _PEAK),
+    _field("process_gib", "float64", _HELD),
 )
 
 

@@ -113,6 +113,16 @@ class Configuration:
         """Seeds that the scheduler ended early."""
         return tuple(each for each in self.seeds if each.state is CellState.STOPPED)
 
+    def stopped_at(self, select: Select) -> tuple[int, float] | None:
+        """The latest epoch at which a seed was ended early, and the mean of those ended there.
+
+        None where a seed has finished, which is what counts then, or none was ended early.
+        """
+        last = max((each.epochs for each in self.stopped), default=0)
+        there = [each.value(select) for each in self.stopped if each.epochs == last]
+        scores = [value for value in there if value is not None]
+        return (last, fmean(scores)) if scores and not self.finished else None
+
     def spread(self, select: Select, metric: str | None = None) -> Spread | None:
         """Mean, deviation and median over the finished seeds; None if there is none.
 

@@ -10,6 +10,7 @@ from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.column import Column, Dtype, dtype_of
 from freelb_tune.results.tables.columns import ARM, CLEAN_ID, CONFIG_ID, SETTING, in_sections
 from freelb_tune.results.tables.configuration import Select, Spread
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Ranked, Table
 
 __all__ = ["CONFIGURATIONS", "configuration_columns"]
@@ -50,9 +51,25 @@ _CONFIGURATION: tuple[Column[Ranked], ...] = (
     _config("clean_id", "string", CLEAN_ID),
     _config("arm", "string", ARM),
 )
-_SEEDS = (
+
+
+def _measured(measure: Measure | None = None) -> tuple[Column[Ranked], ...]:
+    """What the scores are of, and their unit."""
+    return (
+        Column("metric", "string", "what the scores are of", lambda _: measure and measure.name),
+        Column(
+            "unit",
+            "string",
+            'of scores, their deviations and differences: "fraction" (0.8014 for 80.14 %) or, of '
+            'errors, "as measured"',
+            lambda _: measure and measure.unit,
+        ),
+    )
+
+
+_SEEDS: tuple[Column[Ranked], ...] = (
     _config("planned", "Int64", "seeds of the plan"),
-    _config("finished", "Int64", "n, the seeds that were trained to the end"),
+    Column("n", "Int64", "seeds that were trained to the end", lambda r: r.entry.config.finished),
 )
 _COMPARED = (
     _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
@@ -114,7 +131,13 @@ def _tried(name: str, table: Table | None = None) -> Column[Ranked]:
     return Column(name, dtype, SETTING, lambda r: shown(r.entry.config, name).value)
 
 
-CONFIGURATIONS = (*_CONFIGURATION, _tried("SECTION.SETTING"), *_SEEDS, *_scores("best_epoch"))
+CONFIGURATIONS = (
+    *_CONFIGURATION,
+    _tried("SECTION.SETTING"),
+    *_measured(),
+    *_SEEDS,
+    *_scores("best_epoch"),
+)
 """Every column of `configurations.csv`, for the reader."""
 
 
@@ -124,6 +147,7 @@ def configuration_columns(table: Table) -> tuple[Column[Ranked], ...]:
     return (
         *_CONFIGURATION,
         *(_tried(name, table) for name in settings),
+        *_measured(table.measure),
         *_SEEDS,
         *_scores(table.layout.select),
     )

@@ -23,7 +23,8 @@ class Cost:
     Attributes:
         passes: forward and backward passes of mini-batches, mean.
         device_hours: hours of training and evaluation times the devices of a trial, mean.
-        peak_gib: most device memory that a cell held, in GiB, largest; None on a CPU.
+        peak_gib: most memory that a cell held, in GiB, largest: of the device, on a CPU of the
+            process; None where neither is known.
     """
 
     passes: float
@@ -79,7 +80,9 @@ def _device(epochs: Sequence[EpochRecord]) -> str:
 
 def _cost(group: Sequence[CellResult], resources: Mapping[str, Any]) -> Cost:
     """One configuration's cost out of its finished cells."""
-    peaks = [r.peak_gib for each in group for r in each.epochs if r.peak_gib is not None]
+    epochs = [record for each in group for record in each.epochs]
+    peaks = [r.peak_gib for r in epochs if r.peak_gib is not None]
+    peaks = peaks or [r.process_gib for r in epochs if r.process_gib is not None]
     return Cost(
         passes=fmean(each.epochs[-1].passes for each in group),
         device_hours=fmean(device_hours(each.epochs, resources) for each in group),

@@ -6,14 +6,14 @@ Room: results.
 from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparison import Comparison
-from freelb_tune.results.tables.configuration import Configuration, Spread
+from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.cost import Cost
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.sentences import column_heading, entry_text
 from freelb_tune.results.tables.table import Entry, Ranked, Table
 from freelb_tune.space.naming import short_name
 
-__all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table"]
+__all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table", "score_text"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     is_baseline = config.arm == "clean" and ranked.place is None
     place = "clean" if is_baseline else str(ranked.place or "-")
     texts = [place, *(value.text for value in ranked.settings), _denominator(config)]
-    texts += _spread(config.spread("best_epoch"), measure)
-    texts += _spread(config.spread("last_epoch"), measure)
+    texts += _spread(config, "best_epoch", measure)
+    texts += _spread(config, "last_epoch", measure)
     further = [config.spread(table.layout.select, name) for name in table.further]
     texts += [measure.show(spread.mean) if spread else "-" for spread in further]
     if _is_compared(table):
@@ -110,10 +110,20 @@ def _denominator(config: Configuration) -> str:
     return f"{config.finished}/{config.planned}"
 
 
-def _spread(spread: Spread | None, measure: Measure) -> list[str]:
+def score_text(config: Configuration, select: Select, measure: Measure) -> str:
+    """The mean over the finished seeds; without one, what it had where it was ended early."""
+    spread = config.spread(select)
+    if spread:
+        return measure.show(spread.mean)
+    ended = config.stopped_at(select)
+    return f"{measure.show(ended[1])} by epoch {ended[0]}" if ended else "-"
+
+
+def _spread(config: Configuration, select: Select, measure: Measure) -> list[str]:
     """Mean, deviation, median; "-" for what there is none of."""
+    spread = config.spread(select)
     if spread is None:
-        return ["-"] * len(_SPREAD)
+        return [score_text(config, select, measure), "-", "-"]
     sd = "-" if spread.sd is None else measure.show(spread.sd)
     return [measure.show(spread.mean), sd, measure.show(spread.median)]
 

@@ -41,6 +41,11 @@ class Measure:
         """After the point in print."""
         return 2 if self.better == "higher" else 4
 
+    @property
+    def unit(self) -> str:
+        """Of the values in files for programs, which hold them as stored."""
+        return "fraction" if self.better == "higher" else "as measured"
+
     def show(self, value: float) -> str:
         """A value as printed: `80.14` for 0.8014; a loss with four decimals."""
         return f"{value * self.scale:.{self.digits}f}"

@@ -50,11 +50,14 @@ def column_label(table: Table, value: Shown) -> str:
     return "" if name is None else f"{short_name(name)}={value.text}"
 
 
-def column_heading(table: Table, value: Shown, what: str | None = None) -> str:
-    """A column's heading: `Best accuracy (batch size=16)`."""
+def column_heading(
+    table: Table, value: Shown, what: str | None = None, unit: str | None = None
+) -> str:
+    """A column's heading: `Best accuracy (batch size=16)`, `Best accuracy, fraction`."""
     epoch = "Best" if table.layout.select == "best_epoch" else "Last"
+    said = what or f"{epoch} {table.measure.name}"
     label = column_label(table, value)
-    return f"{what or f'{epoch} {table.measure.name}'}{f' ({label})' if label else ''}"
+    return f"{said}{f', {unit}' if unit else ''}{f' ({label})' if label else ''}"
 
 
 def clean_sentence(table: Table) -> str:
@@ -199,6 +202,9 @@ def footnotes(table: Table) -> tuple[str, ...]:
     names = [short_name(name) for name in table.layout.added]
     if names:
         notes.append(f"Added to the rows, because it varies: {', '.join(names)}.")
+    if table.layout.same and table.ranking:
+        fixed = settings_text(table.ranking[0].entry.config, table.layout.same)
+        notes.append(f"The same in all rows: {fixed}.")
     if table.layout.tied and table.layout.columns:
         tied = ", ".join(short_name(name) for name in table.layout.tied)
         notes.append(f"Goes with {short_name(table.layout.columns)}: {tied}.")
@@ -290,7 +296,7 @@ def _ranking_notes(table: Table) -> list[str]:
         notes.append(f"In the ranking, {names}: the mean at the epoch that counts for each seed.")
     if table.costs:
         device = table.costs.device
-        memory = "most device memory held" if device != "CPU" else "not measured on a CPU"
+        memory = f"most memory that {'the device' if device != 'CPU' else 'a process'} held"
         notes.append(
             "Cost of one cell, mean over the finished seeds: passes, forward and backward passes "
             f"of mini-batches; {device}-hours, wall time of training and evaluation times the "

@@ -315,13 +315,20 @@ def _rows(
 def _ranking(
     entries: Sequence[Entry], baselines: Sequence[Entry], layout: Layout, measure: Measure
 ) -> tuple[Ranked, ...]:
-    """Complete ones by mean, equal ones in plan order; then the incomplete, then baselines."""
+    """Complete ones by mean, equal ones in plan order; then the incomplete, then baselines.
+
+    Of those that were ended early with all their seeds, the one that came farthest is the first.
+    """
     names = (*layout.rows, *((layout.columns,) if layout.columns else ()))
 
     def standing(entry: Entry) -> Standing:
         return entry.config.standing(layout.select, measure.sign)
 
-    ordered = sorted(entries, key=lambda entry: standing(entry).order)
+    def order(entry: Entry) -> tuple[object, ...]:
+        epochs, score = entry.config.stopped_at(layout.select) or (0, 0.0)
+        return *standing(entry).order, -epochs, -measure.sign * score
+
+    ordered = sorted(entries, key=order)
     found = places([standing(entry) for entry in ordered])
     ranked = []
     for place, entry in zip(

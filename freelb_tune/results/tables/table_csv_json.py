@@ -1,7 +1,6 @@
 """A table's numbers for machines: `table.csv`, laid out as the table, and `table.json`, all of it.
 
-Room: results. `table.csv` has the units of the printed table (percent for scores); `table.json`
-has values as stored.
+Room: results. Values are as stored, 0.8014 for 80.14 %, as in every other file for programs.
 """
 
 import json
@@ -28,7 +27,7 @@ def to_table_csv(table: Table) -> str:
     """The table's own rows and columns; beside each result its deviation, n, baseline and notes."""
     header = [short_name(name) for name in table.row_names]
     for value in table.column_values:
-        header.append(column_heading(table, value))
+        header.append(column_heading(table, value, unit=table.measure.unit))
         header += [column_heading(table, value, what) for what in _beside(table)]
     rows = []
     for row in table.rows:
@@ -54,10 +53,10 @@ def _numbers(entry: Entry | None, table: Table) -> list[object]:
     spread = entry.config.spread(table.layout.select)
     clean = entry.clean.spread(table.layout.select) if entry.clean else None
     return [
-        _scaled(spread.mean if spread else None, table),
-        _scaled(spread.sd if spread else None, table),
+        _rounded(spread.mean if spread else None),
+        _rounded(spread.sd if spread else None),
         entry.config.finished,
-        _scaled(clean.mean if clean else None, table),
+        _rounded(clean.mean if clean else None),
         entry.is_bold,
         entry_notes(entry, table) or None,
         *_cost_numbers(entry, table),
@@ -72,9 +71,9 @@ def _cost_numbers(entry: Entry, table: Table) -> list[object]:
     return [None] * 3 if cost is None else [cost.passes, cost.device_hours, cost.peak_gib]
 
 
-def _scaled(value: float | None, table: Table) -> float | None:
-    """A value in the printed table's unit, to four decimals."""
-    return None if value is None else round(value * table.measure.scale, 4)
+def _rounded(value: float | None) -> float | None:
+    """A value to six decimals."""
+    return None if value is None else round(value, 6)
 
 
 def to_json(table: Table) -> str:
