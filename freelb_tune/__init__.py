@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from freelb_tune.adversary.passes import Outcome as Outcome
     from freelb_tune.adversary.passes import Passes as Passes
     from freelb_tune.api.best import Best as Best
+    from freelb_tune.api.merging import merge as merge
     from freelb_tune.api.plans import Plan as Plan
     from freelb_tune.api.plans import plan as plan
     from freelb_tune.api.registering import register as register
@@ -48,6 +49,7 @@ TRAINING_VERSION = 2
 _HOMES = {
     "adversary.passes": ("Outcome", "Passes"),
     "api.best": ("Best",),
+    "api.merging": ("merge",),
     "api.plans": ("Plan", "plan"),
     "api.registering": ("register",),
     "api.results": ("Results", "open_results"),

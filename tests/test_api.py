@@ -39,6 +39,7 @@ def test_the_door_has_these_names_and_no_others_but_the_settings_of_what_is_regi
             "search",
             "Results",
             "open_results",
+            "merge",
             "Best",
         ),
         *("register", "Task", "Metric", "Passes", "Outcome"),

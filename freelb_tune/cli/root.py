@@ -13,6 +13,7 @@ from freelb_tune import __version__
 from freelb_tune.cli.doctor import doctor
 from freelb_tune.cli.glue import glue
 from freelb_tune.cli.importing import import_
+from freelb_tune.cli.merge import merge
 from freelb_tune.cli.new import new
 from freelb_tune.cli.plan import plan
 from freelb_tune.cli.predict import predict
@@ -86,6 +87,7 @@ app.command("status")(status)
 app.command("serve")(serve)
 app.command("track")(track)
 app.command("report")(report)
+app.command("merge")(merge)
 app.command("rerun")(rerun)
 app.command("glue")(glue)
 app.command("predict")(predict)

@@ -58,7 +58,7 @@ class _Ended(_Event):
 
 class _Looked(_Event):
     cells: list[str]
-    shown: str
+    shown: str | None
 
 
 class _OfCell(_Event):

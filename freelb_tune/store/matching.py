@@ -10,7 +10,7 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.space.naming import value_text
 from freelb_tune.store.known import Store
 
-__all__ = ["match_sentence"]
+__all__ = ["differences", "match_sentence"]
 
 _MOST = 4  # differences, and values of each
 
@@ -33,13 +33,13 @@ def match_sentence(store: Store, planned: Sequence[Cell]) -> str | None:
     gone = [cell for cell in stored if cell.id not in ids]
     known = {cell.id for cell in stored}
     new = [cell for cell in planned if cell.id not in known]
-    found = _differences(gone, new) if new else []  # fewer cells than before are no mistake
+    found = differences(gone, new) if new else []  # fewer cells than before are no mistake
     differs = f"; differs: {', '.join(found)}" if found else ""
     rest = "" if match else "; all cells of it are trained anew, and the stored ones are kept"
     return f"{said}{differs}{rest}"
 
 
-def _differences(stored: Sequence[Cell], planned: Sequence[Cell]) -> list[str]:
+def differences(stored: Sequence[Cell], planned: Sequence[Cell]) -> list[str]:
     """The settings of which the two have no value in common: `data.max_length 64 -> 128`."""
     names = dict.fromkeys(name for cell in (*stored, *planned) for name in cell.settings)
     found = []

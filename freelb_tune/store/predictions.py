@@ -7,6 +7,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["read_predictions"]
+__all__ = ["has_predictions", "predictions_differ", "read_predictions"]
 
 _CUT = (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError, SyntaxError,
         TokenError, struct.error, zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -44,23 +45,70 @@ def read_predictions(
         DamagedError: the file is cut or changed.
         FreeLBTuneError: it is a link, or cannot be read.
     """
+    arrays = _arrays(home, epoch, (f"{set}.logits", f"{set}.labels"))
+    if not arrays:
+        return None
+    logits, labels = arrays.values()
+    several = logits.shape[1:] > (1,) and labels.shape == logits.shape
+    fits = several or labels.shape == logits.shape[:1]
+    if logits.ndim != 2 or not fits or logits.dtype.kind != "f":
+        shapes = f"logits {logits.shape}, labels {labels.shape}"
+        raise DamagedError(f"{_file(home, epoch)}: is damaged ({shapes})")
+    return logits, labels
+
+
+def predictions_differ(one: Path, other: Path, epoch: int) -> bool:
+    """Whether two folders of one cell have other predictions after an epoch, where both have some.
+
+    Raises:
+        FreeLBTuneError: a file is a link, or cannot be read.
+    """
+    try:
+        ours, theirs = _arrays(one, epoch), _arrays(other, epoch)
+    except DamagedError:
+        return False  # what is cut tells nothing; the whole one is kept
+    if ours is None or theirs is None:
+        return False
+    same = ours.keys() == theirs.keys() and all(
+        ours[name].dtype == theirs[name].dtype
+        and ours[name].shape == theirs[name].shape
+        and ours[name].tobytes() == theirs[name].tobytes()
+        for name in ours
+    )
+    return not same
+
+
+def has_predictions(home: Path, epoch: int) -> bool:
+    """Whether an epoch's file of predictions is there and whole.
+
+    Raises:
+        FreeLBTuneError: it is a link, or cannot be read.
+    """
+    try:
+        return _arrays(home, epoch) is not None
+    except DamagedError:
+        return False
+
+
+def _file(home: Path, epoch: int) -> Path:
+    return home / "predictions" / f"epoch_{epoch:04d}.npz"
+
+
+def _arrays(
+    home: Path, epoch: int, names: Sequence[str] | None = None
+) -> "dict[str, NDArray[Any]] | None":
+    """These arrays of an epoch's file, or all; none without the first, None without a file."""
     import numpy as np
 
     refuse_link(home / "predictions")
-    path = home / "predictions" / f"epoch_{epoch:04d}.npz"
+    path = _file(home, epoch)
     try:
         raw = read_file(path)
     except FileNotFoundError:
         return None
     try:
         arrays = np.load(io.BytesIO(raw), allow_pickle=False)
-        if f"{set}.logits" not in arrays:
-            return None
-        logits, labels = arrays[f"{set}.logits"], arrays[f"{set}.labels"]
+        names = sorted(arrays) if names is None else names if names[0] in arrays else ()
+        return {name: arrays[name] for name in names}
     except _CUT as err:
         raise DamagedError(f"{path}: is damaged ({type(err).__name__}: {err})") from err
-    several = logits.shape[1:] > (1,) and labels.shape == logits.shape
-    fits = several or labels.shape == logits.shape[:1]
-    if logits.ndim != 2 or not fits or logits.dtype.kind != "f":
-        raise DamagedError(f"{path}: is damaged (logits {logits.shape}, labels {labels.shape})")
-    return logits, labels
