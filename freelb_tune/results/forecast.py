@@ -28,7 +28,14 @@ __all__ = ["Cost", "Forecast", "forecast"]
 _TOO_MANY = 500  # seeds of each arm: a question that nobody means to pay for
 _ENOUGH = 4  # degrees of freedom from which a measured spread says more than the assumed range
 
-_SAME_MODEL = ("task", "model.name", "model.revision", "model.config", "data.max_length")
+_SAME_MODEL = (
+    "task",
+    "model.name",
+    "model.revision",
+    "model.config",
+    "model.adapter.type",
+    "data.max_length",
+)
 _SAME_DATA = ("data.max_train_examples", "data.max_eval_examples")
 
 

@@ -4,9 +4,10 @@ Room: space.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from freelb_tune.errors import unknown_name
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.adapters import ADAPTER, ADAPTER_TYPE, adapter_types, spread_adapter
 from freelb_tune.space.adversary_settings import ADVERSARIES, DEFAULT_METHOD
 from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
 from freelb_tune.space.checks import Refusal, read_value, wrong_key
@@ -48,7 +49,10 @@ def read_layers(
                              "is set twice, once under tie; take one out")  # fmt: skip
     readers = [_LayerReader(base, branch, i, ties, problems) for i, branch in enumerate(branches)]
     readers = readers or [_LayerReader(base, {}, None, ties, problems)]
-    everywhere = frozenset(method for reader in readers for method in reader.methods)
+    everywhere = _Kinds(
+        frozenset(method for reader in readers for method in reader.kinds.methods),
+        frozenset(kind for reader in readers for kind in reader.kinds.adapters),
+    )
     layers = tuple(reader.read(search, everywhere) for reader in readers)
     if search.proposes and not any(layer.drawn for layer in layers):
         problems.add(
@@ -93,6 +97,9 @@ def _flat(content: Mapping[str, Any], prefix: str, problems: Problems) -> dict[s
             found = {"model.name": value}
         elif value is not None:
             problems.add(f"{prefix}{key}", f"expected a mapping, got {shown(value)}")
+        if ADAPTER in found:
+            given = found.pop(ADAPTER)
+            found |= spread_adapter(given, f"{prefix}{ADAPTER}", problems)
         for name in flat.keys() & found.keys():
             problems.add(f"{prefix}{name}", "stands twice; take one out")
         flat |= found
@@ -120,6 +127,13 @@ def _ties(content: Mapping[str, Any], problems: Problems) -> list[tuple[int, Tie
     return ties
 
 
+class _Kinds(NamedTuple):
+    """What a layer's settings may be for: its adversaries' methods and its adapters' types."""
+
+    methods: frozenset[str]
+    adapters: frozenset[str]
+
+
 class _LayerReader:
     """Reads one branch over the rest."""
 
@@ -136,20 +150,20 @@ class _LayerReader:
         self._prefix = "" if index is None else f"branches.{index}."
         self._ties = [(i, {k: v for k, v in tie.items() if k not in branch}) for i, tie in ties]
         self._problems = problems
-        self.methods = self._methods()
+        self.kinds = _Kinds(self._named(_METHOD, DEFAULT_METHOD), self._named(ADAPTER_TYPE, None))
 
-    def read(self, search: AlgorithmSettings, everywhere: Collection[str]) -> Layer:
+    def read(self, search: AlgorithmSettings, everywhere: _Kinds) -> Layer:
         """The layer.
 
         Args:
             search: `epochs` is read.
-            everywhere: the methods of all layers; what only another layer's method reads is left
+            everywhere: of all layers; what only another layer's method or adapter reads is left
                 out of this one, and what none reads is a problem.
         """
         settings: dict[str, Setting] = {}
         for key, value in self._raw.items():
             place = f"{self._prefix}{key}" if key in self._own else key
-            if self._is_read(key, place, self.methods if key in self._own else everywhere):
+            if self._is_read(key, place, self.kinds if key in self._own else everywhere):
                 settings[key] = self._setting(key, value, place)
         ties: list[Tie] = []
         for index, tie in self._ties:
@@ -159,30 +173,39 @@ class _LayerReader:
             if read:
                 ties.append(read)
         given = {*settings, *(key for tie in ties for key in tie)}
-        return Layer(settings, tuple(ties), self._defaults(given, search), self.methods)
+        return Layer(settings, tuple(ties), self._defaults(given, search), self.kinds.methods)
 
-    def _methods(self) -> frozenset[str]:
-        value = self._raw.get(_METHOD)
-        tied = [v for _, tie in self._ties for v in tie.get(_METHOD, ())]
+    def _named(self, key: str, default: str | None) -> frozenset[str]:
+        """Every value that a setting may have here which decides what others are read."""
+        value = self._raw.get(key)
+        named = [v for _, tie in self._ties for v in tie.get(key, ())]
         if isinstance(value, dict) and is_domain(value):
             body = next(iter(value.values()))
-            tied += body if isinstance(body, list) else []
-        elif value is not None or not tied:
-            tied.append(DEFAULT_METHOD if value is None else value)
-        return frozenset(method for method in tied if isinstance(method, str))
+            named += body if isinstance(body, list) else []
+        elif value is not None or not named:
+            named.append(default if value is None else value)
+        return frozenset(each for each in named if isinstance(each, str))
 
-    def _is_read(self, key: str, place: str, methods: Collection[str]) -> bool:
-        """Whether this layer reads a setting; that none of the methods does is a problem."""
+    def _is_read(self, key: str, place: str, kinds: _Kinds) -> bool:
+        """Whether this layer reads a setting; that none of the kinds does is a problem."""
         section, dot, name = key.partition(".")
         if not dot or section not in SEARCHED:
             self._problems.add(place, f"write the section too, such as adversary.{name or section}")
             return False
-        wrong = wrong_key(section, name, methods)
+        try:
+            wrong = wrong_key(section, name, *kinds)
+        except FreeLBTuneError as err:
+            wrong = str(err)  # peft is not here
+        if not wrong and key.startswith(f"{ADAPTER}.") and not kinds.adapters:
+            wrong = f"there is no {ADAPTER_TYPE}; known: {', '.join(sorted(adapter_types()))}"
         if wrong:
             self._problems.add(place, wrong)
             return False
-        known = [m for m in self.methods if m in ADVERSARIES]
-        return section != "adversary" or not known or wrong_key(section, name, known) is None
+        methods = [m for m in self.kinds.methods if m in ADVERSARIES]
+        if section == "adversary":
+            return not methods or wrong_key(section, name, methods) is None
+        own = self.kinds.adapters
+        return not key.startswith(f"{ADAPTER}.") or wrong_key(section, name, (), own) is None
 
     def _setting(self, key: str, value: Any, place: str) -> Setting:
         target = referred(value)
@@ -214,7 +237,7 @@ class _LayerReader:
             self._problems.add(place, f"{value} stands in a list; a reference stands alone")
             return None
         try:
-            return read_value(key, value, self.methods)
+            return read_value(key, value, self.kinds.methods)
         except Refusal as refusal:
             self._problems.add(place, str(refusal))
             return None

@@ -12,6 +12,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from freelb_tune.errors import unknown_name
+from freelb_tune.space.adapters import (
+    ADAPTER,
+    ADAPTER_TYPE,
+    FULL,
+    adapter_type_of,
+    adapter_types,
+    wrong_adapter_setting,
+)
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.sections import DataFields, LossFields, ModelFields, RunFields
@@ -69,10 +77,21 @@ def known_settings(section: str, methods: Iterable[str] = ()) -> Collection[str]
     return FIELDS[section].model_fields.keys()
 
 
-def wrong_key(section: str, name: str, methods: Collection[str] = ()) -> str | None:
-    """Why a section has no such setting, or None if it has it."""
+def wrong_key(
+    section: str, name: str, methods: Collection[str] = (), adapters: Collection[str] = ()
+) -> str | None:
+    """Why a section has no such setting, or None if it has it.
+
+    Args:
+        section: one that is searched.
+        name: the setting's, without the section.
+        methods: the adversaries that may read it.
+        adapters: the types of adapters that may.
+    """
     if section == "trainer":
         return refused_field(name)
+    if _is_adapters(f"{section}.{name}"):
+        return wrong_adapter_setting(name.partition(".")[2], adapters)
     known = known_settings(section, methods)
     if name in known:
         return None
@@ -99,6 +118,8 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
     section, _, name = key.partition(".")
     if section == "trainer":
         return _read(_trainer_adapter(name), value)
+    if _is_adapters(key):
+        return _read_adapters(key, value)
     if section != "adversary":
         return _read(_adapter(FIELDS[section], name), value)
     if name == "method":
@@ -136,9 +157,17 @@ def read_section(
 
 
 def section_of(settings: Mapping[str, Value], name: str) -> dict[str, Value]:
-    """The settings of one section, without its prefix."""
+    """The settings of one section, without its prefix; an adapter's are a mapping in it."""
     start = f"{name}."
-    return {k.removeprefix(start): v for k, v in settings.items() if k.startswith(start)}
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key.startswith(start):
+            outer, dot, inner = key.removeprefix(start).partition(".")
+            if dot:
+                found.setdefault(outer, {})[inner] = value
+            else:
+                found[outer] = value
+    return found
 
 
 def read_whole(section: str, kind: type[_Section], content: Mapping[str, Any]) -> _Section:
@@ -226,6 +255,27 @@ def _at(key: str, adapter: TypeAdapter[Any], value: Any) -> Value:
 def _readers(name: str, methods: Iterable[str]) -> list[type[AdversarySettings]]:
     kinds = [ADVERSARIES[method] for method in methods if method in ADVERSARIES]
     return [k for k in kinds or ADVERSARIES.values() if name in k.model_fields]
+
+
+def _is_adapters(key: str) -> bool:
+    return key.startswith(f"{ADAPTER}.")
+
+
+def _read_adapters(key: str, value: Any) -> Value:
+    if key == ADAPTER_TYPE:
+        value = FULL if value is None else value
+        if value == FULL or (isinstance(value, str) and value in adapter_types()):
+            return str(value)
+        known = (FULL, *adapter_types())
+        raise Refusal(unknown_name(value, known) if isinstance(value, str) else
+                      f"expected the name of a type, got {shown(value)}")  # fmt: skip
+    return None if value is None else _read(_adapters_adapter(key), value)
+
+
+@cache
+def _adapters_adapter(key: str) -> TypeAdapter[Any]:
+    kind = adapter_type_of(key.removeprefix(f"{ADAPTER}."))
+    return TypeAdapter(kind, config=ConfigDict(strict=True))
 
 
 @cache

@@ -22,7 +22,10 @@ __all__ = [
     "value_text",
 ]
 
-_SHORT = {"trainer.per_device_train_batch_size": "batch size"}
+_SHORT = {
+    "trainer.per_device_train_batch_size": "batch size",
+    "model.adapter.type": "adapter",
+}
 _SECTIONS = ("adversary", "trainer", *(s for s in SEARCHED if s not in ("adversary", "trainer")))
 _MOST_SETTINGS = 6  # a label of more is not read; the id finds the rest
 
@@ -30,7 +33,7 @@ _MOST_SETTINGS = 6  # a label of more is not read; the id finds the rest
 def short_name(name: str) -> str:
     """A setting as printed: `adv_lr` for `adversary.adv_lr`, `model.name` for itself."""
     section, _, rest = name.partition(".")
-    own = section in ("adversary", "trainer", "loss")
+    own = section in ("adversary", "trainer", "loss") or name.startswith("model.adapter.")
     return _SHORT.get(name) or (rest if own and rest else name)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from freelb_tune import TRAINING_VERSION
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.adapters import ADAPTER_TYPE, FULL, kept_adapter
 from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
 from freelb_tune.space.algorithms import Drawing
 from freelb_tune.space.cell import Cell
@@ -49,6 +50,7 @@ NAMED_BY_FINGERPRINT = frozenset(
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
 
+_CHANGES_NO_NUMBER = frozenset({"run.keep_adapter"})
 _WEIGHTS = "loss.class_weights"
 MENDED = {"trainer.neftune_noise_alpha": 1, "trainer.dataloader_drop_last": 1}
 """Settings that did something else before, and how often that changed: a part of the ids of the
@@ -211,11 +213,14 @@ class _Planner:
         return _Part(settings, digest(content), plugin=plugin)
 
     def _rest(self, own: dict[str, Value]) -> _Part:
-        settings: dict[str, Value] = {"task": self._space.task, **own}
+        settings: dict[str, Value] = {"task": self._space.task, **kept_adapter(own)}
         if self._space.search.metric:
             settings["search.metric"] = self._space.search.metric
         data, weights = self._print(settings)
-        content = {k: v for k, v in settings.items() if k not in NAMED_BY_FINGERPRINT}
+        unnamed = NAMED_BY_FINGERPRINT | _CHANGES_NO_NUMBER
+        content = {k: v for k, v in settings.items() if k not in unnamed}
+        if content.get(ADAPTER_TYPE) == FULL:
+            del content[ADAPTER_TYPE]  # as a file that says nothing of adapters
         if content.get(_WEIGHTS, "") is None:
             del content[_WEIGHTS]  # no weights are what a file has that says nothing of them
         content |= {"data": data, "weights": weights, "version": TRAINING_VERSION}
@@ -225,6 +230,7 @@ class _Planner:
     def _print(self, settings: Mapping[str, Value]) -> tuple[str, str]:
         """What stands for the data and for the model, whose own head goes by the data's labels."""
         own = {name: section_of(settings, name) for name in ("data", "model")}
+        own["model"].pop("adapter", None)  # whatever is put into it, the files are the same
         rows, whole = (f"{name} {sorted(own[name].items())}" for name in own)
         whole += rows
         if whole not in self._prints:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from freelb_tune.errors import unknown_name
+from freelb_tune.space.adapters import tied_adapters
 from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.algorithms import AlgorithmSettings, Drawing, VerdictSettings
 from freelb_tune.space.branches import read_layers
@@ -159,6 +160,12 @@ def _spelt_out(document: Document, data_dir: Path | None) -> dict[str, Any]:
     model = content.get("model")
     if isinstance(model, str) or is_domain(model):
         content["model"] = {"name": model}
+    elif isinstance(model, dict) and (tie := tied_adapters(model.get("adapter"))):
+        content["model"] = {name: value for name, value in model.items() if name != "adapter"}
+        ties = content.get("tie") or []
+        content["tie"] = [*(ties if isinstance(ties, list) else [ties]), tie]
+        if (line := document.places.get("model.adapter")) is not None:
+            document.places[f"tie.{len(content['tie']) - 1}"] = line
     seeds = content.get("seeds", [1])
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
         content["seeds"] = list(range(1, seeds + 1))

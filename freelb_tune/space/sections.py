@@ -125,6 +125,8 @@ class ModelFields(_Section):
             over its own config, such as hidden_dropout_prob.
         trust_remote_code: let the model's own Python run. Off unless asked.
         pad_token: for a tokenizer without a padding token, the word to pad with: eos, or any.
+        adapter: train an adapter of peft in place of all weights: its type and any setting of that
+            type's config by peft's own name, each of which may be searched; none for all weights.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -132,6 +134,13 @@ class ModelFields(_Section):
     config: dict[str, Any] | None = None
     trust_remote_code: bool = False
     pad_token: Annotated[str, Field(min_length=1)] | None = None
+    adapter: dict[str, Any] | str | None = None
+
+    @property
+    def adapted(self) -> dict[str, Any] | None:
+        """The adapter's settings with its type; None where all weights are trained."""
+        own = {"type": self.adapter} if isinstance(self.adapter, str) else self.adapter
+        return None if own is None or own.get("type", "none") == "none" else own
 
 
 class DataFields(_Section):
@@ -216,6 +225,11 @@ class RunFields(_Section):
 
     Attributes:
         padding_free: do no work on padding (BERT, RoBERTa, ELECTRA); auto chooses it on a CPU.
+        keep_adapter: how a trained adapter is kept in best/: merged into the model's weights,
+            which loads anywhere, or alone, small, beside the name of the model it is for.
     """
 
     padding_free: Literal["auto"] | bool = "auto"
+    keep_adapter: Annotated[
+        Literal["merged", "alone"], Field(exclude_if=lambda how: how == "merged")
+    ] = "merged"  # left out of cells, which are older

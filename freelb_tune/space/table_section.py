@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.checks import known_settings, read_section
+from freelb_tune.space.adapters import ADAPTER, ADAPTER_TYPE
+from freelb_tune.space.checks import known_settings, read_section, wrong_key
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.problems import Problems
 from freelb_tune.space.sections import SEARCHED, TableConfig
@@ -15,7 +16,7 @@ from freelb_tune.space.sections import SEARCHED, TableConfig
 __all__ = ["read_table"]
 
 _BATCH = "trainer.per_device_train_batch_size"
-_ALIASES = {"bsz": _BATCH, "batch_size": _BATCH}
+_ALIASES = {"bsz": _BATCH, "batch_size": _BATCH, "adapter": ADAPTER_TYPE}
 
 
 def read_table(
@@ -56,6 +57,13 @@ def _named(key: str, names: Sequence[str], problems: Problems) -> list[str]:
     known = [f"{section}.{name}" for section in SEARCHED for name in known_settings(section)]
     found: list[str] = []
     for name in names:
+        inside = f"model.{name.removeprefix('model.')}"
+        if inside.startswith(f"{ADAPTER}."):  # of any type, by peft's name
+            wrong = wrong_key("model", inside.removeprefix("model."))
+            if wrong:
+                problems.add(f"table.{key}", wrong)
+            found.append(inside)
+            continue
         full = [each for each in known if name in (each, each.partition(".")[2])]
         full = [_ALIASES[name]] if name in _ALIASES else full
         if len(full) == 1:

@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULTS",
     "EPOCHS",
     "THEIRS",
+    "annotated_type",
     "defaults_sentence",
     "refused_field",
     "trainer_fields",
@@ -166,7 +167,7 @@ def trainer_type(name: str) -> Any:
     """The type that a field's values are checked against, with its range."""
     if name == "max_steps":
         return Literal[-1] | Annotated[int, Field(ge=1)]
-    kind = _type(_fields()[name])
+    kind = annotated_type(_fields()[name])
     if name == "lr_scheduler_type":
         return Annotated[kind, AfterValidator(_schedule)]
     return Annotated[kind, LIMITS[name]] if name in LIMITS else kind
@@ -241,12 +242,16 @@ def _choices(enum: str) -> tuple[str, ...]:
     return ()
 
 
-def _type(node: ast.expr) -> Any:
+def annotated_type(node: ast.expr) -> Any:
     """An annotation as a type to check against; `Any` where YAML has nothing alike."""
     if isinstance(node, ast.Constant):
-        return None if node.value is None else _type(ast.parse(str(node.value), mode="eval").body)
+        return (
+            None
+            if node.value is None
+            else annotated_type(ast.parse(str(node.value), mode="eval").body)
+        )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        sides = [_type(node.left), _type(node.right)]
+        sides = [annotated_type(node.left), annotated_type(node.right)]
         closed = [side for side in sides if str(side).startswith("typing.Literal")]
         if closed and str in sides:  # `SchedulerType | str`: only the type's own values go
             sides.remove(str)
@@ -254,6 +259,14 @@ def _type(node: ast.expr) -> Any:
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         if node.value.id == "Literal" and isinstance(node.slice, ast.Constant):
             return Literal[node.slice.value]
+        if node.value.id == "Literal" and isinstance(node.slice, ast.Tuple):
+            values = [each.value for each in node.slice.elts if isinstance(each, ast.Constant)]
+            return Literal[tuple(values)]
+        if node.value.id in ("Optional", "Union"):
+            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            kinds = [annotated_type(each) for each in inner]
+            kinds += [None] if node.value.id == "Optional" else []
+            return Any if Any in kinds else Union[tuple(kinds)]  # noqa: UP007 - as above
         return _NAMES.get(node.value.id, Any)
     if isinstance(node, ast.Name):
         if node.id in _NAMES:

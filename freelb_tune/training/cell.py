@@ -21,6 +21,7 @@ from freelb_tune.store import EpochLog, EpochRecord, find_checkpoint, read_epoch
 from freelb_tune.store.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
+from freelb_tune.training.inputs.adapter import is_adapted, save_adapted
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model import build_model
@@ -109,7 +110,7 @@ def _start_over(folder: Path) -> list[EpochRecord]:
 
 def _trainer(cell: Cell, prepared: Prepared, folder: Path) -> AdversarialTrainer:
     tokens = prepared.tokens
-    model = build_model(prepared.model, tokens, cell.seed)
+    model = build_model(prepared.model, tokens, cell.seed, cell.model.adapted)
     padding_free = cell.run.padding_free
     trainer = AdversarialTrainer(
         model=model,
@@ -238,7 +239,10 @@ class _EachEpoch(TrainerCallback):
             self.best = self.sign * record.score
             fresh = self.folder / "model.tmp"
             shutil.rmtree(fresh, ignore_errors=True)
-            self.trainer.save_model(str(fresh))
+            if is_adapted(self.trainer.model):
+                save_adapted(self.trainer.model, fresh, self.cell.run.keep_adapter)
+            else:
+                self.trainer.save_model(str(fresh))
             shutil.copytree(self.prepared.tokens.folder / "tokenizer", fresh, dirs_exist_ok=True)
             (fresh / "training_args.bin").unlink(missing_ok=True)
             replace_folder(fresh, self.folder / "model")

@@ -23,6 +23,7 @@ from transformers import (
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
+from freelb_tune.training.inputs.adapter import merged, small_adapted
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
@@ -40,12 +41,16 @@ __all__ = ["check_cells"]
 
 
 class _Look(NamedTuple):
-    """What is known of a model: how to build it of its config, its paths, its most tokens."""
+    """What is known of a model: how to build it of its config, its paths, its most tokens.
+
+    And whether an adapter leaves its words' embeddings as they are.
+    """
 
     build: Build
     config: Any
     paths: Paths
     room: int | None
+    fixed_words: bool = False
 
 
 _LOOKS: dict[str, _Look] = {}
@@ -74,7 +79,13 @@ def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
             source = find_model(cell.model, fetch=fetch)
             if source is None:
                 continue
-            look = _look_at(source)
+            adapter = cell.model.adapted
+            look = _look_at(source, adapter)
+            if adapter:
+                _check_kept(cell, source, look)
+                if look.fixed_words:
+                    said[f"{adapter['type']} leaves the word embeddings of {source.name} as they "
+                         "are: adversaries perturb them all the same"] = None  # fmt: skip
             length, room = cell.data.max_length, _room_for(cell.data.max_length, look)
             if room is not None and length > room:
                 raise FreeLBTuneError(
@@ -102,19 +113,23 @@ def _kind_of(cell: Cell) -> str:
     )
 
 
-def _look_at(source: ModelSource) -> _Look:
-    if repr(source) not in _LOOKS:
+def _look_at(source: ModelSource, adapter: dict[str, Any] | None = None) -> _Look:
+    key = repr((source, adapter))
+    if key not in _LOOKS:
         check_config(source)
         try:
             config = own_config(source)
         except UNBUILT as err:
             raise FreeLBTuneError(f"model: {source.name}: {short(err)}") from err
         _check_words(source, config)
-        build = partial(
+        build: Build = partial(
             AutoModelForSequenceClassification.from_config,
             dtype=torch.float32,
             trust_remote_code=source.trust_remote_code,
         )
+        if adapter:
+            _look_at(source)  # what is wrong without it is not its fault
+            build = small_adapted(build, adapter)
         try:
             if (whole := bare_model(source)) is not None:
                 input_embeddings(whole)  # or its refusal
@@ -122,8 +137,40 @@ def _look_at(source: ModelSource) -> _Look:
         except (Unseen, FreeLBTuneError) as err:
             where = "model.config" if source.folder is None else f"model: {source.name}"
             raise FreeLBTuneError(f"{where}: {err}") from err
-        _LOOKS[repr(source)] = _Look(build, config, paths, position_room(source))
-    return _LOOKS[repr(source)]
+        words = adapter is not None and _leaves_words(build, config)
+        _LOOKS[key] = _Look(build, config, paths, position_room(source), words)
+    return _LOOKS[key]
+
+
+def _leaves_words(build: Build, config: Any) -> bool:
+    with aside():
+        model = next((model for model, _ in small_models(build, config)), None)
+    if model is None:
+        return False
+    return not any(weight.requires_grad for weight in input_embeddings(model).parameters())
+
+
+def _check_kept(cell: Cell, source: ModelSource, look: _Look) -> None:
+    """Refuse an adapter that could not be kept as asked, before anything trains for it."""
+    if cell.run.keep_adapter == "alone":
+        if source.folder is None:
+            raise FreeLBTuneError(
+                f"run.keep_adapter: alone: {source.name!r} has random weights, which no file has "
+                "for the adapter to be laid over; write merged"
+            )
+        return
+    with aside():
+        torch.manual_seed(0)
+        model = next((model for model, _ in small_models(look.build, look.config)), None)
+        try:
+            if model is not None:
+                merged(model)
+        except (*UNBUILT, NotImplementedError) as err:
+            kind = (cell.model.adapted or {}).get("type")
+            raise FreeLBTuneError(
+                f"model.adapter: {kind} cannot be merged into the model's weights ({short(err)}); "
+                "write run: {keep_adapter: alone}"
+            ) from err
 
 
 def _room_for(length: int, look: _Look) -> int | None:
@@ -164,7 +211,9 @@ def _try_trainer(cell: Cell, look: _Look, folder: Path) -> None:
     wanted = cell.run.padding_free
     with aside():
         torch.manual_seed(0)
-        model, _ = next(small_models(look.build, look.config))
+        model = next((model for model, _ in small_models(look.build, look.config)), None)
+        if model is None:
+            return  # too large to be tried
         try:
             trainer = AdversarialTrainer(
                 model=model,

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from freelb_tune.training.inputs.adapter import is_adapted, rebuilt
 from freelb_tune.training.inputs.model_config import UNBUILT, short
 from freelb_tune.training.look import Paths, Unseen, look, types_of
 from freelb_tune.training.small import SMALL, Build, Unbuilt, small_models
@@ -69,10 +70,17 @@ def paths_of(model: nn.Module) -> Paths:
     """
     config: Any = getattr(model, "config", None)
     if hasattr(config, "to_dict"):
-        key = type(model), repr(config.to_dict())
+        kind: type = type(model)
+        build: Build = kind
+        said = repr(config.to_dict())
+        if is_adapted(model):
+            adapted: Any = model
+            kind, build = type(adapted.get_base_model()), rebuilt(adapted)
+            said += repr(adapted.peft_config)
+        key = kind, said
         try:
             if key not in _KNOWN:
-                _KNOWN[key] = probe(type(model), config)
+                _KNOWN[key] = probe(build, config)
             paths, types = _KNOWN[key]
             if types_of(model) <= types:  # nobody has put other layers in
                 return paths

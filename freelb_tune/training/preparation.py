@@ -5,7 +5,7 @@ Room: training.
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
@@ -62,7 +62,8 @@ def prepare(
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:
-        key = repr(cell.inputs)
+        model = cell.model.model_copy(update={"adapter": None})  # the files are the same
+        key = repr(replace(cell.inputs, model=model))
         if key not in made:
             source = find_model(cell.model, fetch=True)
             assert source is not None  # fetched

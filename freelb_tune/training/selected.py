@@ -75,9 +75,12 @@ def load_best_model(best: Path, *, trust_remote_code: bool = False) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    from freelb_tune.training.inputs.adapter import load_adapted
     from freelb_tune.training.inputs.model_config import UNBUILT, short
 
     try:
+        if (best / "adapter_config.json").is_file():
+            return load_adapted(best, trust_remote_code=trust_remote_code)
         model, info = AutoModelForSequenceClassification.from_pretrained(
             best,
             dtype=torch.float32,

@@ -57,6 +57,18 @@ takes; max_length={length} beside it cuts them as in training. A whole file:
 
     freelb-tune predict {folder_argument} --input new.csv --output out.csv{adversarial}
 """
+_LOADS_OVER = """
+It is an adapter alone, for the model whose folder `adapter_config.json` names, which has to stay
+there:
+
+    import freelb_tune
+    classify = freelb_tune.open_results({folder!r}).{attribute}.pipeline()
+    classify({example})
+
+A whole file:
+
+    freelb-tune predict {folder_argument} --input new.csv --output out.csv{adversarial}
+"""
 _MORE = {"regression": ', function_to_apply="none"', "multi_label": ", top_k=None"}
 _GONE = """
 Its weights are not here: they were let go of when other cells were ahead of it.
@@ -180,13 +192,17 @@ class Shelf:
         named = [cell.data.text] if isinstance(cell.data.text, str) else cell.data.text
         is_pair = len(named or task.columns) > 1
         pair = '{"text": "First text.", "text_pair": "Second text."}'
-        return _LOADS.format(
+        is_best = self._home.name == "best"
+        alone = cell.model.adapted is not None and cell.run.keep_adapter == "alone"
+        return (_LOADS_OVER if alone else _LOADS).format(
             path=str(self._home),
+            folder=str(self._folder),
+            attribute="best" if is_best else "best_adversarial",
             length=length,
             example=pair if is_pair else '"A text of any length."',
             more=_MORE.get(task.kind, ""),
             folder_argument=shlex.quote(str(self._folder)),
-            adversarial="" if self._home.name == "best" else " --adversarial",
+            adversarial="" if is_best else " --adversarial",
         )
 
 

@@ -5,11 +5,13 @@ Room: training.
 
 import copy
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -18,6 +20,7 @@ from transformers import (
 )
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.training.inputs.adapter import adapt
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.model_config import UNBUILT, short
 from freelb_tune.training.inputs.source import ModelSource
@@ -26,20 +29,30 @@ from freelb_tune.training.inputs.tokens import Tokens
 __all__ = ["build_model"]
 
 
-def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedModel:
+def build_model(
+    source: ModelSource, tokens: Tokens, seed: int, adapter: Mapping[str, Any] | None = None
+) -> nn.Module:
     """The classifier a cell starts from; the same bits for the same seed, cached or not.
 
     Every weight that the checkpoint lacks (the head) is drawn from the seed after the others are
     read; a head of other classes than the task's is drawn anew, and one of the same classes in
-    another order has its rows put into the task's.
+    another order has its rows put into the task's. An adapter's weights are drawn last.
+
+    Args:
+        source: the model's files, or its config.
+        tokens: the labels are read, and the padding.
+        seed: of all that is drawn.
+        adapter: put into it; None trains all weights.
 
     Raises:
-        FreeLBTuneError: transformers knows no sequence classifier of this type.
+        FreeLBTuneError: transformers knows no sequence classifier of this type, or the adapter
+            does not go into it.
     """
     labels = tuple(tokens.labels) if tokens.labels else None
     if source.folder is None:
         set_seed(seed)
-        return _from_config(source, tokens, labels)
+        whole = _from_config(source, tokens, labels)
+        return whole if adapter is None else _adapted(whole, adapter)
     fields = json.dumps(source.config or {}, sort_keys=True)
     pristine, missing = _read(source.folder, labels, tokens.kind, source.trust_remote_code, fields)
     model = copy.deepcopy(pristine)
@@ -47,7 +60,14 @@ def build_model(source: ModelSource, tokens: Tokens, seed: int) -> PreTrainedMod
         model.config.pad_token_id = tokens.pad_id
     set_seed(seed)
     _draw(model, missing)
-    return model
+    return model if adapter is None else _adapted(model, adapter, drawn=missing, base=source.folder)
+
+
+def _adapted(model: nn.Module, adapter: Mapping[str, Any], **about: Any) -> nn.Module:
+    try:
+        return adapt(model, adapter, **about)
+    except UNBUILT as err:
+        raise FreeLBTuneError(f"model.adapter: {short(err)}") from err
 
 
 def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
