@@ -16,7 +16,7 @@ from pathlib import Path
 
 from freelb_tune.errors import DivergedError
 from freelb_tune.space import Cell, Plan, Space, load_space, plan_cells
-from freelb_tune.store import EpochLog, EpochRecord, TextLengths, read_epochs
+from freelb_tune.store import EpochLog, EpochRecord, TextLengths, read_epochs, tell_again
 
 EPOCHS = 4
 
@@ -108,7 +108,10 @@ def _obey(order: Path, epoch: int, folder: Path) -> None:
         (folder / "one_more").write_bytes(bytes(8192))
     if what.endswith("_once"):
         order.unlink()
-    if what.startswith("die"):
+    if what.startswith("lose"):  # what it had is gone, so the next trial begins again
+        (folder / "epochs.jsonl").unlink()
+        tell_again(folder, "checkpoint/optimizer.pt is missing")
+    if what.startswith(("die", "lose")):
         os.kill(os.getpid(), signal.SIGKILL)
     if what.startswith("hang"):
         os.kill(os.getpid(), signal.SIGSTOP)

@@ -168,7 +168,7 @@ def test_a_search_says_whose_checkpoint_is_damaged_and_forgets_its_scores(tmp_pa
     (result.folder / "checkpoint" / "optimizer.pt").unlink()
     board = Board([whole, torn], "higher", {whole.id: "whole", torn.id: "torn"})
     told = read_known(board, load_store(tmp_path).known)
-    assert told == ["torn: checkpoint/optimizer.pt is missing; it is trained again"]
+    assert told == {torn.id: "checkpoint/optimizer.pt is missing"}
     assert [row.scores for row in board.rows.values()] == [{1: 0.5}, {}]
 
 
@@ -187,7 +187,7 @@ def test_a_cell_that_was_killed_after_its_last_line_is_not_called_damaged(tmp_pa
     (made / "record.json").write_text(json.dumps(result.epochs[0].to_json()))
     seal_checkpoint(made, tmp_path / "no log before the first epoch")
     board = Board([one], "higher", {one.id: "one"})
-    assert read_known(board, load_store(tmp_path).known) == []
+    assert read_known(board, load_store(tmp_path).known) == {}
     assert board[one.id].scores == {1: 0.5, 2: 0.6}
 
 

@@ -17,7 +17,7 @@ from freelb_tune.store import CellState, cell_folder, load_store, read_journal
 
 pytestmark = pytest.mark.slow  # each trains on Ray, which takes some seconds
 
-ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "")
+ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "lose_once 3", "")
 """One for each cell: what its code does, and in which epoch."""
 
 
@@ -25,7 +25,7 @@ ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search whose cells do what `ORDERS` says; a worker that dies is started again once."""
     base = tmp_path_factory.mktemp("faulty")
-    grid = {"adv_lr": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06), "resources": "{max_failures: 1}"}
+    grid = {"adv_lr": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07), "resources": "{max_failures: 1}"}
     _, plan = make_plan(base, **grid)  # type: ignore[arg-type]
     for cell, what in zip(plan.cells, ORDERS, strict=True):
         if what:
@@ -69,6 +69,15 @@ def test_a_trial_that_hangs_is_ended_tried_again_and_then_failed(faulty):
     assert message.endswith(" seconds, and its process was ended (2 times)")
     state, message, epochs = ends(faulty)["hang_once 3"]
     assert (state, message, epochs) == (CellState.DONE, None, [1, 2, 3, 3, 4])
+
+
+def test_a_cell_that_begins_again_while_the_search_runs_is_told(faulty):
+    state, _, epochs = ends(faulty)["lose_once 3"]
+    assert (state, epochs) == (CellState.DONE, [1, 2, 3, 1, 2, 3, 4])
+    entries = read_journal(faulty / "results")
+    (told,) = [entry for entry in entries if entry["event"] == "again"]
+    cell_id = load_store(faulty / "results").cells[ORDERS.index("lose_once 3")].cell.id
+    assert (told["cell_id"], told["why"]) == (cell_id, "checkpoint/optimizer.pt is missing")
 
 
 def test_no_process_of_a_trial_that_hung_is_left(faulty):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from test_training_cell import numbers, toy_cell
 
-from freelb_tune.store import damage_of, find_checkpoint, read_epochs
+from freelb_tune.store import damage_of, find_checkpoint, read_again, read_epochs
 from freelb_tune.training import prepare, run_cell
 
 
@@ -117,6 +117,10 @@ def lose_rng(folder):
     (folder / "checkpoint" / "rng_state.pth").unlink()
 
 
+def lose_checkpoint(folder):
+    shutil.rmtree(folder / "checkpoint")
+
+
 def lose_model(folder):
     shutil.rmtree(folder / "model")
 
@@ -135,16 +139,24 @@ def leave_as_a_kill_may(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "trained"),
-    [(nothing, 2), (leave_as_a_kill_may, 2), (lose_rng, 4), (lose_model, 4), (change_epoch, 4)],
+    ("damage", "trained", "told"),
+    [
+        (nothing, 2, None),
+        (leave_as_a_kill_may, 2, None),
+        (lose_rng, 4, "checkpoint/rng_state.pth is missing"),
+        (lose_checkpoint, 4, "the checkpoint is gone"),
+        (lose_model, 4, "the best model is gone"),
+        (change_epoch, 4, "epochs.jsonl is not as it was when checkpoint was written"),
+    ],
 )
 def test_whatever_was_damaged_the_numbers_are_those_of_an_undisturbed_cell(
-    prepared, folder, straight, damage, trained
+    prepared, folder, straight, damage, trained, told
 ):
     after = []
     damage(folder)
     before = {path: path.stat().st_mtime_ns for path in (folder / "predictions").iterdir()}
     run_cell(toy_cell(), prepared, folder, after.append)
+    assert read_again(folder) == told
     assert numbers(after) == straight
     assert numbers(read_epochs(folder / "epochs.jsonl")) == straight
     written = [

@@ -1,14 +1,17 @@
 """A disk that does not take a file while a cell trains: the machine's fault, and no epoch lost."""
 
 import resource
+import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from test_training_cell import numbers, toy_cell
 
+from freelb_tune.api.rerunning import rerun
 from freelb_tune.errors import DiskError, DivergedError
-from freelb_tune.store import read_epochs
-from freelb_tune.store.disk import machine_fault
+from freelb_tune.store import load_store, read_epochs
+from freelb_tune.store.faults import machine_fault
 from freelb_tune.training import prepare, run_cell
 
 CELL = toy_cell(**{"trainer.num_train_epochs": 2})
@@ -79,3 +82,12 @@ def test_what_a_full_disk_led_to_is_still_the_machines(tmp_path):
     err = ValueError("cannot save the plugin's statistics")
     err.__cause__ = OSError(28, "No space left on device")
     assert "No space left on device; make room" in str(machine_fault(err, tmp_path))
+
+
+def test_a_cell_that_is_trained_again_on_a_full_disk_ends_in_one_message(tmp_path):
+    folder = shutil.copytree(
+        Path(__file__).parent / "folders" / "format_1", tmp_path / "quickstart"
+    )
+    cell_id = load_store(folder).cells[0].cell.id
+    with no_larger_file(600), pytest.raises(DiskError, match="make room and run the same command"):
+        rerun(folder, cell_id, lambda _: None)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.store import describe_environment
+from freelb_tune.store.faults import machine_fault
 
-__all__ = ["environment"]
+__all__ = ["environment", "machine_fault"]
 
 
 def environment() -> dict[str, Any]:

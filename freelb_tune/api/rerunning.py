@@ -13,6 +13,7 @@ from freelb_tune.api.spaces import load_adversaries
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Cell
 from freelb_tune.store import CellResult, EpochRecord, load_store
+from freelb_tune.store.faults import machine_faults_told
 
 __all__ = ["Again", "rerun"]
 
@@ -61,7 +62,7 @@ def rerun(
 
     Raises:
         FreeLBTuneError: there is no such cell, its model runs Python of its own, or it cannot be
-            trained here.
+            trained here (a full disk, say).
     """
     from freelb_tune.training import prepare, run_cell
 
@@ -81,7 +82,8 @@ def rerun(
         epochs.append(Again(record, known.get(record.epoch)))
         told(epochs[-1])
 
-    with tempfile.TemporaryDirectory() as scratch:
+    told_of = Path(tempfile.gettempdir())
+    with machine_faults_told(told_of), tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch, "cache")
         if os.access(folder.parent, os.W_OK) and _has_its_data(found.cell):
             cache = folder.parent / ".cache"  # kept under the data's name, so only for that data

@@ -4,6 +4,7 @@ Room: cli.
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -102,6 +103,17 @@ def main() -> NoReturn:
     try:
         app()
     except FreeLBTuneError as err:
-        print(f"freelb-tune: {err}", file=sys.stderr)
-        sys.exit(2)
+        _leave(err)
+    except Exception as err:
+        from freelb_tune.api.environment import machine_fault  # --help need not pay for it
+
+        fault = machine_fault(err, Path.cwd())
+        if fault is None:
+            raise
+        _leave(fault)
     sys.exit(0)
+
+
+def _leave(err: FreeLBTuneError) -> NoReturn:
+    print(f"freelb-tune: {err}", file=sys.stderr)
+    sys.exit(2)

@@ -133,8 +133,10 @@ def _opened(
     ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()
     guard.opened(board)
-    for text in [*_other_plan(store, planned, board), *damaged]:
+    for text in _other_plan(store, planned, board):
         ledger.say(text)
+    for cell_id, why in damaged.items():
+        ledger.begins_again(cell_id, why)
     is_judged = False
     try:
         try:
@@ -180,14 +182,14 @@ def _journal_plan(
     )
 
 
-def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
+def read_known(board: Board, known: Mapping[str, CellResult]) -> dict[str, str]:
     """Put on the board what the store knows of the plan's cells.
 
     Returns:
-        What to tell of damaged logs, which are out of the way, and of damaged checkpoints, which
-        training passes over: their cells begin again.
+        By cell: what is wrong with its log, which is out of the way, or its checkpoint, which
+        training passes over. These cells begin again.
     """
-    told = []
+    told = {}
     for row in board.rows.values():
         result = known.get(row.cell.id)
         if result is None:
@@ -196,12 +198,12 @@ def read_known(board: Board, known: Mapping[str, CellResult]) -> list[str]:
         if result.damage is not None:
             set_log_aside(result.folder / EPOCHS)
             row.message = row.message if row.state.is_over else None
-            told.append(f"{board.label[row.cell.id]}: {result.damage}; it is trained again")
+            told[row.cell.id] = result.damage
         elif row.state.is_over or _is_trained(result):
             continue
         elif damage := damage_of(result.folder, result.epochs):
             row.scores.clear()
-            told.append(f"{board.label[row.cell.id]}: {damage}; it is trained again")
+            told[row.cell.id] = damage
     return told
 
 

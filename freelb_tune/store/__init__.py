@@ -4,7 +4,14 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 `cells/ID/epochs.jsonl`. Tables and resuming read these alone; no Ray, no torch.
 """
 
-from freelb_tune.store.checkpoints import damage_of, find_checkpoint, seal_checkpoint
+from freelb_tune.store.checkpoints import (
+    damage_of,
+    find_checkpoint,
+    forget_again,
+    read_again,
+    seal_checkpoint,
+    tell_again,
+)
 from freelb_tune.store.disk import write_whole
 from freelb_tune.store.environment import (
     describe_environment,
@@ -44,12 +51,15 @@ __all__ = [
     "damage_of",
     "describe_environment",
     "find_checkpoint",
+    "forget_again",
     "is_held",
     "load_store",
     "look_number",
     "match_sentence",
     "new_look",
     "take_results",
+    "tell_again",
+    "read_again",
     "read_environment",
     "read_epochs",
     "read_journal",

@@ -17,9 +17,19 @@ from freelb_tune.store.disk import read_file
 from freelb_tune.store.epochs import EPOCHS, Seal, is_sealed, seal_of
 from freelb_tune.store.records import EpochRecord
 
-__all__ = ["CHECKPOINT", "RECORD", "damage_of", "find_checkpoint", "seal_checkpoint"]
+__all__ = [
+    "CHECKPOINT",
+    "RECORD",
+    "damage_of",
+    "find_checkpoint",
+    "forget_again",
+    "read_again",
+    "seal_checkpoint",
+    "tell_again",
+]
 
 CHECKPOINT, RECORD = "checkpoint", "record.json"
+_AGAIN = "again.txt"
 _SEAL = "seal.json"
 _PARTS = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 _CHUNK = 1 << 20
@@ -72,6 +82,24 @@ def damage_of(folder: Path, known: Sequence[EpochRecord]) -> str | None:
         else:
             return None
     return found
+
+
+def tell_again(folder: Path, why: str) -> None:
+    """Leave word that a cell with epochs begins again; its trial tells whoever runs it."""
+    (folder / _AGAIN).write_text(why, "utf-8")
+
+
+def read_again(folder: Path) -> str | None:
+    """Why a cell has begun again; None where it has not, or where that was told."""
+    try:
+        return (folder / _AGAIN).read_text("utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def forget_again(folder: Path) -> None:
+    """It was told."""
+    (folder / _AGAIN).unlink(missing_ok=True)
 
 
 def _places(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ Room: store. Bytes in, bytes on disk. Knows nothing of what they mean.
 import errno
 import json
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Any
 from freelb_tune.errors import DamagedError, DiskError, FreeLBTuneError
 
 __all__ = [
+    "FULL",
     "append_lines",
     "disk_error",
     "linked",
-    "machine_fault",
     "make_folder",
     "parse_lines",
     "read_file",
@@ -27,47 +26,19 @@ __all__ = [
 ]
 
 _DEEPEST = 30  # lists and mappings inside each other; as deep as in a search-space file
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_BROKEN = {*_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENFILE, errno.EMFILE}
-_IN_WORDS = re.compile(
-    r"os error (\d+)"  # safetensors
-    r"|No space left on device|Disk quota exceeded"
-    r"|PytorchStreamWriter failed (?:writing|closing)|file write failed|unexpected pos \d+ vs \d+"
-)
-"""What libraries say whose errors have no number; the last line is torch's."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a system says of a disk without room, or of a user who has had theirs."""
 
 
 def disk_error(doing: str, path: Path, err: OSError) -> DiskError:
     """Say what could not be done to a file, why, and what to do."""
-    if err.errno in _FULL:
+    if err.errno in FULL:
         advice = "make room and run the same command again: it continues where it was"
+    elif err.errno in (errno.EROFS, errno.EIO, errno.ESTALE):
+        advice = "see to the disk and run the same command again: it continues where it was"
     else:
         advice = "change its permissions, or choose another folder with --results"
     return DiskError(f"{path}: cannot {doing}: {err.strerror or err}; {advice}")
-
-
-def machine_fault(err: BaseException, folder: Path) -> DiskError | None:
-    """What of an exception is the machine's fault, as the disk would not take or give a file.
-
-    Args:
-        err: as some code or library raised it; what it came of is looked at, too.
-        folder: where files were to be kept, for the message.
-
-    Returns:
-        None for any other exception.
-    """
-    seen: BaseException | None = err
-    while seen is not None:
-        if isinstance(seen, DiskError):
-            return seen
-        if isinstance(seen, OSError) and seen.errno in _BROKEN:
-            return disk_error("keep files here", folder, seen)
-        said = _IN_WORDS.search(str(seen))
-        number = int(said[1] or errno.ENOSPC) if said else 0
-        if number in _BROKEN:
-            return disk_error("keep files here", folder, OSError(number, os.strerror(number)))
-        seen = seen.__cause__ or seen.__context__
-    return None
 
 
 def linked(path: Path) -> FreeLBTuneError:

@@ -71,6 +71,10 @@ class _Same(_OfCell):
     why: str
 
 
+class _Again(_OfCell):
+    why: str
+
+
 class _Failed(_OfCell):
     state: Literal["failed", "diverged"]
     message: str
@@ -121,6 +125,7 @@ _SHAPES: dict[str, type[_Event]] = {
     "same": _Same,
     "started": _OfCell,
     "retried": _OfCell,
+    "again": _Again,
     "failed": _Failed,
     "finished": _Finished,
     "decided": _Decided,

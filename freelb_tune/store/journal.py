@@ -17,6 +17,7 @@ Room: store. The driver is its one writer. The events and what they carry:
               (by configuration), ended (by what), margin and more (seeds it would take)
     failed    cell_id, state ("failed" or "diverged"), message, at
     retried   cell_id
+    again     cell_id, why: its log or checkpoint was damaged, so it begins with its first epoch
     finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log), at
     looked    at, look (which one), cells (ids of the finished ones), shown (which numbers of
               theirs): a verdict on them has been made; see `looks`

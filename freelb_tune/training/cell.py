@@ -17,7 +17,14 @@ from transformers import PrinterCallback, TrainerCallback
 
 from freelb_tune.errors import DivergedError
 from freelb_tune.space.cell import Cell
-from freelb_tune.store import EpochLog, EpochRecord, find_checkpoint, read_epochs
+from freelb_tune.store import (
+    EpochLog,
+    EpochRecord,
+    damage_of,
+    find_checkpoint,
+    read_epochs,
+    tell_again,
+)
 from freelb_tune.store.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
@@ -78,7 +85,8 @@ def run_cell(
         known.append(found[1])
     is_over = len(known) >= prepared.epochs
     if not is_over and (found is None or not (every_checkpoint or _has_model(folder))):
-        known, found = _start_over(folder), None
+        gone = "the best model is gone" if found else "the checkpoint is gone"
+        known, found = _start_over(folder, known, gone), None
     for record in known:
         report(record)
     if is_over:
@@ -101,8 +109,10 @@ def _has_model(folder: Path) -> bool:
     return model.exists()
 
 
-def _start_over(folder: Path) -> list[EpochRecord]:
+def _start_over(folder: Path, known: list[EpochRecord], gone: str) -> list[EpochRecord]:
     """Without its checkpoint a cell begins again; what it had is written again, alike."""
+    if known:
+        tell_again(folder, damage_of(folder, known) or gone)
     shutil.rmtree(folder / "predictions", ignore_errors=True)
     (folder / "epochs.jsonl").unlink(missing_ok=True)
     return []

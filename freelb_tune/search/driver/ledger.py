@@ -131,6 +131,11 @@ class Ledger:
         self.board.start_clock()
         self._set(cell_id, CellState.RUNNING)
 
+    def begins_again(self, cell_id: str, why: str) -> None:
+        """The cell has lost what it had, and is trained from its first epoch on."""
+        self._journal.append("again", cell_id=cell_id, why=why)
+        self.say(f"{self.board.label[cell_id]}: {why}; it is trained again")
+
     def add_epoch(self, cell_id: str, epoch: int, score: float) -> None:
         """The cell finished an epoch; its own log has it already."""
         if self.board.add_epoch(cell_id, epoch, score):

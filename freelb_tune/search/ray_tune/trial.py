@@ -29,11 +29,24 @@ from freelb_tune.search.ray_tune.reports import log_epoch
 from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
-from freelb_tune.store import CellState, EpochRecord, cell_folder
-from freelb_tune.store.disk import machine_fault
+from freelb_tune.store import CellState, EpochRecord, cell_folder, forget_again, read_again
+from freelb_tune.store.faults import machine_fault
 from freelb_tune.store.pulse import begin_pulse
 
-__all__ = ["LATE", "MACHINE", "OUTCOME", "Job", "Late", "actor_class", "run_trial", "trial_config"]
+__all__ = [
+    "AGAIN",
+    "LATE",
+    "MACHINE",
+    "OUTCOME",
+    "Job",
+    "Late",
+    "actor_class",
+    "run_trial",
+    "trial_config",
+]
+
+AGAIN = "again"
+"""Key of an epoch's report: why the cell, which had epochs, has begun with its first once more."""
 
 OUTCOME = "outcome"
 """Key of the last report of a trial that ran to its end; `message` stands beside it."""
@@ -131,7 +144,7 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
             begin_pulse(home)
             load_plugins(job.plugins)
             ready = late.ready if late else job.prepared[cell.id]
-            report = partial(_report, ready.epochs, ended)
+            report = partial(_report, home, ready.epochs, ended)
             job.train(cell, ready, home, report, job.threads)
     except (Exception, SystemExit) as err:  # the one place where what a trial raises is a record
         if err in ended:
@@ -146,16 +159,19 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     tune.report({OUTCOME: outcome, "message": message})
 
 
-def _report(epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
+def _report(home: Path, epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
     """Tell Ray of an epoch. Where the scheduler stops the trial, Ray raises SystemExit in here."""
     if not math.isfinite(record.score):
         raise DivergedError(f"epoch {record.epoch}: the score is {record.score}")
     log_epoch(tune.get_context().get_trial_name(), record, epochs)
+    why = read_again(home)
     try:
-        tune.report(record.numbers())
+        tune.report(record.numbers() | ({AGAIN: why} if why else {}))
     except SystemExit as err:
         ended.append(err)
         raise
+    finally:
+        forget_again(home)
 
 
 def _reset(job: Job, seed: int) -> None:

@@ -22,6 +22,7 @@ from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
 from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment
+from freelb_tune.store.faults import machine_faults_told
 
 __all__ = ["run_trials"]
 
@@ -108,7 +109,8 @@ def _asked(space: Space, ledger: Ledger, longest: Sequence[Cell]) -> list[Cell]:
 def _prepare(ledger: Ledger, work: Work, cache: Path, cells: Sequence[Cell]) -> dict[str, Ready]:
     """Prepare cells, and tell the board of those that are on it."""
     rows = ledger.board.rows
-    ready = work.prepare(cells, cache, ledger.say)
+    with machine_faults_told(cache):
+        ready = work.prepare(cells, cache, ledger.say)
     ledger.prepared({cell_id: each for cell_id, each in ready.items() if cell_id in rows})
     for cell_id, each in ready.items():
         if cell_id in rows and not rows[cell_id].state.is_over:

@@ -19,7 +19,7 @@ from freelb_tune.errors import DiskError
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
-from freelb_tune.search.ray_tune.trial import MACHINE, OUTCOME
+from freelb_tune.search.ray_tune.trial import AGAIN, MACHINE, OUTCOME
 from freelb_tune.store import CellState, cell_folder
 from freelb_tune.store.pulse import process_of
 
@@ -66,6 +66,8 @@ class Watch(tune.Callback):
         if "epoch" in result:
             cell_id = trial.config["cell"]
             self._silence.heard(cell_id, result["train_seconds"] + result["eval_seconds"])
+            if AGAIN in result:
+                self._keep(self._ledger.begins_again, cell_id, result[AGAIN])
             self._keep(self._ledger.add_epoch, cell_id, result["epoch"], result["score"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
