@@ -36,8 +36,9 @@ class DiskError(FreeLBTuneError):
 def unknown_name(name: str, known: Iterable[str]) -> str:
     """Say that a name is not known, which ones are, and the likeliest one meant."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    plain = {each.casefold(): each for each in names}
+    close = difflib.get_close_matches(name.casefold(), plain, n=1)
+    hint = f"did you mean {plain[close[0]]!r}? " if close else ""
     return f"unknown name {name!r}; {hint}known: {', '.join(names)}"
 
 

@@ -12,9 +12,10 @@ from freelb_tune.api.shipped import find_space
 from freelb_tune.errors import counted
 from freelb_tune.space import json_schema, reading
 from freelb_tune.space.document import document_of, read_document
+from freelb_tune.space.meant import meant
 from freelb_tune.tasks import task_metrics
 
-__all__ = ["Space", "json_schema", "load_adversaries", "load_space"]
+__all__ = ["Space", "json_schema", "load_adversaries", "load_space", "meant"]
 
 
 class Space(reading.Space):

@@ -15,6 +15,7 @@ from freelb_tune.cli.doctor import doctor
 from freelb_tune.cli.glue import glue
 from freelb_tune.cli.importing import import_
 from freelb_tune.cli.merge import merge
+from freelb_tune.cli.mistakes import no_such_command, usage_advice
 from freelb_tune.cli.new import new
 from freelb_tune.cli.plan import plan
 from freelb_tune.cli.predict import predict
@@ -37,12 +38,29 @@ DEFAULT = "search"
 class _SearchByDefault(TyperGroup):
     """`freelb-tune --space FILE ...` is `freelb-tune search --space FILE ...`."""
 
+    _words: list[str]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version"}
         known = not args or args[0] in own or args[0] in self.commands
+        if args[:1] in (["-v"], ["-V"]):
+            raise FreeLBTuneError(f"there is no option {args[0]}; write --version")
         if not known and (args[0].startswith("-") or "=" in args[0]):
             args = [DEFAULT, *args]
+        elif not known and (said := no_such_command(args[0], args[1:], self.commands)):
+            raise FreeLBTuneError(said)
+        self._words = args
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as err:
+            command, *words = self._words or [DEFAULT]
+            said = usage_advice(err, command, words)
+            if said is None:
+                raise
+            raise FreeLBTuneError(said) from err
 
 
 app = typer.Typer(

@@ -13,6 +13,7 @@ from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
 from freelb_tune.space.checks import Refusal, read_value, wrong_key
 from freelb_tune.space.domains import DOMAINS, Range, is_domain, parse_domain
 from freelb_tune.space.layers import Layer, Reference, Setting, Tie
+from freelb_tune.space.meant import section_value
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import referred
 from freelb_tune.space.sections import SEARCHED, DataFields, RunFields
@@ -96,7 +97,8 @@ def _flat(content: Mapping[str, Any], prefix: str, problems: Problems) -> dict[s
         elif prefix and section == "model" and isinstance(value, str):
             found = {"model.name": value}
         elif value is not None:
-            problems.add(f"{prefix}{key}", f"expected a mapping, got {shown(value)}")
+            wanted = f"expected a mapping, got {shown(value)}{section_value(key, value)}"
+            problems.add(f"{prefix}{key}", wanted)
         if ADAPTER in found:
             given = found.pop(ADAPTER)
             found |= spread_adapter(given, f"{prefix}{ADAPTER}", problems)

@@ -21,6 +21,7 @@ from freelb_tune.space.adapters import (
     wrong_adapter_setting,
 )
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
+from freelb_tune.space.meant import meant, section_value, unknown_setting, value_advice
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.sections import DataFields, LossFields, ModelFields, RunFields
 from freelb_tune.space.trainer_fields import refused_field, trainer_fields, trainer_type
@@ -89,7 +90,11 @@ def wrong_key(
         adapters: the types of adapters that may.
     """
     if section == "trainer":
-        return refused_field(name)
+        told = refused_field(name)
+        found = meant(name, section)
+        if told is None or not told.startswith("unknown") or "write" in told or "mean" in told:
+            return told
+        return f"{told}; did you mean {found}?" if found else told
     if _is_adapters(f"{section}.{name}"):
         return wrong_adapter_setting(name.partition(".")[2], adapters)
     known = known_settings(section, methods)
@@ -101,7 +106,7 @@ def wrong_key(
             f"{' and '.join(sorted(methods))} does not read it; take it out "
             f"(it is read by {', '.join(sorted(readers))})"
         )
-    return unknown_name(name, known)
+    return unknown_setting(name, known, section)
 
 
 def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
@@ -133,6 +138,8 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
             return _read(_adapter(kind, name), value)
         except Refusal as refusal:
             refusals.append(refusal)
+    if name == "max_norm" and type(value) is int and value == 0:  # as it is written by hand
+        raise Refusal(f"{refusals[0]}; for no ball, the 0 of FreeLB's own scripts, write null")
     raise refusals[0]
 
 
@@ -142,12 +149,14 @@ def read_section(
     """A section whose values are not searched; with its defaults where something is wrong."""
     section = content.get(name)
     if section is not None and not isinstance(section, dict):
-        problems.add(name, f"expected a mapping, got {shown(section)}")
+        problems.add(
+            name, f"expected a mapping, got {shown(section)}{section_value(name, section)}"
+        )
         return kind()
     good = {}
     for key, value in (section or {}).items():
         if key not in kind.model_fields:
-            problems.add(f"{name}.{key}", unknown_name(key, kind.model_fields))
+            problems.add(f"{name}.{key}", unknown_setting(key, kind.model_fields, name))
             continue
         try:
             good[key] = _read(_adapter(kind, key), value)
@@ -318,13 +327,8 @@ def _clause(error: ErrorDetails) -> str:
 
 
 def _trap(value: Any, expected: str) -> str:
-    """What to write where text was taken for something else."""
-    if not isinstance(value, str):
-        return ""
-    if "true or false" in expected and value.lower() in ("yes", "no", "on", "off", "y", "n"):
+    """What to write where something was taken for something else."""
+    said = value.lower() if isinstance(value, str) else ""
+    if "true or false" in expected and said in ("yes", "no", "on", "off", "y", "n"):
         return f"; {value!r} is text in YAML 1.2: write true or false"
-    try:
-        float(value)
-    except ValueError:
-        return ""
-    return "; take the quotes away" if "number" in expected else ""
+    return value_advice(value, expected)

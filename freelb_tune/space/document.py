@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarint import ScalarInt
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.meant import broken_text
 
 __all__ = ["GIVEN", "Document", "document_of", "read_document", "to_yaml"]
 
@@ -123,9 +124,10 @@ def _parse(text: str, where: str) -> Any:
             f"{where}: {_line(err)}the same key stands twice, {key!r}; take one out"
         ) from err
     except MarkedYAMLError as err:
+        line = err.problem_mark.line + 1 if err.problem_mark else 1
+        advice = broken_text(text, line, is_override=where.startswith("override"))
         raise FreeLBTuneError(
-            f"{where}: {_line(err)}not YAML: {err.problem or err.context}; "
-            "check the indentation, colons, quotes and brackets there and just above"
+            f"{where}: {_line(err)}not YAML: {err.problem or err.context}; {advice}"
         ) from err
     except (YAMLError, ValueError, RecursionError) as err:  # ValueError: a date such as 2020-99-99
         raise FreeLBTuneError(f"{where}: not YAML: {str(err).splitlines()[0]}") from err
@@ -228,7 +230,7 @@ def _lay_over(document: Document, override: str) -> None:
     where = f"override {override!r}"
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not key or not all(key.split(".")):
-        raise FreeLBTuneError(f"{where}: write key=value, such as adversary.adv_lr=0.03")
+        raise FreeLBTuneError(f"{where}: write key=value, such as adversary.adv_lr=0.03 (no space)")
     value = _Plain(where, document.traps).of(_parse(text, where), key)
     place: dict[str, Any] = document.content
     *sections, last = key.split(".")

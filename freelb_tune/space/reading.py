@@ -20,6 +20,7 @@ from freelb_tune.space.conditions import check_condition
 from freelb_tune.space.document import Document, read_document, to_yaml
 from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
+from freelb_tune.space.meant import unknown_setting
 from freelb_tune.space.points import Point, read_points
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
@@ -208,7 +209,7 @@ class _Reader:
         self._content, self._problems = content, problems
         for key in content:
             if key not in TOP:
-                problems.add(key, unknown_name(key, TOP))
+                problems.add(key, unknown_setting(key, TOP, value=content[key]))
         for key in ("task", "model"):
             if content.get(key) is None:
                 problems.add(key, f"is missing; a search space names its {key}")

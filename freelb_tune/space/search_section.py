@@ -14,6 +14,7 @@ from freelb_tune.space.algorithms import (
     RandomSettings,
 )
 from freelb_tune.space.checks import read_section
+from freelb_tune.space.meant import section_value, unknown_setting
 from freelb_tune.space.problems import Problems, shown
 
 __all__ = ["read_search"]
@@ -31,7 +32,9 @@ def read_search(content: dict[str, Any], problems: Problems) -> AlgorithmSetting
     """
     given = content.get("search") or {}
     if not isinstance(given, dict):
-        problems.add("search", f"expected a mapping, got {shown(given)}")
+        problems.add(
+            "search", f"expected a mapping, got {shown(given)}{section_value('search', given)}"
+        )
         return GridSettings()
     name = given.get("algorithm", "grid")
     if name in SAMPLERS and given.get("sampler", name) == name:
@@ -68,4 +71,4 @@ def _why_not(key: str, kind: type[AlgorithmSettings]) -> str:
     if readers:
         name = kind.model_fields["algorithm"].default
         return f"{name} does not read it; take it out (it is read by {', '.join(readers)})"
-    return _GONE.get(key) or unknown_name(key, kind.model_fields)
+    return _GONE.get(key) or unknown_setting(key, kind.model_fields, "search")

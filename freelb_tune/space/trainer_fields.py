@@ -159,7 +159,8 @@ def refused_field(name: str) -> str | None:
     if name in _GONE:
         return f"unknown name {name!r}: {_GONE[name]}"
     hint = unknown_name(name, trainer_fields()).split("known:")[0].rstrip("; ")
-    return f"{hint}; any field of transformers.TrainingArguments may stand here"
+    hint = hint if hint.endswith("?") else f"{hint};"
+    return f"{hint} any field of transformers.TrainingArguments may stand here"
 
 
 @cache
