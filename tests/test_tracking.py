@@ -1,6 +1,10 @@
 """Trackers show what the store knows, each read back by its own reader; a kill doubles nothing."""
 
+import json
 import re
+import socket
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -45,7 +49,80 @@ def in_tensorboard(folder):
     return found
 
 
-READERS = {"tensorboard": in_tensorboard}
+def in_mlflow(folder):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder}/tracking/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("rte_grid")
+    found = {}
+    for run in client.search_runs([experiment.experiment_id], "", max_results=1000):
+        histories = {m: client.get_metric_history(run.info.run_id, m) for m in run.data.metrics}
+        points = {m: [(e.step, e.value) for e in said] for m, said in histories.items()}
+        assert run.data.tags["cell"] not in found
+        assert run.info.run_name.endswith(run.data.tags["cell"])
+        found[run.data.tags["cell"]] = points, run.data.tags
+        assert run.data.params["trainer.learning_rate"] == "2e-05"
+        assert (run.info.status == "RUNNING") == (run.data.tags["state"] in ("running", "waiting"))
+    return found
+
+
+def in_trackio(folder):
+    """By SQL, as trackio's own reader looks in one folder for as long as a process lives."""
+    with closing(sqlite3.connect(folder / "tracking" / "trackio" / "rte_grid.db")) as base:
+        points, rows = {}, base.execute("SELECT run_id, step, metrics FROM metrics ORDER BY step")
+        for cell, step, metrics in rows:
+            for name, value in json.loads(metrics).items():
+                points.setdefault(cell, {}).setdefault(name, []).append((step, value))
+        configs = dict(base.execute("SELECT run_id, config FROM configs").fetchall())
+    told = {cell: json.loads(config) for cell, config in configs.items()}
+    assert all(each["_Group"] == each["configuration"] for each in told.values())
+    return {cell: (points[cell], told[cell]) for cell in points}
+
+
+def in_wandb(folder):
+    """From the records of the offline files, which `wandb sync` sends."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    found = {}
+    for path in (folder / "tracking" / "wandb").rglob("*.wandb"):
+        points, summary = {}, {}
+        for raw in levels(path.read_bytes()):
+            record = Record.FromString(raw)
+            items = {item.key or item.nested_key[0]: json.loads(item.value_json)
+                     for item in record.history.item}  # fmt: skip
+            for name, value in items.items():
+                points.setdefault(name, []).append((record.history.step.num, value))
+            for item in record.summary.update:
+                summary[item.key or item.nested_key[0]] = json.loads(item.value_json)
+        cell = path.stem.removeprefix("run-")
+        assert cell not in found
+        found[cell] = points, summary
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    return found
+
+
+def levels(raw):
+    """The records of a file in LevelDB's log format, after a head of 7 bytes."""
+    at, parts = 7, b""
+    while at + 7 <= len(raw):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        length, kind = int.from_bytes(raw[at + 4 : at + 6], "little"), raw[at + 6]
+        parts += raw[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            yield parts
+            parts = b""
+
+
+READERS = {
+    "tensorboard": in_tensorboard,
+    "mlflow": in_mlflow,
+    "trackio": in_trackio,
+    "wandb": in_wandb,
+}
 
 
 def expected(folder, metric="accuracy"):
@@ -60,7 +137,31 @@ def test_every_tracker_of_a_space_is_registered_and_read_back_here():
     assert set(TRACKERS) == set(registry.TRACKERS) == set(READERS)
 
 
-@pytest.mark.parametrize("name", READERS)
+SLOW = pytest.mark.slow  # MLflow's database takes some seconds to create
+EACH = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=SLOW if name == "mlflow" else ()) for name in READERS]
+)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Trackers are local here, whatever the environment says, and ask nobody on the network."""
+    for name in ("MLFLOW_TRACKING_URI", "TRACKIO_DIR", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    asked, connect = [], socket.socket.connect
+
+    def watched(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+            asked.append(address)
+            raise OSError("a test has no network")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", watched)
+    yield
+    assert not asked
+
+
+@EACH
 def test_a_finished_search_is_read_back_from_the_tracker_with_its_verdict(tmp_path, name):
     made = Made(rates=1, epochs=2)
     feed(made.write(tmp_path), name)
@@ -73,7 +174,7 @@ def test_a_finished_search_is_read_back_from_the_tracker_with_its_verdict(tmp_pa
     assert re.fullmatch(r"[+-]\d+\.\d\d \(.* to .*\)", adversarial[1]["difference"])
 
 
-@pytest.mark.parametrize("name", READERS)
+@EACH
 def test_a_search_that_goes_on_doubles_no_point_and_misses_none(tmp_path, name):
     made = Made(rates=1, ends={1: None, 3: None}, closed=False)
     feed(made.write(tmp_path), name, final=False)
@@ -94,6 +195,19 @@ def test_a_search_that_goes_on_doubles_no_point_and_misses_none(tmp_path, name):
     assert {cell: points["accuracy"] for cell, (points, _) in found.items()} == expected(tmp_path)
     assert len(found[first.id][0]["accuracy"]) == 3
     assert not any(texts.get("verdict") for _, texts in found.values())  # not before the end
+
+
+def test_wandb_has_a_run_again_that_was_closed_before_its_verdict_came(tmp_path, monkeypatch):
+    from freelb_tune.watching.tracking import wandb
+
+    monkeypatch.setattr(wandb, "_MOST_OPEN", 1)
+    told = Feed(Made(rates=1, seeds=1).write(tmp_path), ["wandb"], pytest.fail)
+    told.everything()
+    told.everything(final=True)
+    told.close()
+    found = in_wandb(tmp_path)
+    assert {cell: points["accuracy"] for cell, (points, _) in found.items()} == expected(tmp_path)
+    assert all(summary["verdict"] for _, summary in found.values())
 
 
 def test_a_file_that_was_torn_by_a_kill_is_made_whole(tmp_path):

@@ -11,7 +11,7 @@ from freelb_tune.space.problems import Problems, shown
 
 __all__ = ["TRACKERS", "read_track"]
 
-TRACKERS = ("tensorboard",)
+TRACKERS = ("tensorboard", "mlflow", "trackio", "wandb")
 """What `track` may name; `watching/tracking/` has a file for each."""
 
 

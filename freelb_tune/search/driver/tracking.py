@@ -29,7 +29,7 @@ class Tracking:
         patience: seconds without progress, at the end, after which nobody waits any more.
     """
 
-    patience = 30.0
+    patience = 60.0
 
     def __init__(self, folder: Path, names: Sequence[str], say: Callable[[str], None]) -> None:
         self._folder, self._say = folder, say

@@ -18,6 +18,9 @@ FOLDER = "tracking"
 
 TRACKERS: dict[str, tuple[str, ...]] = {
     "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "trackio": ("trackio",),
+    "wandb": ("wandb",),
 }
 """By the name that a space's `track` has: the packages that it imports."""
 
