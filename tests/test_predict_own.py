@@ -152,3 +152,10 @@ def test_a_metric_of_somebodys_own_has_a_bootstraps_interval():
         assert own == pytest.approx(known / 3, abs=0.01)
     one = score_rows(task, logits[:1], labels[:1])
     assert {each.interval for each in one.values()} == {"no interval from these rows"}
+
+
+def test_long_work_says_how_far_it_is(levels, tmp_path, monkeypatch):
+    monkeypatch.setattr("freelb_tune.progress._SECONDS", 0.0)
+    words = ["predict", levels, "--input", levels.parent / "a.csv", "--output", tmp_path / "o.csv"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert re.search(r"predicted \d+ of 36 texts, about \d+ s left", done.stderr)

@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "freelb_tune"
 ROOMS = [
     "errors",
+    "progress",
     "space",
     "tasks",
     "store",

@@ -28,7 +28,7 @@ def predict_tests(
         data: a GLUE folder with the test files, in place of the cells' own source.
         zipped: write `submission.zip` for the GLUE server too.
         trust_remote_code: let Python inside `best/` run.
-        say: told of each task, and of what the zip lacks.
+        say: told of each task, how far a long one is, and of what the zip lacks.
 
     Returns:
         The files, the zip last.
@@ -43,7 +43,7 @@ def predict_tests(
     check_folders(folders, zipped=zipped)
     several, paths = [], list[Path]()
     for folder in folders:
-        several.append(predict_test(folder, data, trust_remote_code=trust_remote_code))
+        several.append(predict_test(folder, data, trust_remote_code=trust_remote_code, say=say))
         say(f"{folder}: predicted with cell {several[-1].cell_id}")
         paths += write_predictions(several[-1], out)
     if zipped:
@@ -71,7 +71,7 @@ def predict_file(
         target: the file to write: .csv, .tsv or .jsonl.
         adversarial: use `best_adversarial/`.
         trust_remote_code: let Python inside the model's folder run.
-        say: told which cell's model it was.
+        say: told which cell's model it was, and how far long work is.
 
     Returns:
         A line for each of the task's metrics over the rows that have a label; none without any.
@@ -89,7 +89,12 @@ def predict_file(
             "predict: write one results folder with --input FILE and --output FILE"
         )
     cell, logits, labels = texts.predict_file(
-        folders[0], source, target, adversarial=adversarial, trust_remote_code=trust_remote_code
+        folders[0],
+        source,
+        target,
+        adversarial=adversarial,
+        trust_remote_code=trust_remote_code,
+        say=say,
     )
     say(f"{target}: written with cell {cell.id}")
     scores = score_rows(get_task(cell.task), logits, labels) if len(labels) else {}

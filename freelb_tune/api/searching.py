@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from freelb_tune.api.plans import MOST_CELLS, span
 from freelb_tune.api.results import Results, open_results
+from freelb_tune.progress import waiting
 
 if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
@@ -63,7 +64,8 @@ def search(
             listener.said(note)
         return data_fingerprint(inputs)  # of a dataset of the Hub it is known from here on
 
-    plan = span(space, most_cells=most_cells, data=read, fetch=True)
+    with waiting("fetching and reading data and models", listener.said):
+        plan = span(space, most_cells=most_cells, data=read, fetch=True)
     folder = Path(results) / space.name
     if fresh and (aside := set_aside(folder)):
         listener.said(f"what was stored is now in {aside}")

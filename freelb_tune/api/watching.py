@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["show_end", "status_json", "watch"]
+from freelb_tune.progress import waiting
+
+__all__ = ["show_end", "status_json", "waiting", "watch"]
 
 _SECONDS = 1.0  # between two looks at the folder's files
 

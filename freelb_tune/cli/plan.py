@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from freelb_tune.cli.options import Data, Json, Overrides, Plugins, Results, SpaceFile, Yes
+from freelb_tune.cli.terminal import tell
 
 __all__ = ["plan"]
 
@@ -24,12 +25,16 @@ def plan(
     """List every cell of a space, what it could show, and what it costs. Runs nothing."""
     from freelb_tune.api.plans import MOST_CELLS, plan
     from freelb_tune.api.spaces import load_space
+    from freelb_tune.api.watching import waiting
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
-    planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
+    with waiting("reading the data and looking at the models", tell):
+        planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
     if as_json:
         print(json.dumps(planned.to_json(), indent=2))
         return
     print(*planned.notes, sep="\n", end="\n" * bool(planned.notes), file=sys.stderr)
     print(planned.listing, flush=True)
-    print(*planned.sentences, sep="\n")  # which the list need not wait for
+    with waiting("looking at lengths, power and cost", tell):
+        sentences = planned.sentences  # which the list need not wait for
+    print(*sentences, sep="\n")

@@ -3,14 +3,13 @@
 Room: cli.
 """
 
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from freelb_tune.cli.options import Folders
+from freelb_tune.cli.terminal import tell
 
 __all__ = ["predict"]
 
@@ -40,12 +39,11 @@ def predict(
     """Predict the test sets for the GLUE server, or any file: --input new.csv --output out.csv."""
     from freelb_tune.api.predicting import predict_file, predict_tests
 
-    say = partial(print, file=sys.stderr)
     trust = trust_remote_code
     if source is not None or target is not None or adversarial:
         lines = predict_file(
-            folders, source, target, adversarial=adversarial, trust_remote_code=trust, say=say
+            folders, source, target, adversarial=adversarial, trust_remote_code=trust, say=tell
         )
         return print(*lines, sep="\n", end="\n" if lines else "")
-    files = predict_tests(folders, out, data=data, zipped=zipped, trust_remote_code=trust, say=say)
+    files = predict_tests(folders, out, data=data, zipped=zipped, trust_remote_code=trust, say=tell)
     return print(*files, sep="\n")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from freelb_tune.cli.options import Folder, Json
+from freelb_tune.cli.terminal import tell
 
 __all__ = ["report"]
 
@@ -23,9 +24,10 @@ def report(
 ) -> None:
     """Rebuild every table of a search, and its page report.html, from its journal alone."""
     from freelb_tune.api.results import open_results
-    from freelb_tune.api.watching import show_end, status_json
+    from freelb_tune.api.watching import show_end, status_json, waiting
 
-    open_results(folder).report(with_text=with_text)
+    with waiting(f"making the tables and the page of {folder}", tell):
+        open_results(folder).report(with_text=with_text)
     if as_json:
         print(json.dumps(status_json(folder), indent=2))
     else:

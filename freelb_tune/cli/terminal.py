@@ -6,10 +6,15 @@ Room: cli.
 import codecs
 import sys
 
-__all__ = ["show_what_it_can"]
+__all__ = ["show_what_it_can", "tell"]
 
 _PLAIN = {"±": "+/-", "×": "x", "−": "-", "–": "-", "—": "-", "…": "...", "→": "->", "≤": "<=",
           "≥": ">=", "≈": "~", "·": "*", "•": "*", "▁": "_"}  # fmt: skip
+
+
+def tell(text: str) -> None:
+    """One line to stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def show_what_it_can() -> None:

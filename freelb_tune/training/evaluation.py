@@ -6,7 +6,7 @@ Letters: b examples of a batch, N of a data set, C classes, labels or values.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -124,11 +124,17 @@ class EvaluatingTrainer(Trainer):
             loss = None if labels is None else self._mean_loss(logits, labels)
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
 
-    def predict_by_length(self, dataset: Any) -> Predicted:
+    def predict_by_length(
+        self, dataset: Any, told: Callable[[int], None] = lambda _: None
+    ) -> Predicted:
         """Predict a data set, longest examples first: what does not fit fails at once.
 
         Every example is predicted, under `dataloader_drop_last` too. Only the logits are kept,
         whatever else the model returns.
+
+        Args:
+            dataset: the examples.
+            told: how many more are done, after each batch.
         """
         lengths = lengths_of(dataset) or [0] * len(dataset)
         order = sorted(range(len(dataset)), key=lambda row: (-lengths[row], row))
@@ -143,6 +149,7 @@ class EvaluatingTrainer(Trainer):
                 wanted = batch.pop("labels", None)
                 out = self._logits(model, batch)
                 logits.append(out.float())
+                told(len(out))
                 if wanted is None:
                     lost.append(out.new_zeros(len(out)))
                     counts.append(out.new_ones(len(out)))

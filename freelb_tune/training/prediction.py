@@ -6,7 +6,7 @@ Letters used below: N examples, C classes.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import transformers
 from torch.utils.data import Dataset
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.adversary_settings import NoneSettings
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.sections import DataFields
@@ -68,7 +69,11 @@ class TestRows(Dataset[dict[str, Any]]):
 
 @no_launcher()
 def predict_test(
-    folder: Path, data_dir: Path | None = None, *, trust_remote_code: bool = False
+    folder: Path,
+    data_dir: Path | None = None,
+    *,
+    trust_remote_code: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Predictions:
     """Load `results/NAME/best` and predict its task's test sets.
 
@@ -80,6 +85,7 @@ def predict_test(
         data_dir: a GLUE folder in place of the cell's own source.
         trust_remote_code: let Python inside `best/` run. A cell's own setting does not count
             here, as the folder may come from somebody else.
+        say: told now and then how far it is.
 
     Raises:
         FreeLBTuneError: no results folder, no model in `best/`, a model that lacks weights or
@@ -89,7 +95,8 @@ def predict_test(
     transformers.logging.disable_progress_bar()
     cell = best_cell(folder)
     task = get_task(cell.task)
-    tests = load_test(cell.task, _data(cell, data_dir))
+    with waiting(f"reading {cell.task}", say):
+        tests = load_test(cell.task, _data(cell, data_dir))
     model = load_best_model(folder / "best", trust_remote_code=trust_remote_code)
     labels = class_names(model, task, folder / "best")
     tokenizer = load_tokenizer(folder / "best", trust_remote_code=trust_remote_code)
@@ -97,7 +104,10 @@ def predict_test(
         trainer = evaluator(cell, model, tokenizer, Path(scratch))
         length = cell.data.max_length
         logits = {
-            name: trainer.predict_by_length(_tokenise(tokenizer, rows, length)).logits
+            name: trainer.predict_by_length(
+                _tokenise(tokenizer, rows, length),
+                Progress(("predicted", f"texts of {name}"), len(rows), say).add,
+            ).logits
             for name, rows in tests.items()
         }
     index = {name: list(rows["index"]) for name, rows in tests.items()}

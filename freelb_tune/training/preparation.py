@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.progress import waiting
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import TextLengths
 from freelb_tune.tasks.class_weights import check_loss, class_weights
@@ -58,7 +59,8 @@ def prepare(
     """
     with tempfile.TemporaryDirectory() as scratch:
         check_arguments(cells, Path(scratch))
-    check_cells(cells, fetch=True)  # the driver has, and what it had to say is said
+    with waiting("fetching the models", say):
+        check_cells(cells, fetch=True)  # the driver has, and what it had to say is said
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:

@@ -6,15 +6,17 @@ Letters used below: N texts, C classes.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import transformers
+from transformers import TrainerCallback
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cell import Cell
 from freelb_tune.tasks import get_task
 from freelb_tune.tasks.task import Kind, predictions_of
@@ -69,6 +71,16 @@ class Answers:
         return found
 
 
+class _Told(TrainerCallback):
+    """Counts what is predicted."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._progress.add(args.eval_batch_size)
+
+
 @no_launcher()
 def predict_texts(
     best: Path,
@@ -76,6 +88,7 @@ def predict_texts(
     texts: Sequence[str | Sequence[str]],
     *,
     trust_remote_code: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Answers:
     """Ask the model in a folder, as its cell's own evaluation does.
 
@@ -84,6 +97,7 @@ def predict_texts(
         cell: whose model it is.
         texts: texts, or pairs where the model reads pairs.
         trust_remote_code: let Python inside the folder run.
+        say: told now and then how far it is.
 
     Raises:
         FreeLBTuneError: the model cannot be loaded, there is no text, or its parts are not as many
@@ -101,9 +115,11 @@ def predict_texts(
     labels = class_names(model, get_task(cell.task), best)
     tokenizer = load_tokenizer(best, trust_remote_code=trust_remote_code)
     columns = [list(column) for column in zip(*rows, strict=True)]
-    tokens = tokenizer(*columns, truncation=True, max_length=cell.data.max_length)
+    with waiting(f"tokenising {len(rows):,} texts", say):
+        tokens = tokenizer(*columns, truncation=True, max_length=cell.data.max_length)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = evaluator(cell, model, tokenizer, Path(scratch))
+        trainer.add_callback(_Told(Progress(("predicted", "texts"), len(rows), say)))
         logits = trainer.predict(TestRows(dict(tokens))).predictions
     return Answers(labels, logits, get_task(cell.task).kind)
 
@@ -115,6 +131,7 @@ def predict_file(
     *,
     adversarial: bool = False,
     trust_remote_code: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> "tuple[Cell, NDArray[np.float32], NDArray[Any]]":
     """Write a file again with a model's answers beside every column.
 
@@ -124,6 +141,7 @@ def predict_file(
         target: the file to write: .csv, .tsv or .jsonl.
         adversarial: use the best model that was trained with perturbation.
         trust_remote_code: let Python inside the model's folder run.
+        say: told now and then how far it is.
 
     Returns:
         The cell whose model it is, and of the rows that have a label the logits and the labels, as
@@ -139,8 +157,9 @@ def predict_file(
     best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
     check_target(target)  # before minutes of work that could not be kept
     names = class_names(load_best_model(best, trust_remote_code=trust_remote_code), task, best)
-    unseen = read_unseen(source, task, cell.data, names)
-    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust_remote_code)
+    with waiting(f"reading {source}", say):
+        unseen = read_unseen(source, task, cell.data, names)
+    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust_remote_code, say=say)
     added = answers.columns
     twice = [name for name in added if name in unseen.columns]
     if twice:

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
 from freelb_tune.training.inputs.positions import position_room
-from freelb_tune.training.inputs.progress import Progress
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.words import CLS, PAD, SEP, UNKNOWN, word_tokenizer
 
@@ -165,7 +165,8 @@ def _make(
 
     from freelb_tune.tasks import load_examples
 
-    examples = load_examples(cell.task, cell.data)
+    with waiting(f"reading {cell.task}", say):
+        examples = load_examples(cell.task, cell.data)
     train = examples.train
     tokenizer = _word_tokenizer(train) if source.folder is None else source_tokenizer(source)
     own = tokenizer.model_max_length

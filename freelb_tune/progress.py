@@ -1,14 +1,46 @@
 """How far a long step is, a line now and then: silence for a minute reads as a program that hangs.
 
-Room: training.
+Room: none, before all of them.
 """
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "waiting"]
 
 _SECONDS = 5.0  # between two lines, and before the first
+_MOST_SECONDS = 60.0  # between two lines of a step whose length nobody knows
+
+
+@contextmanager
+def waiting(
+    what: str, say: Callable[[str], None], first: float = _SECONDS, most: float = _MOST_SECONDS
+) -> Iterator[None]:
+    """Say now and then that a step goes on whose length nobody knows; a quick one says nothing.
+
+    Args:
+        what: what is done.
+        say: is told the lines, from a thread of its own.
+        first: seconds before the first line; each pause is twice as long as the one before.
+        most: the longest pause.
+    """
+    over, start = threading.Event(), time.monotonic()
+
+    def lines() -> None:
+        pause = first
+        while not over.wait(pause):
+            say(f"{what}: {time.monotonic() - start:.0f} s so far")
+            pause = min(2 * pause, most)
+
+    thread = threading.Thread(target=lines, daemon=True, name="waiting")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Progress:

@@ -1,7 +1,10 @@
 """Long steps say how far they are."""
 
+import re
+import threading
+
 import freelb_tune.training.inputs.tokens as tokens
-from freelb_tune.training.inputs.progress import Progress
+from freelb_tune.progress import Progress, waiting
 
 
 def test_a_long_step_says_now_and_then_how_far_it_is():
@@ -13,6 +16,24 @@ def test_a_long_step_says_now_and_then_how_far_it_is():
         "tokenised 2,000 of 4,000 texts of train, about 6 s left",
         "tokenised 4,000 of 4,000 texts of train, about 0 s left",
     ]
+
+
+def test_a_step_of_unknown_length_says_that_it_goes_on_until_it_is_over():
+    said, twice = [], threading.Event()
+
+    def say(text):
+        said.append(text)
+        if len(said) == 2:
+            twice.set()
+
+    with waiting("fetching the models", say, first=0.01):
+        assert twice.wait(30)
+    count = len(said)
+    assert all(re.fullmatch(r"fetching the models: \d+ s so far", text) for text in said)
+    assert not any(each.name == "waiting" for each in threading.enumerate())
+    with waiting("a quick step", said.append, first=30):
+        pass
+    assert len(said) == count
 
 
 def test_tokenising_counts_every_text(monkeypatch):
