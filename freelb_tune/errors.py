@@ -12,13 +12,20 @@ __all__ = [
     "DiskError",
     "DivergedError",
     "FreeLBTuneError",
+    "RayDiedError",
     "counted",
     "unknown_name",
 ]
 
 
 class FreeLBTuneError(Exception):
-    """Something that the caller can put right."""
+    """Something that the caller can put right.
+
+    Attributes:
+        status: what the command line exits with.
+    """
+
+    status = 2
 
 
 class DivergedError(FreeLBTuneError):
@@ -31,6 +38,12 @@ class DamagedError(FreeLBTuneError):
 
 class DiskError(FreeLBTuneError):
     """The machine does not keep a file: no room, no permission, a broken disk. No cell's fault."""
+
+
+class RayDiedError(FreeLBTuneError):
+    """What trials run on has died, of no trial's doing; the same command again goes on."""
+
+    status = 3
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ It is a real function that Ray's workers run. What it does is written in the cel
 `adversary.adv_lr` is the score's base, and a file `ORDERS/CELL` says what is to go wrong.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from freelb_tune.errors import DivergedError
+from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space import Cell, Plan, Space, load_space, plan_cells
 from freelb_tune.store import EpochLog, EpochRecord, TextLengths, read_epochs, tell_again
 
@@ -99,6 +100,8 @@ def _obey(order: Path, epoch: int, folder: Path) -> None:
         sys.exit(3)
     if what == "quit":
         os._exit(3)
+    if what == "crash":
+        faulthandler._sigsegv()
     if what == "memory":
         bytearray(1 << 62)  # no machine has so much
     if what == "fill":
@@ -209,6 +212,9 @@ def main(
         summary = run_search(space, plan, base / "results", options, work=work)
     except KeyboardInterrupt:  # as the command line has it
         sys.exit(130)
+    except FreeLBTuneError as err:
+        sys.stderr.write(f"freelb-tune: {err}\n")
+        sys.exit(err.status)
     sys.exit(130 if summary.interrupted else 0)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from search_fixtures import make_plan
-from test_search_run import order, search, start, states, trained, trials_csv, wait_until
+from test_search_run import lines, order, search, start, states, trained, trials_csv, wait_until
 
 from freelb_tune.errors import DiskError
 from freelb_tune.search.driver import silence
@@ -17,7 +17,7 @@ from freelb_tune.store import CellState, cell_folder, load_store, read_journal
 
 pytestmark = pytest.mark.slow  # each trains on Ray, which takes some seconds
 
-ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "lose_once 3", "")
+ORDERS = ("exit 2", "quit 2", "crash 2", "memory 2", "hang 2", "hang_once 3", "lose_once 3", "")
 """One for each cell: what its code does, and in which epoch."""
 
 
@@ -25,7 +25,8 @@ ORDERS = ("exit 2", "quit 2", "memory 2", "hang 2", "hang_once 3", "lose_once 3"
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search whose cells do what `ORDERS` says; a worker that dies is started again once."""
     base = tmp_path_factory.mktemp("faulty")
-    grid = {"adv_lr": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07), "resources": "{max_failures: 1}"}
+    adv_lr = tuple(0.01 * (i + 1) for i in range(len(ORDERS)))
+    grid = {"adv_lr": adv_lr, "resources": "{max_failures: 1}"}
     _, plan = make_plan(base, **grid)  # type: ignore[arg-type]
     for cell, what in zip(plan.cells, ORDERS, strict=True):
         if what:
@@ -53,7 +54,16 @@ def test_code_that_asks_its_process_to_end_fails_its_cell_and_is_called_so(fault
 def test_code_that_ends_its_process_is_tried_again_and_then_called_so(faulty):
     state, message, epochs = ends(faulty)["quit 2"]
     assert (state, epochs) == (CellState.FAILED, [1, 2, 2])
-    assert message == "its worker died (killed, or out of memory) (2 times)"
+    assert message == (
+        "its worker died: code that ran in training ended the process with os._exit(3); have it "
+        "raise an error that says why (2 times)"
+    )
+
+
+def test_code_that_crashes_its_process_is_called_so(faulty):
+    state, message, epochs = ends(faulty)["crash 2"]
+    assert (state, epochs) == (CellState.FAILED, [1, 2, 2])
+    assert message.startswith("its worker died: it crashed: Segmentation fault (where: ")
 
 
 def test_code_that_asks_for_more_memory_than_there_is_is_called_so(faulty):
@@ -124,6 +134,30 @@ def test_a_full_disk_ends_the_search_and_fails_no_cell(tmp_path, small_disk):
     undisturbed = tmp_path / "undisturbed"
     search(undisturbed)
     assert trials_csv(tmp_path) == trials_csv(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("gcs_server", "control service"), ("raylet", "raylet")]
+)
+def test_where_ray_dies_one_message_says_what_is_safe_and_nothing_is_lost(
+    tmp_path, capfd, kind, said
+):
+    process = start(tmp_path, "{algorithm: grid}", 1.0)
+    wait_until(lambda: lines(tmp_path) >= 2, process)
+    children = psutil.Process(process.pid).children()
+    (victim,) = [each for each in children if Path(each.cmdline()[0]).name == kind]
+    victim.kill()
+    assert process.wait(timeout=60) == 3
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("freelb-tune")]
+    (line,) = told
+    assert line.startswith(f"freelb-tune: Ray's {said} died (killed, or out of memory). Every epo")
+    assert line.endswith("run the same command again: it continues where it was")
+    assert set(states(tmp_path)) <= {CellState.DONE, CellState.WAITING}
+    known = {r.cell.id: len(r.epochs) for r in load_store(tmp_path / "results").cells}
+    assert search(tmp_path).counts == {CellState.DONE: 4}
+    for cell_id, epochs in known.items():
+        once = trained(tmp_path, cell_id)
+        assert [epoch for epoch in once if epoch <= epochs] == list(range(1, epochs + 1))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,17 +1,36 @@
+import errno
+import fcntl
+import itertools
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from store_fixtures import epoch
+import store_fixtures
+from store_fixtures import Search, cell, epoch
 
-from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.store import EpochLog, Journal, read_epochs, read_journal
+from freelb_tune.errors import DiskError, DivergedError, FreeLBTuneError
+from freelb_tune.results import write_outputs
+from freelb_tune.results.page.times import spans
+from freelb_tune.store import (
+    EpochLog,
+    Journal,
+    check_results,
+    load_store,
+    read_epochs,
+    read_journal,
+    write_whole,
+)
+from freelb_tune.store.disk import append_lines, read_lines
+from freelb_tune.watching.snapshot import snapshot
 
 HOLDER = """
 import sys
@@ -198,3 +217,76 @@ def test_a_field_more_or_fewer_than_we_know_makes_no_epoch_unreadable(tmp_path):
     path.write_text(json.dumps({"epoch": 1, "score": 0.5}) + "\n")
     with pytest.raises(FreeLBTuneError, match="it lacks cell_id, step, metrics, dev_loss"):
         read_epochs(path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_the_file_system_has_no_locks_a_second_driver_is_refused_all_the_same(
+    tmp_path, monkeypatch, number
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Journal(tmp_path) as journal:
+        journal.append("closed", at="now")
+        with (
+            pytest.raises(FreeLBTuneError, match=f"another run .*pid {os.getpid()}"),
+            Journal(tmp_path),
+        ):
+            pass
+    with Journal(tmp_path):
+        pass
+    check_results(tmp_path, name="rte_grid", task="rte")
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EBUSY])
+def test_what_a_network_disk_refuses_once_is_done_again(tmp_path, monkeypatch, number):
+    refused = []
+
+    def once(call):
+        def may(*args: object, **named: object) -> object:
+            if call.__name__ not in refused:
+                refused.append(call.__name__)
+                raise OSError(number, os.strerror(number))
+            return call(*args, **named)
+
+        return may
+
+    monkeypatch.setattr(os, "open", once(os.open))
+    monkeypatch.setattr(Path, "replace", once(Path.replace))
+    write_whole(tmp_path / "table.md", "whole")
+    append_lines(tmp_path / "epochs.jsonl", [{"epoch": 1}])
+    assert refused == ["replace", "open"]
+    assert read_lines(tmp_path / "epochs.jsonl") == [{"epoch": 1}]
+    assert (tmp_path / "table.md").read_text() == "whole"
+
+
+def test_a_disk_that_goes_on_refusing_is_said(tmp_path, monkeypatch):
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(Path, "replace", stale)
+    with pytest.raises(DiskError, match="Stale file handle; see to the disk and run the same"):
+        write_whole(tmp_path / "table.md", "whole")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clock_that_is_set_back_changes_no_number_and_makes_no_time_negative(
+    tmp_path, monkeypatch
+):
+    one, two = cell(1), cell(2)
+    for name, step in (("forth", 60), ("back", -3600)):
+        ticks = itertools.count(10**9, step)
+        monkeypatch.setattr(
+            store_fixtures,
+            "utc_now",
+            lambda ticks=ticks: datetime.fromtimestamp(next(ticks), UTC).isoformat(),
+        )
+        Search([one, two]).end(one, 0.5, 0.6).end(two, 0.7).write(tmp_path / name)
+        write_outputs(tmp_path / name)
+    for name in ("trials.csv", "epochs.csv", "table.md"):
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "forth" / name).read_bytes()
+    store = load_store(tmp_path / "back")
+    assert all(span.end >= span.start for span in spans(store))
+    assert snapshot(tmp_path / "back").elapsed >= 0

@@ -134,4 +134,4 @@ def main() -> NoReturn:
 
 def _leave(err: FreeLBTuneError) -> NoReturn:
     print(f"freelb-tune: {err}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(err.status)

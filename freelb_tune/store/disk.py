@@ -7,9 +7,10 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from freelb_tune.errors import DamagedError, DiskError, FreeLBTuneError
 
@@ -17,6 +18,7 @@ __all__ = [
     "FULL",
     "append_lines",
     "disk_error",
+    "insist",
     "linked",
     "make_folder",
     "parse_lines",
@@ -25,9 +27,26 @@ __all__ = [
     "write_whole",
 ]
 
+_T = TypeVar("_T")
 _DEEPEST = 30  # lists and mappings inside each other; as deep as in a search-space file
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a system says of a disk without room, or of a user who has had theirs."""
+
+
+def insist(call: Callable[[], _T]) -> _T:
+    """Do what a network file system may refuse for a moment, as another machine uses the place.
+
+    Raises:
+        OSError: it is refused for longer than two seconds, or for another reason.
+    """
+    for wait in (0.05, 0.2, 0.5, 1.5):
+        try:
+            return call()
+        except OSError as err:
+            if err.errno not in (errno.ESTALE, errno.EBUSY):
+                raise
+            time.sleep(wait)
+    return call()
 
 
 def disk_error(doing: str, path: Path, err: OSError) -> DiskError:
@@ -58,7 +77,8 @@ def read_file(path: Path) -> bytes:
     """
     try:
         # without O_NONBLOCK a pipe in the file's place would be waited for without end
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = insist(lambda: os.open(path, flags))
     except FileNotFoundError:
         raise
     except OSError as err:
@@ -120,7 +140,7 @@ def write_whole(path: Path, content: str) -> bool:
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(path)
+            insist(lambda: draft.replace(path))
         finally:
             draft.unlink(missing_ok=True)
     except OSError as err:
@@ -147,7 +167,8 @@ def append_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     raw = "".join(f"{line}\n" for line in lines).encode()
     try:
         is_new = not path.exists()
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = insist(lambda: os.open(path, flags, 0o666))
         try:
             end = _mend_tail(handle)
             try:

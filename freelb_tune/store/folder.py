@@ -13,6 +13,7 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.store.disk import disk_error, write_whole
 from freelb_tune.store.inside import refuse_links
 from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
+from freelb_tune.store.lock import SOFT
 
 __all__ = ["SPACE", "check_results", "take_results", "set_aside"]
 
@@ -107,7 +108,7 @@ def set_aside(folder: Path) -> Path | None:
 def _check_ours(folder: Path) -> None:
     """Refuse a folder with files that no search of ours has written."""
     try:
-        names = {path.name for path in folder.iterdir()} - {LOCK, OWNER}
+        names = {path.name for path in folder.iterdir()} - {LOCK, LOCK + SOFT, OWNER}
     except OSError as err:
         raise disk_error("read this folder", folder, err) from err
     if names and JOURNAL not in names:

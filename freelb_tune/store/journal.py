@@ -47,9 +47,10 @@ from freelb_tune.store.disk import (
 )
 from freelb_tune.store.events import check_event
 from freelb_tune.store.formats import format_of, upgraded
+from freelb_tune.store.lock import take_lock
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from filelock import BaseFileLock
 
 __all__ = ["JOURNAL", "LOCK", "OWNER", "Journal", "is_held", "read_journal", "utc_now"]
 
@@ -111,7 +112,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / JOURNAL
-        self._lock: FileLock | None = None
+        self._lock: BaseFileLock | None = None
         self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -120,12 +121,11 @@ class Journal:
         Raises:
             FreeLBTuneError: another run holds it (its process id is said), or it cannot be written.
         """
-        from filelock import FileLock, Timeout  # a tenth of a second that readers need not pay
+        from filelock import Timeout  # a tenth of a second that readers need not pay
 
         make_folder(self.folder)
-        lock = FileLock(self.folder / LOCK)
         try:
-            lock.acquire(timeout=0)
+            lock = take_lock(self.folder / LOCK, timeout=0)
         except Timeout as err:
             raise FreeLBTuneError(
                 f"{self.folder}: another run is writing here ({_owner(self.folder)}); wait for it "

@@ -7,8 +7,9 @@ import json
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
-__all__ = ["PULSE", "beat", "begin_pulse", "last_beat", "process_of"]
+__all__ = ["PULSE", "beat", "begin_pulse", "is_here", "last_beat", "process_of"]
 
 PULSE = ".pulse"
 
@@ -36,9 +37,20 @@ def last_beat(folder: Path) -> int | None:
 def process_of(folder: Path) -> int | None:
     """The process, if it is one of Ray's on this machine."""
     try:
-        told = json.loads((folder / PULSE).read_text("utf-8"))
-        pid = int(told["pid"])
+        pid = int(_told(folder)["pid"])
         title = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return pid if told.get("host") == platform.node() and title.startswith(b"ray::") else None
+    return pid if is_here(folder) and title.startswith(b"ray::") else None
+
+
+def is_here(folder: Path) -> bool:
+    """Whether it is, or was, on this machine."""
+    try:
+        return bool(_told(folder).get("host") == platform.node())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _told(folder: Path) -> Any:
+    return json.loads((folder / PULSE).read_text("utf-8"))

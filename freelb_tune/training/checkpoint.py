@@ -6,12 +6,14 @@ Room: training. Weights are safetensors; optimizer and generators load with `wei
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import EPOCHS, EpochRecord, seal_checkpoint
 from freelb_tune.store.checkpoints import RECORD
+from freelb_tune.store.disk import insist
 from freelb_tune.training.new_settings import write_settings
 
 if TYPE_CHECKING:
@@ -60,7 +62,16 @@ def replace_folder(fresh: Path, folder: Path) -> None:
             os.close(handle)
     old = folder.with_name(f"{folder.name}.old")
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    fresh.rename(folder)
+        _clear(old)
+        insist(lambda: folder.rename(old))
+    insist(lambda: fresh.rename(folder))
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear(old: Path) -> None:
+    """Have no such folder; what a network file system keeps of it, as it is open, moves away."""
+    shutil.rmtree(old, ignore_errors=True)
+    if old.exists():
+        kept = Path(tempfile.mkdtemp(prefix=f"{old.name}.", dir=old.parent))
+        insist(lambda: old.rename(kept))
+        shutil.rmtree(kept, ignore_errors=True)

@@ -102,8 +102,10 @@ class BestModel:
 def drop_checkpoint(folder: Path, cell_id: str) -> None:
     """Delete what only an unfinished cell needs, and what a kill left half-written."""
     home = cell_folder(folder, cell_id)
-    for name in ("checkpoint", "checkpoint.old", "checkpoint.tmp", "model.tmp", "trainer"):
+    for name in ("checkpoint", "model.tmp", "trainer"):
         shutil.rmtree(home / name, ignore_errors=True)
+    for rest in home.glob("checkpoint.*"):
+        shutil.rmtree(rest, ignore_errors=True)
     for name in (".lock", PULSE):
         (home / name).unlink(missing_ok=True)
 

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.address import check_address
+from freelb_tune.search.ray_tune.lifeline import Lifeline, watched_ray
 from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
 from freelb_tune.search.ray_tune.token import secure_token
 
@@ -71,12 +72,14 @@ class Running:
         dashboard: the dashboard's address, and where its token is; None where there is none.
         has_ready_workers: trials run in processes that Ray has ready; else each starts one.
         is_open: this new Ray listens on all interfaces, as it was imported before it was started.
+        lifeline: knows when it has died.
     """
 
     scratch: Path
     dashboard: str | None
     has_ready_workers: bool
     is_open: bool
+    lifeline: Lifeline
 
 
 _FOR_LIGHTNING = "PL_DISABLE_FORK"
@@ -138,13 +141,15 @@ def running_ray(
         before = tune_log.level
         tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
         is_open = is_ours and address is None and ray.util.get_node_ip_address() != "127.0.0.1"
-        try:
-            with using_ready_workers() as ready:
-                yield Running(scratch, dashboard, ready, is_open)
-        finally:
-            tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
-            if is_ours:
-                ray.shutdown()
+        with watched_ray(results) as lifeline:
+            try:
+                with using_ready_workers() as ready:
+                    yield Running(scratch, dashboard, ready, is_open, lifeline)
+            finally:
+                tune_log.setLevel(before)  # a notebook may run a Tuner of its own next
+                lifeline.rest()
+                if is_ours:
+                    ray.shutdown()
 
 
 @contextmanager

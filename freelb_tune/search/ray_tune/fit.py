@@ -82,6 +82,7 @@ def fit(
     try:
         tuner.fit()
     except Exception as err:
+        watch.note_death()
         if watch.error is not None:
             raise watch.error from None  # Ray wraps it, or goes on to the next step
         fault = machine_fault(err, scratch)

@@ -18,19 +18,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from ray import tune
 from ray.tune.trainable import wrap_function
 
 from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.search.driver.work import Ready, Train
+from freelb_tune.search.ray_tune.last_words import last_words
 from freelb_tune.search.ray_tune.reports import log_epoch
 from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder, forget_again, read_again
 from freelb_tune.store.faults import machine_fault
+from freelb_tune.store.lock import take_lock
 from freelb_tune.store.pulse import begin_pulse
 
 __all__ = [
@@ -140,12 +142,13 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     outcome, message = CellState.DONE.value, ""
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with FileLock(home / ".lock", timeout=_LOCK_SECONDS):
+        with take_lock(home / ".lock", timeout=_LOCK_SECONDS):
             begin_pulse(home)
             load_plugins(job.plugins)
             ready = late.ready if late else job.prepared[cell.id]
             report = partial(_report, home, ready.epochs, ended)
-            job.train(cell, ready, home, report, job.threads)
+            with last_words(home):
+                job.train(cell, ready, home, report, job.threads)
     except (Exception, SystemExit) as err:  # the one place where what a trial raises is a record
         if err in ended:
             raise

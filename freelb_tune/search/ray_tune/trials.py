@@ -16,7 +16,13 @@ from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
-from freelb_tune.search.ray_tune.cluster import OFFLINE, TRIAL_ENVIRONMENT, machines, running_ray
+from freelb_tune.search.ray_tune.cluster import (
+    OFFLINE,
+    TRIAL_ENVIRONMENT,
+    Running,
+    machines,
+    running_ray,
+)
 from freelb_tune.search.ray_tune.default_work import default_work, user_cache
 from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
@@ -59,7 +65,7 @@ def run_trials(
         ledger.say(sentence)
     Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
-    with _on_machines(space, ledger, options, environment, work.worker) as (share, scratch):
+    with _on_machines(space, ledger, options, environment, work.worker) as (share, running):
         from freelb_tune.search.ray_tune.configs import Configs
         from freelb_tune.search.ray_tune.fit import fit
         from freelb_tune.search.ray_tune.trial import Job
@@ -82,7 +88,7 @@ def run_trials(
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
         silence = Silence(ledger.folder, space.resources.stall_factor)
-        watch = Watch(ledger, conductor, lambda: interruption.asked, silence)
+        watch = Watch(ledger, conductor, lambda: interruption.asked, silence, running.lifeline)
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
@@ -91,7 +97,7 @@ def run_trials(
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
             with interruption.watched():
                 configs = Configs(job, ledger.board, ready)
-                fit(configs, share, resources, conductor, watch, scratch, ahead=ahead)
+                fit(configs, share, resources, conductor, watch, running.scratch, ahead=ahead)
             waiting = conductor.left()
             if not waiting:
                 return
@@ -134,7 +140,7 @@ def _on_machines(
     options: SearchOptions,
     environment: Mapping[str, str],
     worker: str | None,
-) -> Iterator[tuple[Share, Path]]:
+) -> Iterator[tuple[Share, Running]]:
     """Have Ray running on machines that can take a trial; what was found is said and kept."""
     ledger.say("starting Ray" if options.address is None else f"joining Ray at {options.address}")
     with running_ray(
@@ -167,7 +173,7 @@ def _on_machines(
                 "weights": sorted({cell.weights for cell in cells}),
             },
         )
-        yield share, running.scratch
+        yield share, running
 
 
 def _fills_the_cores(space: Space, ledger: Ledger) -> bool:

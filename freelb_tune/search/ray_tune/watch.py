@@ -19,9 +19,11 @@ from freelb_tune.errors import DiskError
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
+from freelb_tune.search.ray_tune.last_words import read_last_words
+from freelb_tune.search.ray_tune.lifeline import Lifeline
 from freelb_tune.search.ray_tune.trial import AGAIN, MACHINE, OUTCOME
 from freelb_tune.store import CellState, cell_folder
-from freelb_tune.store.pulse import process_of
+from freelb_tune.store.pulse import is_here, process_of
 
 __all__ = ["Watch"]
 
@@ -37,6 +39,7 @@ class Watch(tune.Callback):
         conductor: says what becomes of a cell whose trial it ended.
         should_stop: whether the user asked to end; looked at after each step.
         silence: says which trials hang.
+        lifeline: says whether Ray lives.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Watch(tune.Callback):
         conductor: Conductor,
         should_stop: Callable[[], bool],
         silence: Silence,
+        lifeline: Lifeline,
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
@@ -53,6 +57,7 @@ class Watch(tune.Callback):
         self._actors: dict[str, Any] = {}
         self._breaks: Counter[str] = Counter()
         self._silence = silence
+        self._lifeline = lifeline
         self._hung: dict[str, float] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -77,6 +82,7 @@ class Watch(tune.Callback):
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._is_gone(trial)
         cell_id = trial.config["cell"]
+        self.note_death()  # then it is no trial's own doing
         self._breaks[cell_id] += 1
         self._keep(self._ledger.retried, cell_id)
         label = self._ledger.board.label[cell_id]
@@ -85,6 +91,7 @@ class Watch(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._is_gone(trial)
         cell_id = trial.config["cell"]
+        self.note_death()
         self._breaks[cell_id] += 1
         count = self._breaks[cell_id]
         message = f"{self._why(trial)} ({'once' if count == 1 else f'{count} times'})"
@@ -93,6 +100,9 @@ class Watch(tune.Callback):
         )
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.note_death()
+        if self._lifeline.error is not None:
+            raise self._lifeline.error  # no call to Ray any more
         for cell_id, seconds in self._silence.too_long().items():
             self._end_hung(cell_id, seconds)
         self._ledger.board.note_silence(self._silence.seconds())
@@ -102,8 +112,14 @@ class Watch(tune.Callback):
         if self._should_stop():
             raise KeyboardInterrupt  # no Exception: Ray leaves its loop without waiting for trials
 
+    def note_death(self) -> None:
+        """Where Ray has died, that is what there is to say, whatever else was met since."""
+        self.error = self._lifeline.look() or self.error
+
     def kill_actors(self) -> None:
         """End the workers of running trials at once; all they know is on disk."""
+        if self._lifeline.error is not None:
+            self._actors.clear()  # a call to a dead Ray waits for a minute
         for actor in self._actors.values():
             if actor is not None:
                 ray.kill(actor)
@@ -135,7 +151,7 @@ class Watch(tune.Callback):
         """Why a trial broke off without telling an outcome, in one line."""
         seconds = self._hung.pop(trial.config["cell"], None)
         if seconds is None:
-            return _why(trial)
+            return _why(trial, cell_folder(self._ledger.folder, trial.config["cell"]))
         long = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
         return f"it hung: nothing was heard of it for {long}, and its process was ended"
 
@@ -167,14 +183,15 @@ class Watch(tune.Callback):
             self.error = err
 
 
-def _why(trial: Any) -> str:
+def _why(trial: Any, home: Path) -> str:
     """Why a trial broke off without telling an outcome, in one line."""
     lines = _last_error(trial)
     errors = [line for line in lines if re.match(r"[\w.]+Error: ", line)]
     if not lines or not lines[0].startswith("The actor "):  # Ray's words for a lost worker
         return ": ".join(["its worker broke", *(errors or lines)[-1:]])
-    memory = [line for line in lines if "out of memory" in line.lower()]
+    memory = [line for line in lines if re.search(r"out of memory|low on memory", line, re.I)]
     reason = next(iter([*errors[-1:], *memory]), None)  # an error: it could not even start
+    reason = reason or read_last_words(home, is_here=is_here(home))
     return f"its worker died: {reason}" if reason else "its worker died (killed, or out of memory)"
 
 
