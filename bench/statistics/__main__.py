@@ -67,7 +67,8 @@ STUDIES = {
     "verdict_search": Study(
         verdicts,
         "margin, deviations | truth | dispersion | seeds of the grid | cells, % of the grid's "
-        "| 10th | 50th | 90th percentile | answered within its cells, % | wrong, %",
+        "| cells, % of a grid's that serves both truths | 10th | 50th | 90th percentile "
+        "| answered within its cells, % | wrong, %",
         1000,
         10,
     ),

@@ -1,7 +1,7 @@
 """The tests of freelb_tune.results.statistics.anova, for many searches at once.
 
 The same arithmetic as the package's, over arrays of searches without a missing seed, so that a
-study takes minutes and not hours; tests/test_statistics_bench.py holds the two together.
+study takes minutes and not hours; tests/test_statistics_anova.py holds the two together.
 
 Letters used below: R searches, J configurations, S seeds, N examples.
 """

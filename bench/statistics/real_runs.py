@@ -13,6 +13,7 @@ Letters used below: A arms (clean first), S seeds, N examples.
 """
 
 import argparse
+import csv
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from freelb_tune.results.analysis import arms_of
@@ -30,14 +32,9 @@ from freelb_tune.store import CellState, load_store
 __all__ = ["LIBRARY", "REGIMES", "RealRuns", "load_runs", "make", "pack"]
 
 LIBRARY = Path(__file__).parent / "library"
-REGIMES = (
-    "near_chance",
-    "collapsing",
-    "well_trained",
-    "regression",
-    "short",
-)  # the quick ones first
+REGIMES = ("near_chance", "collapsing", "short", "well_trained", "regression", "pretrained")
 _ROUND = 5  # seeds that a regime gets before the next one has its turn
+_SIMILAR = 3.0  # of 5: from there on two sentences count as similar
 _LEAST_SECONDS = 20.0  # below that a search only starts
 
 
@@ -106,7 +103,9 @@ def _search(name: str, data: Path, into: Path, seeds: int, seconds: float) -> No
     """One search by the command that a user would type; ended as by Ctrl-C when its time is up."""
     command = [sys.executable, "-m", "freelb_tune.cli", "--space", str(LIBRARY / f"{name}.yaml")]
     command += ["--results", str(into), "--no-dashboard", f"seeds={seeds}"]
-    if name not in ("well_trained", "collapsing"):  # these make their data up
+    if name == "pretrained":
+        command += _as_classes(data, into)
+    elif name not in ("well_trained", "short", "collapsing"):  # these make their data up
         command += ["--data", str(data)]
     running = subprocess.Popen(command)
     try:
@@ -114,6 +113,19 @@ def _search(name: str, data: Path, into: Path, seeds: int, seconds: float) -> No
     except subprocess.TimeoutExpired:
         running.terminate()  # what is known is on disk; the next call goes on from there
         running.wait()
+
+
+def _as_classes(data: Path, into: Path) -> list[str]:
+    """Write STS-B's pairs with two answers for its scores; the overrides that name the files."""
+    into.mkdir(parents=True, exist_ok=True)
+    named = []
+    for split in ("train", "dev"):
+        pairs = pd.read_csv(data / "STS-B" / f"{split}.tsv", sep="\t", quoting=csv.QUOTE_NONE)
+        pairs["answer"] = np.where(pairs["score"] >= _SIMILAR, "similar", "different")
+        file = into / f"pairs_{split}.csv"
+        pairs[["sentence1", "sentence2", "answer"]].to_csv(file, index=False)
+        named.append(f"data.{split}={file}")
+    return named
 
 
 def pack(folder: Path) -> None:

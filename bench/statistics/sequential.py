@@ -177,10 +177,10 @@ def _grid_answers(
 
 
 def verdicts(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
-    """A row per margin, truth and dispersion: cost in percent of the grid's, wrong answers."""
+    """A row per margin, truth and dispersion: cost in percent of two grids', wrong answers."""
     for margin in _MARGINS:
-        for gain in (0.0, margin):
-            grid = smallest_grid(margin, gain, rng)
+        truths = {gain: smallest_grid(margin, gain, rng) for gain in (0.0, margin)}
+        for gain, grid in truths.items():
             for dispersion in _DISPERSIONS:
                 condition = Condition(dispersion)
                 unit = condition.deviation * 2**0.5
@@ -189,6 +189,7 @@ def verdicts(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
                 question = Question(margin * unit, _CONFIGURATIONS, _SHARE)
                 ended = rounds(drawn, question, 1 / (12 * condition.n_dev**2))
                 cost = 100 * ended.cells / grid / (_CONFIGURATIONS + 1)
+                planned = cost * grid / max(truths.values())
                 right = ended.better == 1 if gain else (ended.better == 0) & ~ended.is_open
                 wrong = ~right & ~ended.is_open
                 yield [
@@ -197,6 +198,7 @@ def verdicts(searches: int, rng: np.random.Generator) -> Iterator[list[str]]:
                     f"{dispersion:g}",
                     str(grid),
                     f"{cost.mean():.0f} ± {2 * cost.std() / searches**0.5:.1f}",
+                    f"{planned.mean():.0f} ± {2 * planned.std() / searches**0.5:.1f}",
                     *(f"{np.quantile(cost, at):.0f}" for at in (0.1, 0.5, 0.9)),
                     f"{100 * (cost <= 100).mean():.0f}",
                     share(float(wrong.sum()), searches),
