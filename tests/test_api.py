@@ -218,6 +218,37 @@ def stored(tmp_path_factory):
     return search.write(tmp_path_factory.mktemp("results") / "rte_grid")
 
 
+STEPS = ["data.max_train_examples=64", "trainer.per_device_train_batch_size=16"]
+"""Four updates are an epoch."""
+
+
+def test_max_steps_wins_over_epochs_in_every_number_and_that_is_said(tmp_path):
+    # 6 updates of one pass and 6 of two, where 5 epochs would be 20 and 40
+    space = ft.Space.of(TOY, [*STEPS, "trainer.max_steps=6", "trainer.num_train_epochs=5"])
+    plan = ft.plan(space, tmp_path)
+    assert (plan.cost.updates, plan.cost.passes) == (6 + 6, 6 + 12)
+    assert (
+        "trainer.max_steps ends the training: trainer.num_train_epochs beside it is not read."
+        in (plan.sentences)
+    )
+    without = ft.plan(ft.Space.of(TOY, [*STEPS, "trainer.num_train_epochs=5"]), tmp_path)
+    assert without.cost.updates == 20 + 20
+    assert not any("is not read" in line for line in without.sentences)
+
+
+def test_epochs_that_max_steps_makes_all_alike_are_not_searched(tmp_path):
+    epochs = "trainer.num_train_epochs={grid: [1, 2]}"
+    with pytest.raises(ft.FreeLBTuneError, match=r"num_train_epochs is searched \(1.0 and 2.0\)"):
+        ft.plan(ft.Space.of(TOY, [epochs, "trainer.max_steps=6"]), tmp_path)
+    drawn = ["trainer.num_train_epochs={uniform: [1, 2]}", "trainer.max_steps=6"]
+    with pytest.raises(ft.FreeLBTuneError, match="num_train_epochs is searched"):
+        ft.plan(ft.Space.of({**TOY, "search": {"algorithm": "tpe", "samples": 3}}, drawn), tmp_path)
+    assert len(ft.plan(ft.Space.of(TOY, [epochs, "trainer.max_steps=-1"]), tmp_path)) == 4
+    both = [epochs, "trainer.max_steps={grid: [6, -1]}"]
+    with pytest.raises(ft.FreeLBTuneError, match="where trainer.max_steps is 6"):
+        ft.plan(ft.Space.of(TOY, both), tmp_path)
+
+
 def test_results_of_a_running_search_are_frames_with_right_types(stored):
     results = ft.open_results(stored)
     assert dict(results.counts) == {"done": 2, "waiting": 1}

@@ -149,6 +149,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("search: {algorithm: random, samples: 0}", "expected at least 1, got 0"),
         ("search: {algorithm: asha, epochs: 2, grace_epochs: 3}", "search.epochs (2) or less"),
         ("search: {epochs: 2}\ntrainer: {num_train_epochs: 2}", "says the same; take one out"),
+        ("search: {epochs: 2}\ntrainer: {max_steps: 9}", "max_steps says how long a cell trains"),
         ("resources: {gpu: -1}", "expected at least 0.0, got -1"),
         ("table: {rows: [adv_rl]}", "did you mean 'adv_lr'?"),
         ("table: {rows: [revision]}", "'revision' may be model.revision or data.revision"),

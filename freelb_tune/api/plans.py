@@ -14,6 +14,7 @@ from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
 from freelb_tune.space.trainer_fields import defaults_sentence
+from freelb_tune.space.trainer_section import unread_epochs
 from freelb_tune.store import Store, load_store, match_sentence
 from freelb_tune.tasks import (
     Look,
@@ -132,7 +133,8 @@ class Plan:
     @property
     def sentences(self) -> list[str]:
         """What else there is to say, once the list is shown."""
-        return [*filter(None, [self.defaults]), *self.cut, *self.forecast.sentences]
+        said = filter(None, [_unread(self._cells), self.defaults])
+        return [*said, *self.cut, *self.forecast.sentences]
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -231,6 +233,7 @@ def span(
         examples=lambda cell: data_sizes(cell.task, cell.data).train,
     )
     _check_losses(cells)
+    _unread(cells)
     return cells
 
 
@@ -244,6 +247,12 @@ def _check_losses(cells: Cells) -> None:
     for cell in kinds.values():
         weighted = cell.loss.class_weights is not None
         check_loss(cell, (weighted and label_names(cell.task, cell.data)) or ())
+
+
+def _unread(cells: Cells) -> str:
+    """Which settings others leave without effect, in a sentence; refuses to search them."""
+    configurations = {cell.config_id: cell.settings for cell in cells.as_if_drawn().cells}
+    return unread_epochs(configurations.values())
 
 
 def _stored(folder: Path) -> Store | None:

@@ -57,6 +57,8 @@ def read_search(content: dict[str, Any], problems: Problems) -> AlgorithmSetting
     trainer = content.get("trainer")
     if settings.epochs and isinstance(trainer, dict) and "num_train_epochs" in trainer:
         problems.add("search.epochs", "trainer.num_train_epochs says the same; take one out")
+    if settings.epochs and isinstance(trainer, dict) and "max_steps" in trainer:
+        problems.add("search.epochs", "trainer.max_steps says how long a cell trains; take one out")
     return settings
 
 
