@@ -245,8 +245,72 @@ def test_epochs_that_max_steps_makes_all_alike_are_not_searched(tmp_path):
         ft.plan(ft.Space.of({**TOY, "search": {"algorithm": "tpe", "samples": 3}}, drawn), tmp_path)
     assert len(ft.plan(ft.Space.of(TOY, [epochs, "trainer.max_steps=-1"]), tmp_path)) == 4
     both = [epochs, "trainer.max_steps={grid: [6, -1]}"]
-    with pytest.raises(ft.FreeLBTuneError, match="where trainer.max_steps is 6"):
+    with pytest.raises(ft.FreeLBTuneError, match="beside max_steps, .*: these cells would"):
         ft.plan(ft.Space.of(TOY, both), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        (
+            {"lr_scheduler_type": "constant", "warmup_steps": 5},
+            "warmup_steps is not read by lr_sch",
+        ),
+        (
+            {"lr_scheduler_type": "constant_with_warmup", "lr_scheduler_kwargs": {"min_lr": 1e-6}},
+            "lr_scheduler_kwargs is not read by lr_scheduler_type constant and constant_with_w",
+        ),
+        ({"liger_kernel_config": {"rope": True}}, "config is not read without use_liger_kernel"),
+        (
+            {"activation_checkpointing_kwargs": {"every_n_layers": 2}},
+            "activation_checkpointing_kwargs is not read without activation_checkpointing",
+        ),
+        (
+            {"gradient_checkpointing_kwargs": {"use_reentrant": True}},
+            "gradient_checkpointing_kwargs is not read without gradient_checkpointing",
+        ),
+        (
+            {"gradient_checkpointing": True, "activation_checkpointing": False},
+            "gradient_checkpointing is not read beside activation_checkpointing, its new name",
+        ),
+        ({"optim_target_modules": ["query"]}, "not read by any optim but galore's and apollo's"),
+        ({"dataloader_prefetch_factor": 2}, "prefetch_factor is not read without dataloader_num"),
+        ({"dataloader_persistent_workers": True}, "is not read without dataloader_num_workers"),
+        ({"dataloader_in_order": False}, "is not read without dataloader_num_workers"),
+        (
+            {"lr_scheduler_type": "constant", "warmup_steps": {"grid": [0, 5]}},
+            r"trainer.warmup_steps is searched \(0.0 and 5.0\) where it is not read by lr_sched",
+        ),
+        (
+            {
+                "lr_scheduler_type": {"grid": ["linear", "constant"]},
+                "warmup_steps": {"grid": [3, 5]},
+            },
+            r"trainer.warmup_steps is searched \(3.0 and 5.0\) where it is not read",
+        ),
+    ],
+)
+def test_a_field_that_nothing_reads_is_refused_by_name(tmp_path, trainer, said):
+    with pytest.raises(ft.FreeLBTuneError, match=said):
+        ft.plan(ft.Space.of({**TOY, "trainer": trainer}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        {"lr_scheduler_type": "constant"},  # warm-up is a default of ours, and not the user's
+        {"lr_scheduler_type": "constant", "warmup_steps": 0},
+        {"lr_scheduler_type": {"grid": ["linear", "constant"]}, "warmup_steps": 5},
+        {"dataloader_num_workers": 1, "dataloader_persistent_workers": True},
+        {
+            "activation_checkpointing": True,
+            "activation_checkpointing_kwargs": {"every_n_layers": 2},
+        },
+        {"dataloader_in_order": True, "lr_scheduler_kwargs": {}},
+    ],
+)
+def test_a_field_that_acts_in_some_cell_or_says_what_holds_anyway_is_taken(tmp_path, trainer):
+    assert len(ft.plan(ft.Space.of({**TOY, "trainer": trainer}), tmp_path))
 
 
 def test_results_of_a_running_search_are_frames_with_right_types(stored):

@@ -18,6 +18,8 @@ from freelb_tune.space.trainer_fields import (
     defaults_sentence,
     trainer_fields,
 )
+from freelb_tune.space.unread import DEPENDENT
+from freelb_tune.training.inputs.arguments import OF_OPTIMIZERS
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,32 @@ def test_the_fields_are_those_of_training_arguments():
     for name, value in DEFAULTS.items():
         assert getattr(theirs, name) == THEIRS.get(name, value), name
         assert THEIRS.get(name) != value
+
+
+def test_a_field_that_goes_with_another_is_refused_or_known_to_do_nothing_alone():
+    """Where this fails after an upgrade, see beside what the new field acts (space/unread.py)."""
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    known = {field.name for field in fields(TrainingArguments) if field.init}
+    ours = set(trainer_fields())
+    beside = {
+        name
+        for name in ours
+        if name.endswith(("_kwargs", "_config", "_modules"))
+        or any(name.startswith(f"{other}_") for other in known - {"fp16", "bf16"})
+    }
+    whole = {"accelerator_config"}  # its parts act by themselves
+    of_optimizers = {"optim_args"}  # tests/test_training_checks.py
+    assert beside - whole - of_optimizers <= DEPENDENT.keys()
+    assert DEPENDENT.keys() <= ours
+    by_workers = {name for name in ours if name.startswith("dataloader_")} - {
+        *("dataloader_num_workers", "dataloader_drop_last", "dataloader_pin_memory")
+    }
+    assert by_workers <= DEPENDENT.keys()
+    of_one_optimizer = {name for name in ours if name.startswith(("adam_", "optim_"))}
+    assert of_one_optimizer - {"optim_target_modules", "optim_args"} == OF_OPTIMIZERS
 
 
 def test_defaults_that_are_not_those_of_training_arguments_are_said_of_what_is_left_out(tmp_path):

@@ -55,6 +55,28 @@ def test_more_tokens_than_a_model_has_positions_for_are_refused(kind, config, ro
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"optim": "sgd", "adam_beta1": 0.8}, "trainer.adam_beta1: optim sgd does not read it"),
+        ({"optim": "adafactor", "adam_epsilon": 1e-6}, "adam_epsilon: optim adafactor does not"),
+        ({"optim_args": "momentum=0.9"}, "optim_args: momentum: optim adamw_torch does not read"),
+        ({"optim": "sgd", "optim_args": "momentm=0.9"}, "optim_args: momentm: optim sgd does not"),
+        ({"optim": "sgd", "optim_args": "momentum"}, "expected 'name=value, name=value', got 'mom"),
+    ],
+)
+def test_what_an_optimizer_does_not_read_is_refused_by_name(changes, message):
+    with pytest.raises(FreeLBTuneError, match=message):
+        check_cells([toy_cell(**{f"trainer.{name}": value for name, value in changes.items()})])
+
+
+def test_what_an_optimizer_reads_in_some_cell_is_taken():
+    check_cells([toy_cell(**{"trainer.adam_beta1": 0.8, "trainer.optim": name})
+                 for name in ("sgd", "adamw_torch")])  # fmt: skip
+    given = "momentum=0.9, nesterov=true, weight_decay=0.1"
+    check_cells([toy_cell(**{"trainer.optim": "sgd", "trainer.optim_args": given})])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"trainer.lr_scheduler_type": "cosine_with_min_lr"}, "One of min_lr or min_lr_rate"),
         ({"trainer.optim": "galore_adamw"}, "trainer: ImportError: You need to install `galore"),
         ({"trainer.use_liger_kernel": True}, "liger-kernel >= 0.3.0 is not available"),

@@ -14,7 +14,7 @@ from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.planning import Fingerprint
 from freelb_tune.space.trainer_fields import defaults_sentence
-from freelb_tune.space.trainer_section import unread_epochs
+from freelb_tune.space.unread import check_read
 from freelb_tune.store import Store, load_store, match_sentence
 from freelb_tune.tasks import (
     Look,
@@ -133,7 +133,7 @@ class Plan:
     @property
     def sentences(self) -> list[str]:
         """What else there is to say, once the list is shown."""
-        said = filter(None, [_unread(self._cells), self.defaults])
+        said = filter(None, [_unread(self.space, self._cells), self.defaults])
         return [*said, *self.cut, *self.forecast.sentences]
 
     def to_json(self) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def span(
         examples=lambda cell: data_sizes(cell.task, cell.data).train,
     )
     _check_losses(cells)
-    _unread(cells)
+    _unread(space, cells)
     return cells
 
 
@@ -249,10 +249,10 @@ def _check_losses(cells: Cells) -> None:
         check_loss(cell, (weighted and label_names(cell.task, cell.data)) or ())
 
 
-def _unread(cells: Cells) -> str:
-    """Which settings others leave without effect, in a sentence; refuses to search them."""
+def _unread(space: Space, cells: Cells) -> str:
+    """Say which settings others leave without effect, or refuse them."""
     configurations = {cell.config_id: cell.settings for cell in cells.as_if_drawn().cells}
-    return unread_epochs(configurations.values())
+    return check_read(configurations.values(), space.trainer_given)
 
 
 def _stored(folder: Path) -> Store | None:

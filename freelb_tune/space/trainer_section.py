@@ -3,18 +3,15 @@
 Room: space.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import cast
 
-from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.trainer_fields import EPOCHS
 from freelb_tune.space.values import Value
 
-__all__ = ["TrainerFields", "unread_epochs"]
-
-_STEPS, _EPOCHS = "trainer.max_steps", "trainer.num_train_epochs"
+__all__ = ["TrainerFields"]
 
 
 @dataclass(frozen=True)
@@ -66,30 +63,3 @@ class TrainerFields:
             examples: of the training set.
         """
         return ceil(self.updates(examples) / self.updates_per_epoch(examples))
-
-
-def unread_epochs(configurations: Iterable[Mapping[str, Value]]) -> str:
-    """Say that `max_steps` ends a training where `num_train_epochs` is set too, as in `Trainer`.
-
-    Args:
-        configurations: settings by dotted name.
-
-    Returns:
-        A sentence; empty where no configuration has both.
-
-    Raises:
-        FreeLBTuneError: some of them differ in the epochs alone, and would train the same.
-    """
-    met: dict[str, Value] = {}
-    for settings in configurations:
-        if cast(int, settings.get(_STEPS, -1)) < 1 or _EPOCHS not in settings:
-            continue
-        epochs = settings[_EPOCHS]
-        rest = repr(sorted((k, v) for k, v in settings.items() if k != _EPOCHS))
-        if met.setdefault(rest, epochs) != epochs:
-            raise FreeLBTuneError(
-                f"{_EPOCHS} is searched ({met[rest]} and {epochs}) where {_STEPS} is "
-                f"{settings[_STEPS]}, which ends the training whatever it says: these cells would "
-                "train the same; take one of the two out"
-            )
-    return f"{_STEPS} ends the training: {_EPOCHS} beside it is not read." if met else ""

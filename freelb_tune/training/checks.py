@@ -24,7 +24,7 @@ from transformers import (
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
 from freelb_tune.training.inputs.adapter import merged, small_adapted
-from freelb_tune.training.inputs.arguments import training_arguments
+from freelb_tune.training.inputs.arguments import optimizer_reads, training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
 from freelb_tune.training.inputs.positions import bare_model, position_room, word_rows
@@ -54,7 +54,7 @@ class _Look(NamedTuple):
 
 
 _LOOKS: dict[str, _Look] = {}
-_TRAINERS: set[str] = set()
+_TRAINERS: dict[str, dict[str, bool]] = {}
 
 
 @no_launcher()
@@ -73,6 +73,8 @@ def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
             the tokens or words asked for, or its `Trainer` cannot be built.
     """
     said: dict[str, None] = {}
+    read: dict[str, bool] = {}  # fields of the optimizer, by any of the cells
+    optims: dict[str, str] = {}
     kinds = {_kind_of(cell): cell for cell in reversed(cells)}
     with tempfile.TemporaryDirectory() as scratch, _quietly():
         for kind, cell in reversed(kinds.items()):
@@ -93,10 +95,17 @@ def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
                     f"positions for {room}; write at most {room}"
                 )
             if kind not in _TRAINERS:
-                _try_trainer(cell, look, Path(scratch))
-                _TRAINERS.add(kind)
+                _TRAINERS[kind] = _try_trainer(cell, look, Path(scratch))
+            for name, is_read in _TRAINERS[kind].items():
+                read[name] = read.get(name, False) or is_read
+                optims.setdefault(name, str(cell.trainer.fields.get("optim", "adamw_torch")))
             if not look.paths.trimmed:
                 said[f"{source.name} takes whole batches, which is slower: {look.paths.why}"] = None
+    for name, is_read in read.items():
+        if not is_read:
+            raise FreeLBTuneError(
+                f"trainer.{name}: optim {optims[name]} does not read it; take it out"
+            )
     return list(said)
 
 
@@ -206,8 +215,12 @@ def _check_words(source: ModelSource, config: Any) -> None:
         )
 
 
-def _try_trainer(cell: Cell, look: _Look, folder: Path) -> None:
-    """Have a small model make one update on the CPU: optimizer, schedule and kernels are there."""
+def _try_trainer(cell: Cell, look: _Look, folder: Path) -> dict[str, bool]:
+    """Have a small model make one update on the CPU: optimizer, schedule and kernels are there.
+
+    Returns:
+        Whether the optimizer reads the fields that are for it alone, of those that are set.
+    """
     wanted = cell.run.padding_free
     with aside():
         torch.manual_seed(0)
@@ -224,11 +237,13 @@ def _try_trainer(cell: Cell, look: _Look, folder: Path) -> None:
                 padding_free=None if wanted == "auto" else wanted,
             )
             trainer.remove_callback(PrinterCallback)
+            found = optimizer_reads(trainer.args, model, cell.trainer.fields)
             trainer.train()
         except DivergedError:
-            return  # of a random model: says nothing
+            pass  # of a random model: says nothing
         except UNBUILT as err:
             raise FreeLBTuneError(f"trainer: {short(err)} (cell {cell.id})") from err
+    return found
 
 
 class _Rows(Dataset[dict[str, Tensor]]):

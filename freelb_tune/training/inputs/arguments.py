@@ -3,17 +3,18 @@
 Room: training.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
 
-__all__ = ["check_accumulation", "check_arguments", "training_arguments"]
+__all__ = ["check_accumulation", "check_arguments", "optimizer_reads", "training_arguments"]
 
 OURS: dict[str, Any] = {
     "eval_strategy": "no",  # the cell evaluates, reports and checkpoints itself
@@ -97,6 +98,58 @@ def check_arguments(cells: Iterable[Cell], folder: Path) -> None:
         if key not in seen:
             seen.add(key)
             training_arguments(cell, folder)
+
+
+def optimizer_reads(
+    args: TrainingArguments, model: Any, given: Mapping[str, Any]
+) -> dict[str, bool]:
+    """Whether the optimizer reads those of its fields that are given: it is built with others.
+
+    Args:
+        args: with the optimizer's name.
+        model: whose weights are for it.
+        given: the fields that are set.
+
+    Returns:
+        By field; of `optim_args` each by itself, as `optim_args: momentum`.
+
+    Raises:
+        FreeLBTuneError: `optim_args` is not as `Trainer` reads it.
+    """
+
+    def built(name: str, value: Any) -> str:
+        changed = copy(args)
+        setattr(changed, name, value)
+        return repr(Trainer.get_optimizer_cls_and_kwargs(changed, model))
+
+    found = {}
+    for name in OF_OPTIMIZERS & given.keys():
+        found[name] = built(name, 0.123) != built(name, 0.321)
+    said = given.get("optim_args")
+    for name, rest in _optim_args(said) if said else ():
+        ways = set()
+        for value in _OTHERS:
+            try:
+                ways.add(built("optim_args", ",".join([*rest, f"{name}={value}"])))
+            except (AttributeError, ValueError, TypeError):
+                ways.add("refused")  # it has looked at it
+        found[f"optim_args: {name}"] = len(ways) > 1
+    return found
+
+
+OF_OPTIMIZERS = {"adam_beta1", "adam_beta2", "adam_epsilon"}
+_OTHERS = ("0.123", "1", "true", "bfloat16")
+
+
+def _optim_args(said: str) -> Iterator[tuple[str, list[str]]]:
+    """Each name of `optim_args`, and how the other ones are written."""
+    parts = said.replace(" ", "").split(",")
+    if not all(0 < part.find("=") < len(part) - 1 for part in parts):
+        raise FreeLBTuneError(
+            f"trainer.optim_args: expected 'name=value, name=value', got {said!r}"
+        )
+    for at, part in enumerate(parts):
+        yield part.partition("=")[0], parts[:at] + parts[at + 1 :]
 
 
 def _device_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
