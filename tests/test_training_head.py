@@ -9,7 +9,9 @@ from safetensors.torch import load_file
 from tasks_fixtures import files
 from test_training_cell import toy_cell
 
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import model_fingerprint, prepare, run_cell
+from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.model import build_model
 
 NAMES = ("entailment", "not_entailment")  # the toy task's, in its order
@@ -87,3 +89,27 @@ def test_a_head_of_another_size_is_drawn_anew_and_said(copied, tmp_path):
     assert build_model(ready.model, ready.tokens, 1).classifier.weight.shape == (3, 16)
     assert told[-1].endswith("has a head for 2 classes, and the data has 3: a new head is drawn")
     assert "+" not in model_fingerprint(cell.inputs)
+
+
+@pytest.mark.parametrize(
+    ("own", "task", "refused"),
+    [
+        ({"problem_type": "regression", "id2label": {"0": "x"}}, "entailment_toy", None),
+        ({"problem_type": "multi_label_classification"}, "entailment_toy", None),
+        ({"problem_type": "multi-label"}, "entailment_toy", None),  # transformers has no such type
+        ({"problem_type": "single_label_classification"}, "regression", "this is a regression"),
+    ],
+)
+def test_the_task_and_not_the_checkpoint_says_whether_labels_are_smoothed(
+    copied, own, task, refused
+):
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | own))
+    smoothed = {"trainer.label_smoothing_factor": 0.1, "model.name": str(copied), "task": task}
+    cell = toy_cell(**smoothed)
+    cell.settings.pop("model.config")
+    if refused is None:
+        assert check_cells([cell]) == []
+        return
+    with pytest.raises(FreeLBTuneError, match=f"label_smoothing_factor .* {refused}: take it out"):
+        check_cells([cell])

@@ -23,9 +23,11 @@ from transformers import (
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cell import Cell
+from freelb_tune.tasks import Task, get_task
 from freelb_tune.training.inputs.adapter import merged, small_adapted
 from freelb_tune.training.inputs.arguments import optimizer_reads, training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
+from freelb_tune.training.inputs.model import head_fields
 from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
 from freelb_tune.training.inputs.positions import bare_model, position_room, word_rows
 from freelb_tune.training.inputs.source import ModelSource, find_model
@@ -82,7 +84,7 @@ def check_cells(cells: Sequence[Cell], *, fetch: bool = False) -> list[str]:
             if source is None:
                 continue
             adapter = cell.model.adapted
-            look = _look_at(source, adapter)
+            look = _look_at(source, get_task(cell.task), adapter)
             if adapter:
                 _check_kept(cell, source, look)
                 if look.fixed_words:
@@ -118,12 +120,13 @@ def _kind_of(cell: Cell) -> str:
     }
     length = cell.settings.get("data.max_length")
     return repr(
-        (cell.weights, length, cell.settings.get("adversary.method"), sorted(known.items()))
+        (cell.task, cell.weights, length, cell.settings.get("adversary.method"))
+        + tuple(sorted(known.items()))
     )
 
 
-def _look_at(source: ModelSource, adapter: dict[str, Any] | None = None) -> _Look:
-    key = repr((source, adapter))
+def _look_at(source: ModelSource, task: Task, adapter: dict[str, Any] | None = None) -> _Look:
+    key = repr((source, task.kind, task.labels, adapter))
     if key not in _LOOKS:
         check_config(source)
         try:
@@ -131,13 +134,14 @@ def _look_at(source: ModelSource, adapter: dict[str, Any] | None = None) -> _Loo
         except UNBUILT as err:
             raise FreeLBTuneError(f"model: {source.name}: {short(err)}") from err
         _check_words(source, config)
+        _set_head(config, task)
         build: Build = partial(
             AutoModelForSequenceClassification.from_config,
             dtype=torch.float32,
             trust_remote_code=source.trust_remote_code,
         )
         if adapter:
-            _look_at(source)  # what is wrong without it is not its fault
+            _look_at(source, task)  # what is wrong without it is not its fault
             build = small_adapted(build, adapter)
         try:
             if (whole := bare_model(source)) is not None:
@@ -149,6 +153,14 @@ def _look_at(source: ModelSource, adapter: dict[str, Any] | None = None) -> _Loo
         words = adapter is not None and _leaves_words(build, config)
         _LOOKS[key] = _Look(build, config, paths, position_room(source), words)
     return _LOOKS[key]
+
+
+def _set_head(config: Any, task: Task) -> None:
+    """The task's head in place of the checkpoint's own, as `build_model` has it."""
+    labels = task.labels or tuple(map(str, range(max(2, config.num_labels))))
+    head = head_fields(None if task.kind == "regression" else labels, task.kind)
+    for name, value in head.items():
+        setattr(config, name, value)
 
 
 def _leaves_words(build: Build, config: Any) -> bool:
@@ -222,11 +234,12 @@ def _try_trainer(cell: Cell, look: _Look, folder: Path) -> dict[str, bool]:
         Whether the optimizer reads the fields that are for it alone, of those that are set.
     """
     wanted = cell.run.padding_free
+    found: dict[str, bool] = {}
     with aside():
         torch.manual_seed(0)
         model = next((model for model, _ in small_models(look.build, look.config)), None)
         if model is None:
-            return  # too large to be tried
+            return found  # too large to be tried
         try:
             trainer = AdversarialTrainer(
                 model=model,

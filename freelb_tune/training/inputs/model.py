@@ -26,7 +26,7 @@ from freelb_tune.training.inputs.model_config import UNBUILT, short
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.tokens import Tokens
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "head_fields"]
 
 
 def build_model(
@@ -70,7 +70,8 @@ def _adapted(model: nn.Module, adapter: Mapping[str, Any], **about: Any) -> nn.M
         raise FreeLBTuneError(f"model.adapter: {short(err)}") from err
 
 
-def _head(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
+def head_fields(labels: tuple[str, ...] | None, kind: str) -> dict[str, Any]:
+    """What a config says of the head for these labels, in their order; None for regression."""
     if labels is None:
         return {"num_labels": 1, "problem_type": "regression"}
     return {
@@ -93,7 +94,7 @@ def _from_config(
                 "vocab_size": tokens.vocabulary,
                 "pad_token_id": tokens.pad_id,
                 **content,
-                **_head(labels, tokens.kind),
+                **head_fields(labels, tokens.kind),
             },
         )
         return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -116,7 +117,7 @@ def _read(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **json.loads(fields),
-            **_head(labels, kind),
+            **head_fields(labels, kind),
         )
     except UNBUILT as err:
         raise FreeLBTuneError(f"model: {folder} could not be loaded: {short(err)}") from err
