@@ -70,7 +70,14 @@ def stepper(
     if variant == "plain":
         loop = PlainLoop(build(name), k, **SETTINGS)
         return lambda rows: _time_plain(loop, rows, batch)
-    return _trainer_stepper(variant, build(name), batch, k, folder)
+    if variant == "trainer_clean":
+        return trainer_stepper(build(name), batch, folder)
+    from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
+
+    clean = variant == "ours_clean"
+    own = NoneSettings() if clean else FreeLBSettings(adv_steps=k, **SETTINGS)
+    padding_free = False if variant.endswith("general") else None
+    return trainer_stepper(build(name), batch, folder, adversary=own, padding_free=padding_free)
 
 
 def _now() -> float:
@@ -85,13 +92,13 @@ def _time_plain(loop: PlainLoop, rows: MadeUp, batch: int) -> list[float]:
     return [b - a for a, b in zip(times[1:], times[2:], strict=False)]
 
 
-def _trainer_stepper(
-    variant: str, model: Any, batch: int, k: int, folder: str
+def trainer_stepper(
+    model: Any, batch: int, folder: str, *, adversary: Any = None, padding_free: bool | None = None
 ) -> Callable[[MadeUp], list[float]]:
+    """As `stepper`, of `AdversarialTrainer`; of `Trainer` where there is no adversary."""
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
     from bench.plain import pad
-    from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
     from freelb_tune.training import AdversarialTrainer
     from freelb_tune.training.inputs.tokens import PadCollator
 
@@ -116,14 +123,13 @@ def _trainer_stepper(
     )
     clock = Clock()
     common = {"model": model, "args": arguments, "callbacks": [clock]}
-    if variant == "trainer_clean":
+    if adversary is None:
         trainer = Trainer(data_collator=pad, **common)
     else:
-        clean = variant == "ours_clean"
         trainer = AdversarialTrainer(
             data_collator=PadCollator({"input_ids": 0, "attention_mask": 0}),
-            adversary=NoneSettings() if clean else FreeLBSettings(adv_steps=k, **SETTINGS),
-            padding_free=False if variant.endswith("general") else None,
+            adversary=adversary,
+            padding_free=padding_free,
             **common,
         )
 

@@ -168,3 +168,61 @@ def vat(model, batch, probe, *, ascent_steps, adv_lr, init_mag, adv_weight):
     loss = (task_loss(clean, batch["labels"]) + adv_weight * kl(fixed, moved)).mean()
     loss.backward()
     return loss.item()
+
+
+def tavat(model, batch, example, token, *, adv_steps, adv_lr, max_norm):
+    """Both perturbations from their start; what the table is to add is left in the second."""
+    total = 0.0
+    for step in range(adv_steps):
+        delta = (example + token).detach().requires_grad_()
+        loss = task_loss(logits_of(model, batch, delta), batch["labels"]).mean() / adv_steps
+        loss.backward()
+        total += loss.item()
+        if step == adv_steps - 1:
+            break
+        example = example + adv_lr * unit(delta.grad, "l2")
+        rows = []
+        for row, grad, real in zip(token, delta.grad, batch["attention_mask"], strict=True):
+            moved = torch.stack([h + adv_lr * g / max(g.norm(), 1e-8) if on else h
+                                 for h, g, on in zip(row, grad, real, strict=True)])  # fmt: skip
+            rows.append(moved * (moved.norm(dim=1) / moved.norm(dim=1).max())[:, None])
+        token = torch.stack(rows)
+        for row in range(len(token)):
+            length = (example[row] + token[row]).norm()
+            if max_norm is not None and length > max_norm:
+                example[row] *= max_norm / length
+                token[row] *= max_norm / length
+    return total, token
+
+
+def sam(model, batch, *, rho, eta=None):
+    """ASAM where there is an eta; the weights are put back as they were."""
+    weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    before = {n: p.detach().clone() for n, p in weights.items()}
+    still = torch.zeros(1)
+    task_loss(logits_of(model, batch, still), batch["labels"]).mean().backward()
+    own = {n: p.detach().abs() + eta if eta is not None and "weight" in n else torch.ones_like(p)
+           for n, p in weights.items()}  # fmt: skip
+    slopes = {n: p.grad for n, p in weights.items() if p.grad is not None}
+    whole = sum((own[n] * g).square().sum() for n, g in slopes.items()).sqrt()
+    with torch.no_grad():
+        for name, slope in slopes.items():
+            weights[name] += rho * own[name] ** 2 * slope / whole
+    model.zero_grad()
+    loss = task_loss(logits_of(model, batch, still), batch["labels"]).mean()
+    loss.backward()
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(before[name])
+    return loss.item()
+
+
+def rdrop(model, batch, *, adv_weight):
+    """Two draws of the model's own dropout, one after the other."""
+    inputs = {k: v for k, v in batch.items() if k != "labels"}
+    first, second = model(**inputs).logits, model(**inputs).logits
+    both = task_loss(first, batch["labels"]) + task_loss(second, batch["labels"])
+    between = apart(first, second) / (1 if first.shape[-1] == 1 else 2)
+    loss = ((both + adv_weight * between) / 2).mean()
+    loss.backward()
+    return loss.item()

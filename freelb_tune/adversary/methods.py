@@ -12,12 +12,15 @@ from freelb_tune.adversary.passes import Adversary
 from freelb_tune.adversary.pgd import PGD
 from freelb_tune.adversary.plugins import FACTORIES, Factory
 from freelb_tune.adversary.r3f import R3F
+from freelb_tune.adversary.rdrop import RDrop
 from freelb_tune.adversary.repeat import Repeat
+from freelb_tune.adversary.sam import ASAM, SAM
 from freelb_tune.adversary.schedule import Schedule
 from freelb_tune.adversary.smart import SMART
+from freelb_tune.adversary.tavat import TAVAT
 from freelb_tune.adversary.vat import VAT
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary_settings import AdversarySettings, Perturbing
+from freelb_tune.space.adversary_settings import AdversarySettings, Perturbing, Scheduled
 
 __all__ = ["METHODS", "make_adversary"]
 
@@ -32,6 +35,10 @@ METHODS: dict[str, Factory] = {
     "vat": VAT,
     "noise": Noise,
     "repeat": Repeat,
+    "tavat": TAVAT,
+    "rdrop": RDrop,
+    "sam": SAM,
+    "asam": ASAM,
 }
 """Our methods; `space.adversary.ADVERSARIES` has their settings, `plugins.FACTORIES` the rest."""
 
@@ -49,9 +56,9 @@ def make_adversary(settings: AdversarySettings) -> Adversary:
     if settings.method not in known:
         raise FreeLBTuneError(f"adversary.method: {unknown_name(settings.method, known)}")
     factory = known[settings.method]
-    if not isinstance(settings, Perturbing):
+    if not isinstance(settings, Scheduled):
         return factory(settings)
-    if settings.relative:
+    if isinstance(settings, Perturbing) and settings.relative:
         raise FreeLBTuneError(
             f"adversary {settings.method}: the lengths are relative to a model's embeddings; "
             "turn them into embedding units first, by freelb_tune.adversary.absolute"

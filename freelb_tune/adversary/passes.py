@@ -5,16 +5,17 @@ Room: adversary. Tensors only; knows no files, tasks or Ray. `training/` provide
 Letters used in this room: B examples, T tokens, E embedding width, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from freelb_tune.adversary.divergence import Problem
 
-__all__ = ["Adversary", "Outcome", "PassResult", "Passes"]
+__all__ = ["Adversary", "Outcome", "PassResult", "Passes", "Remembering"]
 
 Objective = Callable[[tuple[Tensor, ...], Tensor], Tensor]
 """From the logits of each perturbed copy, `(b, C)`, and the labels or targets, `(b, ...)`, to
@@ -62,6 +63,9 @@ class Passes(Protocol):
         items: what the loss is divided by: the examples of the whole weight update that count.
         step: weight updates that were done before this one.
         generator: source of the adversary's noise; dropout draws from another one.
+        ids: the tokens, `(B, T)`.
+        words: V, how many there are in the vocabulary.
+        weights: those that are trained, by name.
     """
 
     mask: Tensor
@@ -72,6 +76,11 @@ class Passes(Protocol):
     items: int | Tensor
     step: int
     generator: torch.Generator
+    ids: Tensor
+    words: int
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]: ...
 
     def run(
         self,
@@ -81,6 +90,7 @@ class Passes(Protocol):
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
+        apart: bool = False,
     ) -> PassResult:
         """Pass the mini-batch forward and backward, once per perturbation.
 
@@ -93,7 +103,16 @@ class Passes(Protocol):
             parameters: whether gradients by the parameters are wanted.
             ascend: whether gradients by the perturbations are wanted. Without either, the pass
                 is forward only.
+            apart: let each copy have dropout masks of its own, the first those of all passes.
         """
+        ...
+
+    def weigh(self) -> tuple[PassResult, dict[str, Tensor]]:
+        """The clean pass, and its gradient by each trained weight, which is left out of `.grad`."""
+        ...
+
+    def moved(self, steps: Mapping[str, Tensor]) -> AbstractContextManager[None]:
+        """Add a step to some weights for the passes inside; they are put back to the last bit."""
         ...
 
     def redraw(self) -> None:
@@ -120,6 +139,17 @@ class Outcome:
     adversarial: Tensor
     delta: Tensor | None
     passes: int
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A method that learns from batch to batch: its memory is a part of a checkpoint.
+
+    Attributes:
+        memory: by name; empty before the first mini-batch. Its tensors are changed in place.
+    """
+
+    memory: dict[str, Tensor]
 
 
 class Adversary(Protocol):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "ADVERSARIES",
     "DEFAULT_METHOD",
+    "ASAMSettings",
     "AdversarySettings",
     "Ascent",
     "FGMSettings",
@@ -20,8 +21,12 @@ __all__ = [
     "PGDSettings",
     "Perturbing",
     "R3FSettings",
+    "RDropSettings",
     "RepeatSettings",
+    "SAMSettings",
     "SMARTSettings",
+    "Scheduled",
+    "TAVATSettings",
     "VATSettings",
 ]
 
@@ -90,25 +95,21 @@ class RepeatSettings(AdversarySettings):
         return NoneSettings() if self.adv_steps == 1 else self
 
 
-class Perturbing(AdversarySettings):
-    """Settings shared by every method that perturbs the word embeddings.
+class Scheduled(AdversarySettings):
+    """Settings shared by every method with a length that may begin late and grow.
 
     Attributes:
         adv_begin_step: the weight update, counted from 0, at which the perturbation begins.
             Updates before it are clean, with one pass.
         adv_warmup_steps: W, weight updates over which the perturbation then grows: in the n-th of
             them, counted from 1, every length is n / (W + 1) of what is set.
-        relative: whether lengths are given in units of the mean norm of the model's word
-            embeddings (as pretrained, in the same norm) instead of embedding units.
-        LENGTHS: the settings that are lengths in embedding units; a method that calls its own
-            otherwise lists them.
+        LENGTHS: the settings that are lengths; a method that calls its own otherwise lists them.
     """
 
     LENGTHS: ClassVar[tuple[str, ...]] = ("adv_lr", "init_mag", "max_norm")
 
     adv_begin_step: Annotated[int, Field(ge=0)] = 0
     adv_warmup_steps: Annotated[int, Field(ge=0)] = 0
-    relative: bool = False
 
     def times(self, factor: float) -> Self:
         """The same settings with every length multiplied; None stays None."""
@@ -117,6 +118,17 @@ class Perturbing(AdversarySettings):
         }
         changed = {name: value * factor for name, value in lengths.items() if value is not None}
         return self.model_copy(update=changed)
+
+
+class Perturbing(Scheduled):
+    """Settings shared by every method that perturbs the word embeddings.
+
+    Attributes:
+        relative: whether lengths are given in units of the mean norm of the model's word
+            embeddings (as pretrained, in the same norm) instead of embedding units.
+    """
+
+    relative: bool = False
 
 
 class Ascent(Perturbing):
@@ -289,6 +301,87 @@ class VATSettings(Perturbing):
         return self.ascent_steps + 2
 
 
+class TAVATSettings(Perturbing):
+    """TAVAT, token-aware virtual adversarial training (Li and Qiu, arXiv:2004.14543).
+
+    Attributes:
+        adv_steps: K, forward and backward passes per batch (the authors' `adv_steps`).
+        adv_lr: length of one step, of an example's and of each token's perturbation, in embedding
+            units.
+        init_mag: size of the starting noise, and of the words' start out of the vocabulary table,
+            l2 over all tokens of an example, in embedding units.
+        max_norm: radius of the ball around the clean embeddings; None for no ball.
+    """
+
+    norm: ClassVar[Norm] = "l2"
+
+    method: Literal["tavat"] = "tavat"
+    adv_steps: Count = 2
+    adv_lr: NonNegative = 0.1
+    init_mag: NonNegative = 0.1
+    max_norm: Positive | None = 0.4
+
+
+class RDropSettings(AdversarySettings):
+    """R-Drop: two dropout masks, and how far they move the prediction (arXiv:2106.14448).
+
+    A control: nothing is perturbed.
+
+    Attributes:
+        adv_weight: what the divergence is multiplied by (the paper's alpha, the authors'
+            `--reg-alpha`; theirs for GLUE are 0.1, 0.5 and 1).
+    """
+
+    method: Literal["rdrop"] = "rdrop"
+    adv_weight: NonNegative = 1.0
+
+    @property
+    def passes_per_batch(self) -> int:
+        """One with each mask."""
+        return 2
+
+
+class SAMSettings(Scheduled):
+    """SAM: the gradient from where the loss is highest around the weights (arXiv:2010.01412).
+
+    A control: weights are perturbed, not words. For language models: Bahri et al.,
+    arXiv:2110.08529.
+
+    Attributes:
+        rho: length of the step in the weights, l2 over all that are trained.
+    """
+
+    LENGTHS: ClassVar[tuple[str, ...]] = ("rho",)
+
+    method: Literal["sam"] = "sam"
+    rho: NonNegative = 0.05
+
+    @property
+    def passes_per_batch(self) -> int:
+        """One to find the place, one to train from there."""
+        return 2
+
+
+class ASAMSettings(Scheduled):
+    """ASAM: SAM with a step in proportion to each weight (Kwon et al., arXiv:2102.11600).
+
+    Attributes:
+        rho: length of the step, in units of the weights' own sizes.
+        eta: added to each weight's size, so that one of zero can move.
+    """
+
+    LENGTHS: ClassVar[tuple[str, ...]] = ("rho",)
+
+    method: Literal["asam"] = "asam"
+    rho: NonNegative = 0.5
+    eta: NonNegative = 0.01
+
+    @property
+    def passes_per_batch(self) -> int:
+        """One to find the place, one to train from there."""
+        return 2
+
+
 ADVERSARIES: dict[str, type[AdversarySettings]] = {
     "none": NoneSettings,
     "freelb": FreeLBSettings,
@@ -300,6 +393,10 @@ ADVERSARIES: dict[str, type[AdversarySettings]] = {
     "vat": VATSettings,
     "noise": NoiseSettings,
     "repeat": RepeatSettings,
+    "tavat": TAVATSettings,
+    "rdrop": RDropSettings,
+    "sam": SAMSettings,
+    "asam": ASAMSettings,
 }
 """Every method's settings by name: what `adversary.method` may say. Plugins add theirs."""
 

@@ -7,7 +7,7 @@ whose plainest settings are the same. Each method's settings class says what can
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freelb_tune.space.adversary_settings import AdversarySettings, NoneSettings, Perturbing
+from freelb_tune.space.adversary_settings import AdversarySettings, NoneSettings, Scheduled
 from freelb_tune.space.cell import Cell
 from freelb_tune.space.naming import short_name, value_text
 
@@ -53,7 +53,7 @@ def find_twins(cells: Sequence[Cell], examples: Examples) -> Mapping[str, Twin]:
 
 def _plainest(cell: Cell, examples: Examples) -> AdversarySettings:
     settings = cell.adversary
-    begin = settings.adv_begin_step if isinstance(settings, Perturbing) else 0
+    begin = settings.adv_begin_step if isinstance(settings, Scheduled) else 0
     if begin:
         count = examples(cell)
         if count is not None and begin >= cell.trainer.updates(count):

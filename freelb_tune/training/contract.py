@@ -29,6 +29,7 @@ from freelb_tune.space.adversary_settings import (
     Ascent,
     NoneSettings,
     Perturbing,
+    Scheduled,
 )
 from freelb_tune.training.passes.packed import pack
 from freelb_tune.training.tryout import Tried, gradients, made_up_batch, tiny_model, try_out
@@ -173,15 +174,15 @@ def _adds_up_under_accumulation(settings: AdversarySettings, model: nn.Module) -
 def _does_nothing_when_off(settings: AdversarySettings, model: nn.Module) -> None:
     batch = made_up_batch(model)
     _, plain = _step(NoneSettings(), model, batch)
-    if not isinstance(settings, Perturbing) and _step(settings, model, batch)[0].deltas:
+    if not isinstance(settings, Scheduled) and _step(settings, model, batch)[0].deltas:
         return  # it has no lengths to set to 0
-    off = settings.times(0.0) if isinstance(settings, Perturbing) else settings
+    off = settings.times(0.0) if isinstance(settings, Scheduled) else settings
     _, got = _step(off, model, batch)
     _close_all(got, plain, "with every length 0, beside the clean arm,")
 
 
 def _begins_when_told(settings: AdversarySettings, model: nn.Module) -> None:
-    if not isinstance(settings, Perturbing):
+    if not isinstance(settings, Scheduled):
         return
     batch = made_up_batch(model)
     _, plain = _step(NoneSettings(), model, batch)

@@ -6,13 +6,16 @@ Room: training. Usable alone: in place of `Trainer`, with one more argument.
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.trainer import clear_device_cache
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
+from freelb_tune.adversary.passes import Remembering
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.adversary_settings import AdversarySettings, FreeLBSettings
 from freelb_tune.training.evaluation import EvaluatingTrainer
@@ -27,6 +30,7 @@ from freelb_tune.training.refusals import check_optimizer, check_trainer
 
 __all__ = ["AdversarialTrainer"]
 
+_MEMORY = "adversary.safetensors"  # in a checkpoint
 logger = logging.getLogger(__name__)
 
 
@@ -116,6 +120,19 @@ class AdversarialTrainer(EvaluatingTrainer):
         self.settings = absolute(self._adversary, self.embedding_norm)
         self.adversary = make_adversary(self.settings)
         self.health = Health(self.settings)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """As in `Trainer`; and what the adversary has learnt from batch to batch."""
+        super()._save_optimizer_and_scheduler(output_dir)
+        if isinstance(self.adversary, Remembering) and self.adversary.memory:
+            kept = {name: value.cpu() for name, value in self.adversary.memory.items()}
+            save_file(kept, Path(output_dir) / _MEMORY)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        path = Path(checkpoint or "") / _MEMORY
+        if checkpoint and isinstance(self.adversary, Remembering) and path.is_file():
+            self.adversary.memory.update(load_file(path))
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Any], device: torch.device

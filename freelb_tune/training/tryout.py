@@ -62,6 +62,11 @@ class _Noted:
         result: PassResult = self.passes.run(*deltas, **wanted)
         return result
 
+    def weigh(self) -> tuple[PassResult, dict[str, Tensor]]:
+        self.forwards += 1
+        found: tuple[PassResult, dict[str, Tensor]] = self.passes.weigh()
+        return found
+
     def update(self) -> None:
         self.updates += 1
         self.passes.update()

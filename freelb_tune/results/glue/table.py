@@ -24,7 +24,7 @@ from freelb_tune.tasks import GLUE, Glue, Task, get_task
 
 __all__ = ["CONTROLS", "Average", "Chosen", "GlueRow", "GlueTable", "build_glue"]
 
-CONTROLS = ("noise", "repeat")
+CONTROLS = ("noise", "repeat", "rdrop", "sam", "asam")
 """Methods without an adversary: they show what adversarial training is worth, and are not it."""
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "same_ids",
     "token_lengths",
     "unused",
+    "word_count",
 ]
 
 OVER_TOKENS = frozenset(("input_ids", "attention_mask", "token_type_ids", "position_ids"))
@@ -124,6 +125,12 @@ def token_lengths(mask: Tensor) -> list[int]:
 def is_checkpointing(model: nn.Module) -> bool:
     """Whether layers run again in backward, to save memory."""
     return any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+
+
+def word_count(module: Any) -> int:
+    """How many words a module of embeddings knows; 0 where it has no such table."""
+    weight = getattr(module, "weight", None)
+    return int(weight.shape[0]) if isinstance(weight, Tensor) else 0
 
 
 @contextmanager

@@ -25,9 +25,11 @@ from freelb_tune.training.passes.lookup import (
     same_ids,
     token_lengths,
     unused,
+    word_count,
 )
 from freelb_tune.training.passes.pieces import cut_by_length
 from freelb_tune.training.passes.thrift import Thrift, can_be_thrifty
+from freelb_tune.training.passes.weights import MovedWeights
 
 __all__ = ["Machinery", "PaddedPasses"]
 
@@ -50,7 +52,7 @@ class Machinery(NamedTuple):
     problem: Problem = "single_label_classification"
 
 
-class PaddedPasses:
+class PaddedPasses(MovedWeights):
     """Passes of one mini-batch through any encoder with an embedding layer.
 
     The perturbation enters through a forward hook on the input embeddings, so the model sees its
@@ -101,8 +103,8 @@ class PaddedPasses:
         self.micro_batch = max(len(piece) for piece, _ in self._pieces)
         self._runs_again = is_checkpointing(model)
         self._thrift = Thrift(model) if can_be_thrifty(model, mask.device) else None
-        self._lent: list[Callable[[bool], AbstractContextManager[None]]]
-        self._lent = [lambda gradients: nullcontext() for _ in self._pieces]
+        self.ids = self._inputs["input_ids"]
+        self.words = word_count(self._module)
         self.redraw()
         self._look_up()
         self.mask = mask.to(self._words.dtype)
@@ -120,6 +122,7 @@ class PaddedPasses:
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
+        apart: bool = False,
     ) -> PassResult:
         """See `Passes.run`."""
         targets = self.labels if targets is None else targets
@@ -129,9 +132,10 @@ class PaddedPasses:
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
         wanted = (parameters or ascend) and torch.is_grad_enabled()
-        for (rows, width), lent in zip(self._pieces, self._lent, strict=True):
+        for place, (rows, width) in enumerate(self._pieces):
+            lent = partial(self._lend, place, parameters)
             with self._kept(parameters), torch.set_grad_enabled(wanted):
-                leaves, outs = self._forward(deltas, rows, width, partial(lent, parameters))
+                leaves, outs = self._forward(deltas, rows, width, lent, apart)
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 self._backward(piece.sum() * (scale / self.items), leaves, parameters, ascend)
@@ -158,19 +162,22 @@ class PaddedPasses:
         deltas: tuple[Tensor | None, ...],
         rows: Tensor,
         width: int,
-        lent: Callable[[], AbstractContextManager[None]],
+        lent: Callable[[int], AbstractContextManager[None]],
+        apart: bool,
     ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
         """Logits of one micro-batch for each perturbation, and the embeddings they started from."""
         inputs = {name: _trim(value, rows, width) for name, value in self._inputs.items()}
         words = self._words.detach()[rows, :width]  # (b, T, E)
         leaves, outs = [], []
         drawn = self._dropout.state()
-        for delta in deltas:
+        for copy, delta in enumerate(deltas):
             leaf = words.clone() if delta is None else words + delta[rows, :width]
             leaves.append(leaf.requires_grad_())
-            self._dropout.restore(drawn)
+            if not apart:
+                self._dropout.restore(drawn)
             ids = inputs["input_ids"]
-            with _Entry(self._module, ids, leaf) as entry, self.tools.context(), lent():
+            masks = lent(copy if apart else 0)
+            with _Entry(self._module, ids, leaf) as entry, self.tools.context(), masks:
                 output = self._model(**inputs)
             if not entry.used:
                 raise unused(self._model)
@@ -195,10 +202,20 @@ class PaddedPasses:
         if self._thrift is not None:
             # Kept masks come from a generator of their own, so that what a model draws itself meets
             # the global one in the same state in every pass.
-            generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
-            masks = [KeptMasks(generator) for _ in self._pieces]
-            self._lent = [partial(self._thrift.lent, own) for own in masks]
+            self._draws = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        self._masks: dict[int, list[KeptMasks]] = {}
         self._dropout = DropoutReplay(self.labels.device)
+
+    def _lend(self, place: int, parameters: bool, copy: int) -> AbstractContextManager[None]:
+        """Cheaper means for one forward pass of a piece; copies that are apart drop other units."""
+        if self._thrift is None:
+            return nullcontext()
+        if copy not in self._masks:
+            self._masks[copy] = [KeptMasks(self._draws) for _ in self._pieces]
+        return self._thrift.lent(self._masks[copy][place], parameters)
+
+    def _begin_again(self) -> None:
+        self._look_up()
 
     def update(self) -> None:
         """See `Passes.update`."""

@@ -15,6 +15,7 @@ from freelb_tune.training.passes.whole import WholePasses
 
 if TYPE_CHECKING:
     from freelb_tune.training.passes.packed import PackedEncoder
+    from freelb_tune.training.passes.packed.masks import DropoutMasks
 
 __all__ = ["PackedPasses", "packed_encoder"]
 
@@ -88,10 +89,21 @@ class PackedPasses(WholePasses):
         weight: Tensor = encoder.model.get_input_embeddings().weight
         super().__init__(encoder.model, weight, inputs, labels, **common)
 
-    def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
+    def _forward(
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+    ) -> tuple[Tensor, ...]:
+        masks = [self._masks] * len(leaves)
+        while apart and len(self._others) < len(leaves) - 1:
+            self._others.append(self._encoder.masks(self._inputs, self._dropout))
+        if apart:
+            masks[1:] = self._others[: len(leaves) - 1]
         with self.tools.context():
-            return tuple(self._encoder(self._inputs, leaf, self._masks) for leaf in leaves)
+            return tuple(
+                self._encoder(self._inputs, leaf, own)
+                for leaf, own in zip(leaves, masks, strict=True)
+            )
 
     def redraw(self) -> None:
         """See `Passes.redraw`."""
         self._masks = self._encoder.masks(self._inputs, self._dropout)
+        self._others: list[DropoutMasks | None] = []

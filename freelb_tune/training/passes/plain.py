@@ -44,7 +44,9 @@ class PlainPasses(WholePasses):
             )
         super().__init__(model, weight, inputs, labels, **common)
 
-    def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
+    def _forward(
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+    ) -> tuple[Tensor, ...]:
         whole = len(rows) == len(self.labels)
         count = len(self.labels)
         inputs = {
@@ -54,7 +56,8 @@ class PlainPasses(WholePasses):
         outs = []
         drawn = self._dropout.state()
         for delta in leaves:
-            self._dropout.restore(drawn)
+            if not apart:
+                self._dropout.restore(drawn)
             own = None if delta is None else delta[rows]
             with _Added(self._module, inputs["input_ids"], own) as added, self.tools.context():
                 output = self._model(**inputs)

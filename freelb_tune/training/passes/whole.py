@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from freelb_tune.adversary.passes import Objective, PassResult
 from freelb_tune.training.passes.lookup import fixed, real_tokens
 from freelb_tune.training.passes.minibatch import Machinery
+from freelb_tune.training.passes.weights import MovedWeights
 
 __all__ = ["WholePasses"]
 
 
-class WholePasses(ABC):
+class WholePasses(MovedWeights, ABC):
     """See `Passes`. The perturbations are leaves of the graph, and their gradients stay there."""
 
     def __init__(
@@ -40,7 +41,8 @@ class WholePasses(ABC):
         self.loss, self.problem = tools.loss, tools.problem
         self._model, self._inputs, self.labels, self.items = model, dict(inputs), labels, items
         self.mask = real_tokens(model, inputs).to(weight.dtype)
-        self.width = weight.shape[-1]
+        self.words, self.width = weight.shape
+        self.ids = self._inputs["input_ids"]
         rows = torch.arange(len(labels), device=labels.device)
         self._pieces = torch.split(rows, largest or len(labels))
         self.micro_batch = len(self._pieces[0])
@@ -54,6 +56,7 @@ class WholePasses(ABC):
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
+        apart: bool = False,
     ) -> PassResult:
         """See `Passes.run`."""
         targets = self.labels if targets is None else targets
@@ -69,7 +72,7 @@ class WholePasses(ABC):
             torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
         ):
             for rows in self._pieces:
-                outs = self._forward(leaves, rows)
+                outs = self._forward(leaves, rows, apart)
                 own = targets[rows]
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 if wanted:
@@ -86,8 +89,10 @@ class WholePasses(ABC):
         return PassResult(torch.cat(losses), whole, grads)
 
     @abstractmethod
-    def _forward(self, leaves: Sequence[Tensor | None], rows: Tensor) -> tuple[Tensor, ...]:
-        """Logits of one micro-batch for each perturbation, all with the same draws."""
+    def _forward(
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+    ) -> tuple[Tensor, ...]:
+        """Logits of one micro-batch for each perturbation, with the same draws unless `apart`."""
 
     def _rewind(self) -> None:  # noqa: B027 (only one that draws as it goes has something to do)
         """Begin a pass."""

@@ -1,0 +1,68 @@
+"""Passes with the weights elsewhere: their gradient by themselves, and a step that is taken back.
+
+Room: training. What `Passes.weigh` and `Passes.moved` do, whatever the path.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from freelb_tune.adversary.passes import PassResult
+
+__all__ = ["MovedWeights"]
+
+
+class MovedWeights:
+    """See `Passes`. A class with this has `run` and `close`; `_begin_again` if it keeps a graph."""
+
+    _model: nn.Module
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """See `Passes`."""
+        return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+
+    def weigh(self) -> tuple[PassResult, dict[str, Tensor]]:
+        """See `Passes.weigh`."""
+        own: Any = self
+        own.close()
+        weights = self.weights
+        before = {name: weight.grad for name, weight in weights.items()}
+        for weight in weights.values():
+            weight.grad = None
+        self._begin_again()
+        try:
+            result: PassResult = own.run(None, ascend=False)
+            own.close()
+            found = {n: w.grad for n, w in weights.items() if w.grad is not None}
+        finally:
+            for name, weight in weights.items():
+                weight.grad = before[name]
+        self._begin_again()
+        return result, found
+
+    @contextmanager
+    def moved(self, steps: Mapping[str, Tensor]) -> Iterator[None]:
+        """See `Passes.moved`."""
+        own: Any = self
+        own.close()
+        weights = {name: weight for name, weight in self.weights.items() if name in steps}
+        kept = {name: weight.detach().clone() for name, weight in weights.items()}
+        try:
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.add_(steps[name])
+            self._begin_again()
+            yield
+            own.close()
+        finally:
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.copy_(kept[name])
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Take anything that was computed from the weights anew."""
