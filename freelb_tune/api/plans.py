@@ -4,7 +4,7 @@ Room: api.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
+from freelb_tune.space.parts import part_folder, take_part
 from freelb_tune.space.planning import Fingerprint
 from freelb_tune.space.trainer_fields import defaults_sentence
 from freelb_tune.space.unread import check_read
@@ -57,6 +58,7 @@ class Plan:
     _cells: Cells
     _results: Path
     _looks: Mapping[str, Look]
+    _whole: Cells
 
     def __len__(self) -> int:
         return len(self._cells.cells)
@@ -76,10 +78,16 @@ class Plan:
 
     @cached_property
     def forecast(self) -> "Forecast":
-        """Power and cost, from the plan and from finished cells like it; scipy loads for it."""
+        """Power and cost, from the plan and from finished cells like it; scipy loads for it.
+
+        Of a part of a plan: the power of the whole, and the cost of the part.
+        """
         from freelb_tune.results.forecast import forecast
 
-        return forecast(self.space, self._cells, self._results)
+        told = forecast(self.space, self._whole, self._results)
+        if self._cells is self._whole:
+            return told
+        return replace(told, cost=forecast(self.space, self._cells, self._results).cost)
 
     @property
     def power(self) -> "Power | None":
@@ -169,7 +177,11 @@ class Plan:
 
 
 def plan(
-    space: Space, results: str | Path = "results", *, most_cells: int | None = MOST_CELLS
+    space: Space,
+    results: str | Path = "results",
+    *,
+    most_cells: int | None = MOST_CELLS,
+    shard: str | None = None,
 ) -> Plan:
     """List what a search would run, could show, and costs. Runs and fetches nothing.
 
@@ -180,10 +192,11 @@ def plan(
         results: the folder that searches' folders stand in: what they know is told, and finished
             cells of this model and task say how long new ones take.
         most_cells: refuse a larger search; None plans any.
+        shard: only this part of the plan, as for `search`.
 
     Raises:
-        FreeLBTuneError: it has no cells, too many, its data or model is not there, or a model
-            cannot be trained so.
+        FreeLBTuneError: it has no cells, too many, cannot be run in parts, its data or model is not
+            there, or a model cannot be trained so.
     """
     notes: dict[str, None] = {}
     looks: dict[str, Look] = {}
@@ -197,14 +210,15 @@ def plan(
         looks[fingerprint] = found
         return fingerprint
 
-    cells = span(space, most_cells=most_cells, data=look)
-    store = _stored(Path(results) / space.name)
+    whole = span(space, most_cells=most_cells, data=look)
+    cells = whole if shard is None else take_part(whole, shard, space.search)
+    store = _stored(Path(results) / part_folder(space.name, shard))
     known = {name: str(each.state) for name, each in store.known.items()} if store else {}
     if store is not None and cells.studies is None:  # proposed cells are in no plan
         said = match_sentence(store, cells.cells)
         notes.update(dict.fromkeys([said] if said else []))
     notes.update(dict.fromkeys(_look_at_models(cells)))
-    return Plan(space, known, tuple(notes), cells, Path(results), looks)
+    return Plan(space, known, tuple(notes), cells, Path(results), looks, whole)
 
 
 def span(

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
     from freelb_tune.space import Inputs, Space
 
-__all__ = ["search"]
+__all__ = ["folder_of", "search"]
+
+
+def folder_of(space: "Space", results: str | Path, shard: str | None = None) -> Path:
+    """Where a search's results go: `results/NAME`, of a part `results/NAME.shard-1-of-4`.
+
+    Raises:
+        FreeLBTuneError: `shard` is no part, such as `1/4`.
+    """
+    from freelb_tune.space.parts import part_folder
+
+    return Path(results) / part_folder(space.name, shard)
 
 
 def search(
@@ -27,6 +38,7 @@ def search(
     address: str | None = None,
     dashboard: bool = True,
     most_cells: int | None = MOST_CELLS,
+    shard: str | None = None,
     progress: "bool | Listener" = True,
     command: Sequence[str] = (),
 ) -> Results:
@@ -43,16 +55,19 @@ def search(
         address: a Ray cluster to join, `auto` or HOST:PORT; None runs here.
         dashboard: start Ray's dashboard on 127.0.0.1.
         most_cells: refuse a larger search; None runs any.
+        shard: run only this part of the plan, `1/4` for the first of four. It has a folder of its
+            own and no verdict; `merge` puts the parts together.
         progress: show how it goes, in a notebook as in a terminal.
         command: what asked for this, as `best/README.md` and the journal tell it.
 
     Raises:
-        FreeLBTuneError: the space has no cells, the folder is another's or in use, the data or
-            model cannot be had, or a trial asks for more than there is.
+        FreeLBTuneError: the space has no cells or cannot be run in parts, the folder is another's
+            or in use, the data or model cannot be had, or a trial asks for more than there is.
         KeyboardInterrupt: Ctrl-C, or SIGTERM. Everything known is kept: the same call continues.
     """
     from freelb_tune.search import Silent, make_display, run_search
     from freelb_tune.search.driver.work import SearchOptions
+    from freelb_tune.space.parts import take_part
     from freelb_tune.store import check_results, set_aside
     from freelb_tune.tasks import check_data, data_fingerprint
 
@@ -66,7 +81,8 @@ def search(
 
     with waiting("fetching and reading data and models", listener.said):
         plan = span(space, most_cells=most_cells, data=read, fetch=True)
-    folder = Path(results) / space.name
+    folder = folder_of(space, results, shard)
+    plan = plan if shard is None else take_part(plan, shard, space.search)
     if fresh and (aside := set_aside(folder)):
         listener.said(f"what was stored is now in {aside}")
     check_results(folder, name=space.name, task=space.task)

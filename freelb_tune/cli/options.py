@@ -16,6 +16,7 @@ __all__ = [
     "Overrides",
     "Plugins",
     "Results",
+    "Shard",
     "SpaceFile",
     "Yes",
 ]
@@ -38,6 +39,12 @@ Data = Annotated[
 Plugins = Annotated[
     list[str] | None,
     typer.Option("--plugin", help="A Python module that registers an adversary. Repeatable."),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Only part I of N, in a folder of its own, for `merge`."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from freelb_tune.cli.options import Data, Json, Overrides, Plugins, Results, SpaceFile, Yes
+from freelb_tune.cli.options import Data, Json, Overrides, Plugins, Results, Shard, SpaceFile, Yes
 from freelb_tune.cli.terminal import tell
 
 __all__ = ["plan"]
@@ -18,6 +18,7 @@ def plan(
     overrides: Overrides = None,
     results: Results = Path("results"),
     data: Data = None,
+    shard: Shard = None,
     plugin: Plugins = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -29,7 +30,7 @@ def plan(
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     with waiting("reading the data and looking at the models", tell):
-        planned = plan(asked, results, most_cells=None if yes else MOST_CELLS)
+        planned = plan(asked, results, most_cells=None if yes else MOST_CELLS, shard=shard)
     if as_json:
         print(json.dumps(planned.to_json(), indent=2))
         return

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Data, Overrides, Plugins, Results, SpaceFile, Yes
+from freelb_tune.cli.options import Data, Overrides, Plugins, Results, Shard, SpaceFile, Yes
 from freelb_tune.cli.plan import plan
 from freelb_tune.errors import FreeLBTuneError
 
@@ -39,19 +39,21 @@ def search(
     dashboard: Annotated[
         bool, typer.Option("--dashboard/--no-dashboard", help="Ray's dashboard on 127.0.0.1.")
     ] = True,
+    shard: Shard = None,
     plugin: Plugins = None,
     yes: Yes = False,
 ) -> None:
     """Run a search, or continue it: known cells are kept, unfinished ones go on."""
     if dry_run:
-        return plan(space, overrides, results, data, plugin, yes)
+        return plan(space, overrides, results, data, shard, plugin, yes)
     from freelb_tune.api.plans import MOST_CELLS
+    from freelb_tune.api.searching import folder_of
     from freelb_tune.api.searching import search as run
     from freelb_tune.api.spaces import load_space
     from freelb_tune.api.watching import show_end
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
-    folder = results / asked.name
+    folder = folder_of(asked, results, shard)
     if fresh and folder.exists():
         _ask(f"Keep {folder} under another name and start from nothing?", yes)
     try:
@@ -63,6 +65,7 @@ def search(
             address=address,
             dashboard=dashboard,
             most_cells=None if yes else MOST_CELLS,
+            shard=shard,
             command=("freelb-tune", *sys.argv[1:]),
         ).counts
     except KeyboardInterrupt:

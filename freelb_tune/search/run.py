@@ -27,6 +27,7 @@ from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Cell, Plan, Space, digest
 from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.plan import Part
 from freelb_tune.store import (
     EPOCHS,
     FORMAT,
@@ -125,7 +126,7 @@ def _opened(
     same = same_cells(plan, known)
     cells = tuple(cell for cell in planned if cell.id not in same)
     board = Board(cells, better, cell_labels(planned), space.table.select)
-    _journal_plan(space, planned, journal, options, known)
+    _journal_plan(space, planned, journal, options, known, plan.part)
     journal_same(journal, same, known)
     damaged = read_known(board, known)
     best = BestModel(folder, options.command)
@@ -162,6 +163,7 @@ def _journal_plan(
     journal: Journal,
     options: SearchOptions,
     known: Mapping[str, CellResult],
+    part: Part | None,
 ) -> None:
     """Say in the journal that a run begins, and which cells nobody planned before."""
     journal.append(
@@ -176,6 +178,7 @@ def _journal_plan(
         cells=[cell.id for cell in cells],
         seeds=list(space.seeds),
         space=digest({"space": space.to_yaml()}),
+        **({"shard": str(part), "plan": list(part.whole)} if part else {}),
     )
     journal.append_all(
         ("planned", {"cell": cell.to_json()}) for cell in cells if cell.id not in known

@@ -46,10 +46,12 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
 def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
     arms = Counter(cell.arm for cell in plan.cells)
     configs = len({cell.config_id for cell in plan.cells})
+    of = f"{counted(configs, 'configuration')} x {counted(len(space.seeds), 'seed')}"
+    if plan.part is not None:
+        of = f"part {plan.part} of the plan, which has {len(plan.part.whole):,}"
     lines = [
-        f"{space.name}: {counted(len(plan.cells), 'cell')}: {counted(configs, 'configuration')} x "
-        f"{counted(len(space.seeds), 'seed')} ({arms['adversarial']} adversarial, "
-        f"{arms['clean']} clean)"
+        f"{space.name}: {counted(len(plan.cells), 'cell')}: {of} ({arms['adversarial']} "
+        f"adversarial, {arms['clean']} clean)"
     ]
     if plan.studies is not None:
         lines.append(_proposals(space, plan.studies))

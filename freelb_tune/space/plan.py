@@ -10,7 +10,25 @@ from freelb_tune.space.cell import Cell
 from freelb_tune.space.studies import Studies
 from freelb_tune.space.twins import Twin
 
-__all__ = ["Plan"]
+__all__ = ["Part", "Plan"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a plan one is.
+
+    Attributes:
+        number: 1 for the first.
+        of: how many there are.
+        whole: ids of the whole plan's cells, in its order.
+    """
+
+    number: int
+    of: int
+    whole: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,7 @@ class Plan:
             whose cells are all here.
         twins: configurations that train the same as an earlier one, by their names; none where
             further ones are proposed.
+        part: which part of a plan it is; None for a whole one.
     """
 
     cells: tuple[Cell, ...]
@@ -33,6 +52,7 @@ class Plan:
     excluded: int
     studies: Studies | None = field(default=None, compare=False, repr=False)
     twins: Mapping[str, Twin] = field(default_factory=dict)
+    part: Part | None = None
 
     @property
     def compared(self) -> int:

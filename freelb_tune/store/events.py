@@ -22,6 +22,8 @@ class _Opened(_Event):
     task: str
     cells: list[str]
     seeds: list[int]
+    shard: str | None = None
+    plan: list[str] | None = None
 
 
 class _Planned(_Event):

@@ -3,7 +3,8 @@
 Room: store. The driver is its one writer. The events and what they carry:
 
     opened    format (see `formats`), at, pid, version, command, name, task, cells (ids in plan
-              order), seeds, space (digest)
+              order), seeds, space (digest); of a part of a plan also shard ("1/4") and plan (ids
+              of the whole one); of a merged folder also merged (the folders, with their digests)
     planned   cell (as `Cell.to_json`)
     prepared  data and weights (fingerprints), lengths (as `TextLengths.to_json`)
     proposed  by (the sampler), values (of what is searched), config_id (None where `where` leaves

@@ -115,6 +115,8 @@ class Store:
         looks: the verdicts that have been made, in order.
         answered: what the rounds of a `verdict` search have shown; None where none is complete.
         events: what the journal says, in order, but for the cells that were planned.
+        shard: which part of a plan the latest one is, `1/4`; None for a whole one.
+        plan: ids of the cells of the latest plan, or of the whole one that it is a part of.
     """
 
     folder: Path
@@ -129,6 +131,8 @@ class Store:
     looks: tuple[Look, ...] = ()
     answered: Answered | None = None
     events: tuple[Mapping[str, Any], ...] = ()
+    shard: str | None = None
+    plan: tuple[str, ...] = ()
 
     @property
     def known(self) -> dict[str, CellResult]:
@@ -180,6 +184,8 @@ def load_store(folder: Path) -> Store:
         looks=replay.looks,
         answered=replay.answered,
         events=tuple(events),
+        shard=replay.opened.get("shard"),
+        plan=tuple(replay.opened.get("plan") or order),
     )
 
 

@@ -2,7 +2,7 @@
 
 Room: store. A look is a completed verdict on cells that have not been looked at as they are now. A
 search that has come to its planned end takes one, and the journal has it before anybody sees it; a
-resume, a report, a killed run or the same command again is none.
+resume, a report, a killed run, the same command again or a part of a plan is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def look_number(store: Store) -> int:
 def new_look(store: Store) -> dict[str, Any] | None:
     """The facts of a `looked` event, if a verdict on what is stored is due and is a new one."""
     now = _look(store.cells, _shown_by(store.space))
-    if cells_left(store) or not now.cells or look_number(store) <= len(store.looks):
+    if store.shard or cells_left(store) or not now.cells or look_number(store) <= len(store.looks):
         return None
     return {"look": len(store.looks) + 1, "cells": sorted(now.cells), "shown": now.shown}
 

@@ -118,21 +118,35 @@ def _check_same_space(first: Store, other: Store) -> None:
             f"and {first.folder} those of {first.name!r} on {first.task!r}; folders of one space "
             "can be put together"
         )
+    if first.plan == other.plan:
+        return
     ours, theirs = ([each.cell for each in store.cells] for store in (first, other))
-    if {cell.config_id for cell in ours} != {cell.config_id for cell in theirs}:
+    part = next((store for store in (first, other) if store.shard), None)
+    if part is not None or {c.config_id for c in ours} != {c.config_id for c in theirs}:
         found = differences(ours, theirs)
         raise FreeLBTuneError(
-            f"{other.folder}: its search has other configurations than that of {first.folder}"
-            f"{'; differs: ' * bool(found)}{', '.join(found)}; folders of one space can be put "
-            "together, which may differ in their seeds"
+            f"{other.folder}: its search has other {'cells' if part else 'configurations'} than "
+            f"that of {first.folder}{'; differs: ' * bool(found)}{', '.join(found)}; folders of "
+            "one space can be put together, "
+            + ("parts of one plan first" if part else "which may differ in their seeds")
         )
 
 
 def _plan(stores: Sequence[Store]) -> tuple[tuple[Cell, ...], tuple[int, ...]]:
     """The cells of all plans in the order of one search over all seeds, and those seeds."""
+    first = stores[0]
+    if all(store.plan == first.plan for store in stores):
+        known = {name: result.cell for store in stores for name, result in store.known.items()}
+        lacking = sum(name not in known for name in first.plan)
+        if lacking:
+            raise FreeLBTuneError(
+                f"{counted(lacking, 'cell')} of the {len(first.plan):,} of the plan "
+                f"{'is' if lacking == 1 else 'are'} in none of these folders, which are the parts "
+                f"{', '.join(str(store.shard) for store in stores)}; name the others, too, or run "
+                "them with --shard"
+            )
+        return tuple(known[name] for name in first.plan), first.seeds
     plans = [[each.cell for each in store.cells] for store in stores]
-    if all(plan == plans[0] for plan in plans):
-        return tuple(plans[0]), stores[0].seeds
     seeds = sorted({cell.seed for plan in plans for cell in plan})
     found = {(cell.config_id, cell.seed): cell for plan in plans for cell in plan}
     configs = dict.fromkeys(cell.config_id for cell in plans[0])

@@ -13,5 +13,11 @@ __all__ = ["pending"]
 
 def pending(store: Store) -> Verdict | None:
     """A verdict that says when there will be one; None from the planned end on."""
+    if store.shard:
+        number, _, of = store.shard.partition("/")
+        return Verdict(
+            f"Part {number} of {of} of a search: freelb-tune merge puts the parts together, and "
+            "then there is a verdict."
+        )
     left = cells_left(store)
     return Verdict(f"Verdict after {counted(left, 'more cell')}.") if left else None
