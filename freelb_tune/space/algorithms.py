@@ -100,9 +100,17 @@ class AlgorithmSettings(BaseModel):
 
 
 class GridSettings(AlgorithmSettings):
-    """Every combination, to its last epoch."""
+    """Every combination, to its last epoch.
+
+    Attributes:
+        order: listed runs the combinations as the file spans them; shuffled in another order, so
+            that the first half of a grid says something about all of it. No number changes.
+        order_seed: decides that order. Not a training seed.
+    """
 
     algorithm: Literal["grid"] = "grid"
+    order: Literal["listed", "shuffled"] = "listed"
+    order_seed: int = 0
 
 
 class Drawing(AlgorithmSettings):

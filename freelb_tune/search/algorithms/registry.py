@@ -5,6 +5,7 @@ Room: search, without Ray. A plugin's `register` is this one.
 
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.asha import ASHA
+from freelb_tune.search.algorithms.grid import Grid
 from freelb_tune.search.algorithms.hyperband import Hyperband
 from freelb_tune.search.algorithms.median import Median
 from freelb_tune.search.algorithms.race import Race
@@ -17,7 +18,7 @@ from freelb_tune.store import CellState
 __all__ = ["BEHAVIOURS", "open_algorithm", "register"]
 
 BEHAVIOURS: dict[str, type[Algorithm]] = {
-    "grid": Algorithm,
+    "grid": Grid,
     "random": Algorithm,
     "asha": ASHA,
     "hyperband": Hyperband,
