@@ -226,3 +226,28 @@ def rdrop(model, batch, *, adv_weight):
     loss = ((both + adv_weight * between) / 2).mean()
     loss.backward()
     return loss.item()
+
+
+def creat(model, batch, start, *, adv_steps, adv_lr, max_norm, adv_weight):
+    def both(delta):
+        seen = []
+        handle = model.base_model.register_forward_hook(
+            lambda module, args, out: seen.append(out[0] * batch["attention_mask"].unsqueeze(-1))
+        )
+        logits = logits_of(model, batch, delta)
+        handle.remove()
+        return logits, seen[0]
+
+    logits, clean = both(torch.zeros_like(start))
+    loss = task_loss(logits, batch["labels"]).mean() / 2
+    loss.backward()
+    delta = start
+    for _ in range(adv_steps - 2):
+        delta = delta.detach().requires_grad_()
+        logits, states = both(delta)
+        alike = torch.cosine_similarity(states, clean.detach(), dim=-1).sum(-1)
+        value = (task_loss(logits, batch["labels"]) - adv_weight * alike).mean()
+        delta = step_up(delta, slope(value, delta), adv_lr, max_norm, "l2")
+    other = task_loss(both(delta.detach())[0], batch["labels"]).mean() / 2
+    other.backward()
+    return (loss + other).item()

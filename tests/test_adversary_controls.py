@@ -1,4 +1,4 @@
-"""What perturbs by word, by weight, or nothing at all: TAVAT, SAM, ASAM and R-Drop."""
+"""What perturbs by word, by weight, or nothing at all: TAVAT, CreAT, SAM, ASAM, R-Drop."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -12,14 +12,17 @@ from test_adversary_methods import SMALL, assert_is, assert_same, pair
 from test_training_cell import numbers, run, toy_cell  # noqa: F401 - a fixture
 
 from freelb_tune.adversary import make_adversary
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.adversary_settings import (
     ASAMSettings,
+    CreATSettings,
     NoneSettings,
     RDropSettings,
     SAMSettings,
     TAVATSettings,
 )
 from freelb_tune.store import find_checkpoint, read_epochs
+from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
@@ -186,3 +189,31 @@ def test_rdrop_without_dropout_is_normal_training():
     tried = try_out(RDropSettings(), got, batch)
     plain = try_out(NoneSettings(), want, batch)
     assert_is(got, want, tried, plain.outcome.losses.mean().item())
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "deberta-v2"])
+@pytest.mark.parametrize("ball", [None, 0.25])
+def test_creat_climbs_the_loss_and_away_from_the_encoders_states(kind, ball):
+    numbers_ = {"adv_lr": 0.2, "max_norm": ball, "adv_weight": 0.7}
+    for steps in (2, 4):
+        got, want, batch = pair(kind)
+        settings = CreATSettings(adv_steps=steps, init_mag=0.05, **numbers_)
+        tried = try_out(settings, got, batch, largest=2)
+        loss = reference.creat(want, batch, tried.deltas[0], adv_steps=steps, **numbers_)
+        assert tried.outcome.passes == steps
+        assert_is(got, want, tried, loss)
+
+
+def test_the_plain_path_gives_creat_the_same_states():
+    got, want, batch = pair("bert")
+    settings = CreATSettings(adv_steps=4, init_mag=0.05)
+    plain = opened(partial(PlainPasses, got), got, batch)
+    make_adversary(settings)(plain)
+    try_out(settings, want, batch, largest=2)
+    assert_same(gradients(got), gradients(want), rtol=1e-7)
+
+
+def test_creat_is_told_apart_from_the_path_without_padding():
+    model = tiny_encoder("bert")
+    with pytest.raises(FreeLBTuneError, match="creat reads every token's state.* auto or false"):
+        AdversarialTrainer(model=model, adversary=CreATSettings(), padding_free=True)

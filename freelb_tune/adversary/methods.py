@@ -3,6 +3,7 @@
 Room: adversary.
 """
 
+from freelb_tune.adversary.creat import CreAT
 from freelb_tune.adversary.fgm import FGM
 from freelb_tune.adversary.freeat import FreeAT
 from freelb_tune.adversary.freelb import FreeLB
@@ -36,6 +37,7 @@ METHODS: dict[str, Factory] = {
     "noise": Noise,
     "repeat": Repeat,
     "tavat": TAVAT,
+    "creat": CreAT,
     "rdrop": RDrop,
     "sam": SAM,
     "asam": ASAM,

@@ -8,18 +8,21 @@ Letters used in this room: B examples, T tokens, E embedding width, C classes.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from freelb_tune.adversary.divergence import Problem
 
-__all__ = ["Adversary", "Outcome", "PassResult", "Passes", "Remembering"]
+__all__ = ["Adversary", "Outcome", "PassResult", "Passes", "Remembering", "Targets"]
 
-Objective = Callable[[tuple[Tensor, ...], Tensor], Tensor]
+Targets = Tensor | tuple[Tensor, ...]
+"""What an objective is given in place of the labels: `(B, ...)`, or several of those."""
+
+Objective = Callable[[tuple[Tensor, ...], Any], Tensor]
 """From the logits of each perturbed copy, `(b, C)`, and the labels or targets, `(b, ...)`, to
-losses `(b,)`."""
+losses `(b,)`. Where states were asked for, they follow the logits, `(b, t, H)` of each copy."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,13 @@ class PassResult:
         logits: of each perturbed copy, `(B, C)`.
         grads: gradient of the scaled mini-batch loss by each perturbation, `(B, T, E)`, zero on
             padding; None where that perturbation was None or no gradient was asked for.
+        states: the encoder's last, of each copy, `(B, T, H)`, zero on padding; none unless asked.
     """
 
     losses: Tensor
     logits: tuple[Tensor, ...]
     grads: tuple[Tensor | None, ...]
+    states: tuple[Tensor, ...] = ()
 
     @property
     def slope(self) -> Tensor:
@@ -86,11 +91,12 @@ class Passes(Protocol):
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
-        targets: Tensor | None = None,
+        targets: Targets | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
         apart: bool = False,
+        states: bool = False,
     ) -> PassResult:
         """Pass the mini-batch forward and backward, once per perturbation.
 
@@ -104,6 +110,7 @@ class Passes(Protocol):
             ascend: whether gradients by the perturbations are wanted. Without either, the pass
                 is forward only.
             apart: let each copy have dropout masks of its own, the first those of all passes.
+            states: whether the encoder's states are wanted, which the path without padding lacks.
         """
         ...
 

@@ -13,6 +13,7 @@ __all__ = [
     "ASAMSettings",
     "AdversarySettings",
     "Ascent",
+    "CreATSettings",
     "FGMSettings",
     "FreeATSettings",
     "FreeLBSettings",
@@ -43,12 +44,15 @@ class AdversarySettings(BaseModel):
         method: the method's name, as written in the search space.
         UPDATES_WEIGHTS: whether the method lets the optimizer step between its passes, which
             leaves no room for gradient accumulation.
+        READS_STATES: whether it asks for the encoder's states, which the path without padding
+            does not have.
     """
 
     # built when first read: a space uses one or two of them, and there are over fifty like it
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     UPDATES_WEIGHTS: ClassVar[bool] = False
+    READS_STATES: ClassVar[bool] = False
 
     method: str
 
@@ -322,6 +326,31 @@ class TAVATSettings(Perturbing):
     max_norm: Positive | None = 0.4
 
 
+class CreATSettings(Perturbing):
+    """CreAT, which deviates the encoder's states (Wu et al., ICLR 2023, arXiv:2305.04557).
+
+    Attributes:
+        adv_steps: K, passes per batch: the clean one, K - 2 of the climb and the perturbed one (the
+            authors' `adv_steps` + 1).
+        adv_lr: length of one step, in embedding units of `norm`.
+        init_mag: standard deviation of each entry of the starting noise, in embedding units (the
+            authors' `adv_init_var`). 0 is refused: at the clean words the states do not move.
+        max_norm: radius of the ball around the clean embeddings; None for no ball.
+        norm: how an example's perturbation is measured, over all its tokens together.
+        adv_weight: what the cosines are multiplied by in the climb (the authors' `adv_temp`).
+    """
+
+    READS_STATES: ClassVar[bool] = True
+
+    method: Literal["creat"] = "creat"
+    adv_steps: Annotated[int, Field(ge=2)] = 3
+    adv_lr: NonNegative = 0.1
+    init_mag: Positive = 1e-5
+    max_norm: Positive | None = 0.1
+    norm: Norm = "l2"
+    adv_weight: NonNegative = 1.0
+
+
 class RDropSettings(AdversarySettings):
     """R-Drop: two dropout masks, and how far they move the prediction (arXiv:2106.14448).
 
@@ -394,6 +423,7 @@ ADVERSARIES: dict[str, type[AdversarySettings]] = {
     "noise": NoiseSettings,
     "repeat": RepeatSettings,
     "tavat": TAVATSettings,
+    "creat": CreATSettings,
     "rdrop": RDropSettings,
     "sam": SAMSettings,
     "asam": ASAMSettings,

@@ -93,6 +93,11 @@ class AdversarialTrainer(EvaluatingTrainer):
         check_trainer(self, AdversarialTrainer)
         if self._adversary.UPDATES_WEIGHTS:
             check_accumulation(self._adversary.method, self.args.gradient_accumulation_steps)
+        if padding_free and self._adversary.READS_STATES:
+            raise FreeLBTuneError(
+                f"run.padding_free: {self._adversary.method} reads every token's state, which the "
+                "path without padding does not have; write auto or false"
+            )
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
@@ -224,7 +229,8 @@ class AdversarialTrainer(EvaluatingTrainer):
             problem_of(self._config, labels),
         )
         noise = _stream(f"{place}/noise", labels.device)
-        packed = None if self._largest else self._packed(model, inputs)
+        general = self._largest or self.settings.READS_STATES
+        packed = None if general else self._packed(model, inputs)
         if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(

@@ -22,7 +22,9 @@ __all__ = [
     "is_checkpointing",
     "logits_of",
     "real_tokens",
+    "rows_of",
     "same_ids",
+    "states_seen",
     "token_lengths",
     "unused",
     "word_count",
@@ -125,6 +127,42 @@ def token_lengths(mask: Tensor) -> list[int]:
 def is_checkpointing(model: nn.Module) -> bool:
     """Whether layers run again in backward, to save memory."""
     return any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+
+
+def rows_of(targets: Any, rows: Tensor) -> Any:
+    """A micro-batch's rows of targets, of which there may be several."""
+    if isinstance(targets, tuple):
+        return tuple(each[rows] for each in targets)
+    return targets[rows]
+
+
+@contextmanager
+def states_seen(model: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
+    """Note the last states `(b, t, H)` that a classifier's encoder gives while it is open.
+
+    Raises:
+        FreeLBTuneError: it has no encoder by itself.
+    """
+    seen: list[Tensor] = []
+    if not wanted:
+        yield seen
+        return
+    whole: Any = getattr(model, "get_base_model", lambda: model)()  # of an adapted one
+    encoder = getattr(whole, getattr(whole, "base_model_prefix", "") or "?", None)
+    if not isinstance(encoder, nn.Module):
+        raise FreeLBTuneError(
+            f"{type(model).__name__} has no encoder whose states could be read; take a method "
+            "other than creat"
+        )
+
+    def note(module: nn.Module, args: Any, output: Any) -> None:
+        seen.append(output[0] if isinstance(output, tuple) else output.last_hidden_state)
+
+    handle = encoder.register_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def word_count(module: Any) -> int:

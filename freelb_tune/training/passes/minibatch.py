@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.adversary.divergence import Problem
-from freelb_tune.adversary.passes import Objective, PassResult
+from freelb_tune.adversary.passes import Objective, PassResult, Targets
 from freelb_tune.training.passes.dropout import DropoutReplay, KeptMasks
 from freelb_tune.training.passes.lookup import (
     fixed,
@@ -22,7 +22,9 @@ from freelb_tune.training.passes.lookup import (
     is_checkpointing,
     logits_of,
     real_tokens,
+    rows_of,
     same_ids,
+    states_seen,
     token_lengths,
     unused,
     word_count,
@@ -118,35 +120,44 @@ class PaddedPasses(MovedWeights):
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
-        targets: Tensor | None = None,
+        targets: Targets | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
         apart: bool = False,
+        states: bool = False,
     ) -> PassResult:
         """See `Passes.run`."""
         targets = self.labels if targets is None else targets
         b = self.labels.shape[0]
         losses = torch.zeros(b, device=self.labels.device)
         logits: list[Tensor | None] = [None] * len(deltas)
+        seen: list[Tensor | None] = [None] * len(deltas)
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
         wanted = (parameters or ascend) and torch.is_grad_enabled()
         for place, (rows, width) in enumerate(self._pieces):
             lent = partial(self._lend, place, parameters)
             with self._kept(parameters), torch.set_grad_enabled(wanted):
-                leaves, outs = self._forward(deltas, rows, width, lent, apart)
-                own = targets[rows]
+                with states_seen(self._model, states) as own_states:
+                    leaves, outs = self._forward(deltas, rows, width, lent, apart)
+                own = rows_of(targets, rows)
+                outs = (*outs, *own_states)
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 self._backward(piece.sum() * (scale / self.items), leaves, parameters, ascend)
             losses[rows] = piece.detach().float()
-            for i, (leaf, out) in enumerate(zip(leaves, outs, strict=True)):
+            for i, (leaf, out) in enumerate(zip(leaves, outs, strict=False)):
                 if leaf.grad is not None:
                     arrived[i][rows, :width] = leaf.grad
                 whole = logits[i]
                 if whole is None:
                     whole = logits[i] = out.new_empty((b, out.shape[-1]), requires_grad=False)
                 whole[rows] = out.detach()
+            for i, own in enumerate(own_states):
+                state = seen[i]
+                if state is None:
+                    state = seen[i] = own.new_zeros(*self.mask.shape, own.shape[-1])
+                state[rows, :width] = own.detach() * self.mask[rows, :width, None]
         if parameters:
             for grad in arrived:
                 self._arrived = grad if self._arrived is None else self._arrived + grad
@@ -155,7 +166,8 @@ class PaddedPasses(MovedWeights):
             grad * kept if ascend and delta is not None else None
             for grad, delta in zip(arrived, deltas, strict=True)
         )
-        return PassResult(losses, tuple(out for out in logits if out is not None), grads)
+        found = tuple(state for state in seen if state is not None)
+        return PassResult(losses, tuple(out for out in logits if out is not None), grads, found)
 
     def _forward(
         self,

@@ -12,8 +12,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from freelb_tune.adversary.passes import Objective, PassResult
-from freelb_tune.training.passes.lookup import fixed, real_tokens
+from freelb_tune.adversary.passes import Objective, PassResult, Targets
+from freelb_tune.training.passes.lookup import fixed, real_tokens, rows_of, states_seen
 from freelb_tune.training.passes.minibatch import Machinery
 from freelb_tune.training.passes.weights import MovedWeights
 
@@ -52,11 +52,12 @@ class WholePasses(MovedWeights, ABC):
         self,
         *deltas: Tensor | None,
         objective: Objective | None = None,
-        targets: Tensor | None = None,
+        targets: Targets | None = None,
         scale: float = 1.0,
         parameters: bool = True,
         ascend: bool = True,
         apart: bool = False,
+        states: bool = False,
     ) -> PassResult:
         """See `Passes.run`."""
         targets = self.labels if targets is None else targets
@@ -65,28 +66,31 @@ class WholePasses(MovedWeights, ABC):
             delta if delta is None else delta.detach().clone().requires_grad_(ascend)
             for delta in deltas
         ]
-        losses, logits = [], []
+        losses, logits, seen = [], [], []
         self._rewind()
         with (
             nullcontext() if parameters else fixed(self._model),
             torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
         ):
             for rows in self._pieces:
-                outs = self._forward(leaves, rows, apart)
-                own = targets[rows]
+                with states_seen(self._model, states) as own_states:
+                    outs = (*self._forward(leaves, rows, apart), *own_states)
+                own = rows_of(targets, rows)
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 if wanted:
                     loss = piece.sum() * (scale / self.items)
                     (self.tools.backward if parameters else torch.autograd.backward)(loss)
                 losses.append(piece.detach().float())
-                logits.append([out.detach() for out in outs])
+                logits.append([out.detach() for out in outs[: len(deltas)]])
+                seen.append([state.detach() for state in own_states])
         kept = self.mask.unsqueeze(-1)
         grads = tuple(
             None if leaf is None or leaf.grad is None or not ascend else leaf.grad * kept
             for leaf in leaves
         )
         whole = tuple(torch.cat(parts) for parts in zip(*logits, strict=True))
-        return PassResult(torch.cat(losses), whole, grads)
+        found = tuple(torch.cat(parts) * kept for parts in zip(*seen, strict=True))
+        return PassResult(torch.cat(losses), whole, grads, found)
 
     @abstractmethod
     def _forward(
