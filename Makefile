@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ENGINE ?= docker
 
-.PHONY: quickstart test test-slow lint docs bench fresh clean
+.PHONY: quickstart test test-slow lint docs bench fresh clean lock image
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +39,14 @@ fresh: $(BIN)/freelb-tune  ## install the wheel with all it needs, without a che
 	$(PYTHON) -m venv build/fresh/venv
 	build/fresh/venv/bin/pip install --quiet build/fresh/*.whl
 	cd build/fresh && venv/bin/freelb-tune --space quickstart 'seeds=[1]' trainer.num_train_epochs=1
+
+lock: $(BIN)/freelb-tune  ## the versions that the image is made of, without a word of where they come from
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --extra optuna --no-header --no-annotate \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
+	sed -i "s/+cpu$$//; /^--/d" requirements.lock
+
+image:  ## a container with freelb-tune; ENGINE=podman for the other one
+	$(ENGINE) build --tag freelb-tune:0.2.0 --file Containerfile .
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
