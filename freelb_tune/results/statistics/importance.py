@@ -120,17 +120,20 @@ def _shares(
     table: NDArray[np.float64], drawn: NDArray[np.int64], target: NDArray[np.float64], seed: int
 ) -> NDArray[np.float64]:
     """Each column's share of the variance of a forest's predictions."""
+    from sklearn import config_context
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(n_estimators=16, random_state=seed, n_jobs=1)
-    forest.fit(table[drawn], target[drawn])
     around = table[:: -(-len(table) // _AROUND)]
     counted = [np.unique(_binned(column), return_counts=True) for column in table.T]
     asked = [table]
     for column, (values, _) in enumerate(counted):
         asked.append(np.repeat(around, len(values), axis=0))
         asked[-1][:, column] = np.tile(values, len(around))
-    told = forest.predict(np.concatenate(asked))  # in one call, as each costs milliseconds
+    # all of it is as it should be, and looking at that costs more than the trees
+    with config_context(skip_parameter_validation=True, assume_finite=True):
+        forest.fit(table[drawn], target[drawn])
+        told = forest.predict(np.concatenate(asked))  # in one call, as each costs milliseconds
     own, *others = np.split(told, np.cumsum([len(part) for part in asked])[:-1])
     total = float(own.var())
     if total <= 0:

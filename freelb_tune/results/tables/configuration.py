@@ -6,6 +6,7 @@ that failed or that is still to come never enters a mean.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, median, stdev
 from typing import Literal
 
@@ -123,6 +124,11 @@ class Configuration:
         scores = [value for value in there if value is not None]
         return (last, fmean(scores)) if scores and not self.finished else None
 
+    @cached_property
+    def _spreads(self) -> dict[tuple[Select, str | None], Spread | None]:
+        """What `spread` has said: a report asks for each some twenty times."""
+        return {}
+
     def spread(self, select: Select, metric: str | None = None) -> Spread | None:
         """Mean, deviation and median over the finished seeds; None if there is none.
 
@@ -130,6 +136,12 @@ class Configuration:
             select: which epoch of each seed counts; the search's score chooses the best one.
             metric: a metric after that epoch in place of the score.
         """
+        asked = select, metric
+        if asked not in self._spreads:
+            self._spreads[asked] = self._spread(select, metric)
+        return self._spreads[asked]
+
+    def _spread(self, select: Select, metric: str | None) -> Spread | None:
         values = [
             value
             for each in self.seeds

@@ -15,13 +15,15 @@ __all__ = ["to_csv"]
 # what begins a formula; the last four are the wide forms that spreadsheets also take
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
+_PLAIN = {float, int, type(None)}  # most values of a large search, which need no look
+
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write rows of values; None is an empty field, lists and mappings are JSON."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_field(name) for name in header])
-    writer.writerows([_field(value) for value in row] for row in rows)
+    writer.writerows([v if type(v) in _PLAIN else _field(v) for v in row] for row in rows)
     return text.getvalue()
 
 
