@@ -55,6 +55,19 @@ def readme(folder: Path, name: str = "best") -> str:
     return " ".join((folder / name / "README.md").read_text().split())
 
 
+def test_an_adapter_that_is_kept_alone_says_how_it_is_loaded(tmp_path):
+    own = {"model.adapter.type": "lora", "model.adapter.r": 4}
+    for name, how in (("merged", {}), ("alone", {"run.keep_adapter": "alone"})):
+        each = replace(CELLS[0], settings={**CELLS[0].settings, **own, **how})
+        board, folder = board_of([each]), tmp_path / name
+        train(folder, each)
+        end(board, each, 0.7)
+        BestModel(folder, ()).settle(board)
+        said = readme(folder)
+        assert ("AutoModelForSequenceClassification" in said) == (name == "merged")
+        assert ("open_results(" in said and ".best.pipeline()" in said) == (name == "alone")
+
+
 @pytest.mark.parametrize("number", range(25))
 def test_the_leaders_are_those_of_the_table(tmp_path, number):
     chance = random.Random(number)

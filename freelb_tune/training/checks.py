@@ -116,7 +116,8 @@ def _kind_of(cell: Cell) -> str:
     known = {
         name: type(value).__name__ if type(value) in (int, float) else value
         for name, value in cell.settings.items()
-        if name.startswith(("model.", "trainer.")) or name == "run.padding_free"
+        if name.startswith(("model.", "trainer."))
+        or name in ("run.padding_free", "run.keep_adapter")
     }
     length = cell.settings.get("data.max_length")
     return repr(
