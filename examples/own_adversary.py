@@ -59,7 +59,7 @@ def main(overrides: list[str]) -> None:
     )
     print(ft.plan(space))
     results = ft.search(space)
-    print(results.ranking[["place", "adversary.method", "finished", "mean", "sd", "clean_mean"]])
+    print(results.ranking[["place", "adversary.method", "n", "mean", "sd", "clean_mean"]])
     print(results.verdict.sentence)
 
 
