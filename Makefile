@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= docker
 
-.PHONY: quickstart test test-slow lint docs bench fresh clean lock image
+.PHONY: quickstart test test-slow lint docs screenshot bench fresh clean lock image
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ lint: $(BIN)/freelb-tune
 docs: $(BIN)/freelb-tune  ## the pages that say what the code declares, and the site in build/site
 	$(BIN)/python docs/make.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+screenshot: quickstart  ## the README's picture of the page, of the quickstart; needs a Chromium
+	$(BIN)/python docs/screenshot.py results/quickstart
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb

@@ -25,6 +25,7 @@ from freelb_tune.space.json_schema import meanings
 from freelb_tune.space.sections import ResourcesConfig, TableConfig, VerdictConfig
 from freelb_tune.space.track_section import TRACKERS
 from freelb_tune.space.trainer_fields import DEFAULTS, trainer_fields
+from freelb_tune.tasks import TASKS, Metric
 
 FOLDER = Path(__file__).parent
 _SETTINGS = """\
@@ -67,6 +68,26 @@ spreadsheet would run as a formula has an apostrophe in front. METRIC stands for
 task, SECTION.SETTING for each setting of the cells, such as `adversary.adv_lr`. `seconds` and
 `peak_gib` differ between two runs of the same search; the rest of `trials.csv` and all of
 `configurations.csv` does not."""
+
+
+_TASKS = """\
+# Every task, metric and method
+
+Made by `make docs` from what `freelb_tune/tasks/` and the adversaries' settings declare.
+
+## Tasks
+
+A task's first metric is what a search ranks by; `search: {metric: NAME}` takes another of it."""
+_METRICS = """\
+## Metrics
+
+All are scikit-learn's or SciPy's. Files hold them as fractions; what is printed is in percent,
+errors as they are. A metric on a further set has its name in front: `mismatched.accuracy`."""
+_METHODS = """\
+## Methods
+
+What `adversary.method` may say. [The algorithm](algorithm.md) has them beside each other, and
+[every setting](settings.md) what each reads."""
 
 
 def columns_page() -> str:
@@ -120,6 +141,27 @@ def settings_page() -> str:
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
+def tasks_page() -> str:
+    """Each task with its columns, labels and metrics, and what each metric is."""
+    rows = ["| task | columns | labels | metrics | training and dev examples |"]
+    rows.append("| --- | --- | --- | --- | --- |")
+    known: dict[str, Metric] = {}
+    for name, task in TASKS.items():
+        known |= {metric.name: metric for metric in task.metrics}
+        columns = ", ".join(f"`{each}`" for each in task.columns) or "`data.text` says"
+        own = "real values" if task.kind == "regression" else "those of the training rows"
+        labels = ", ".join(task.labels) if task.labels else own
+        metrics = ", ".join(f"`{metric.name}`" for metric in task.metrics)
+        sizes = f"{task.sizes[0]:,} and {task.sizes[1]:,}" if task.sizes else "your own"
+        rows.append(f"| `{name}` ({task.title}) | {columns} | {labels} | {metrics} | {sizes} |")
+    told = ["| metric | better | what it is |", "| --- | --- | --- |"]
+    told += [f"| `{each.name}` | {each.better} | {each.meaning} |" for each in known.values()]
+    methods = ["| method | what it does |", "| --- | --- |"]
+    methods += [f"| `{name}` | {_first(kind)} |" for name, kind in ADVERSARIES.items()]
+    parts = [_TASKS, "\n".join(rows), _METRICS, "\n".join(told), _METHODS, "\n".join(methods)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
 def commands_page() -> str:
     """Each command with its arguments, by Typer's own writer of such pages."""
     made = subprocess.run(
@@ -134,6 +176,7 @@ def commands_page() -> str:
 
 PAGES = {
     "columns.md": columns_page,
+    "tasks.md": tasks_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
 }

@@ -4,6 +4,9 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
+from search_drive import drive, starts
+from search_fixtures import make_plan
+from test_readme import HOME
 
 import freelb_tune as ft
 from freelb_tune.adversary import load_plugins, loaded_plugins, make_adversary
@@ -182,3 +185,18 @@ def test_a_task_with_our_metrics_alone_counts_by_what_it_says():
     first = DEFINITIONS["polite"]
     ft.register(replace(POLITE, title="courtesy"))  # which changes no number
     assert DEFINITIONS["polite"] == first
+
+
+def test_the_example_algorithm_gives_every_configuration_its_first_seed_first(tmp_path):
+    load_plugins([str(HOME / "examples" / "own_algorithm.py")])
+    space, plan = make_plan(
+        tmp_path,
+        search="{algorithm: turns}",
+        resources="{max_concurrent: 1}",
+        adv_lr=(0.01, 0.03),
+        seeds=(1, 2),
+        clean_arm=True,
+    )
+    drive(tmp_path, space, plan, lambda cell, epoch: 0.5)
+    seeds = {cell.id: cell.seed for cell in plan.cells}
+    assert [seeds[cell_id] for cell_id in starts(tmp_path)] == [1, 1, 1, 2, 2, 2]

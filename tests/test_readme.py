@@ -29,7 +29,7 @@ def test_every_link_to_a_page_leads_to_it():
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-@pytest.mark.parametrize("name", ["columns.md", "settings.md", "commands.md"])
+@pytest.mark.parametrize("name", ["columns.md", "settings.md", "commands.md", "tasks.md"])
 def test_a_page_says_what_the_code_declares(name):
     spec = spec_from_file_location("make", HOME / "docs" / "make.py")
     make = module_from_spec(spec)

@@ -6,7 +6,7 @@ Letters used below: N examples, C classes or labels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class Metric:
             regression; both `(N, C)` with several labels, 0 or 1 for each. Fractions, never
             percent. Of N = 0 it is nan.
         better: the direction.
+        meaning: one line for the reader.
     """
 
     name: str
     compute: Callable[["Numbers", "Numbers"], float]
     better: Literal["higher", "lower"] = "higher"
+    meaning: str = field(default="", compare=False)
 
 
 def _accuracy(predictions: "Numbers", labels: "Numbers") -> float:
@@ -92,17 +94,37 @@ def _rmse(predictions: "Numbers", labels: "Numbers") -> float:
     return float(((predictions - labels) ** 2).mean() ** 0.5)
 
 
-ACCURACY = Metric("accuracy", _accuracy)
-F1 = Metric("f1", _f1)
-"""Of the positive class (number 1), as MRPC and QQP are scored."""
-MACRO_F1 = Metric("macro_f1", _macro_f1)
-"""The mean over the classes that occur; over all of several labels, where one that neither occurs
-nor is predicted has 0."""
-MICRO_F1 = Metric("micro_f1", _micro_f1)
-"""Of all decisions of all examples together, with several labels."""
-SUBSET_ACCURACY = Metric("subset_accuracy", _subset_accuracy)
-"""The share of examples with every label right: scikit-learn's accuracy of several labels."""
-MATTHEWS = Metric("matthews", _matthews)
-PEARSON = Metric("pearson", _correlation("pearsonr"))
-SPEARMAN = Metric("spearman", _correlation("spearmanr"))
-RMSE = Metric("rmse", _rmse, better="lower")
+ACCURACY = Metric("accuracy", _accuracy, meaning="the share of examples with the right class")
+F1 = Metric(
+    "f1", _f1, meaning="of the positive class (number 1), as MRPC and QQP are scored; 0 without any"
+)
+MACRO_F1 = Metric(
+    "macro_f1",
+    _macro_f1,
+    meaning="the mean of F1 over the classes that occur; over all of several labels, where one "
+    "that neither occurs nor is predicted has 0",
+)
+MICRO_F1 = Metric(
+    "micro_f1",
+    _micro_f1,
+    meaning="F1 of all decisions of all examples together, with several labels",
+)
+SUBSET_ACCURACY = Metric(
+    "subset_accuracy", _subset_accuracy, meaning="the share of examples with every label right"
+)
+MATTHEWS = Metric(
+    "matthews",
+    _matthews,
+    meaning="Matthews' correlation of answers and classes, from -1 to 1; 0 for always one answer",
+)
+PEARSON = Metric(
+    "pearson",
+    _correlation("pearsonr"),
+    meaning="linear correlation of answers and values, from -1 to 1; 0 for always one answer",
+)
+SPEARMAN = Metric(
+    "spearman", _correlation("spearmanr"), meaning="the same of their ranks: is the order right?"
+)
+RMSE = Metric(
+    "rmse", _rmse, better="lower", meaning="root of the mean squared error, in the values' own unit"
+)
