@@ -93,6 +93,10 @@ def test_a_reader_sorts_filters_groups_and_opens_a_cell(browser, searched):
         assert text in sheet.inner_text()
     assert page.locator("#cell .confusion tbody tr").count() == 20
     assert page.locator("#cell .js-plotly-plot").count() == 4
+    rate = page.locator("#cell .js-plotly-plot").nth(3)
+    low, high = rate.evaluate("plot => plot._fullLayout.yaxis.range")
+    assert low >= 0  # 1e-05 in all epochs is no line at 0 between -1 and 1
+    assert high == pytest.approx(1e-5, rel=0.5)
     page.keyboard.press("Escape")
     assert not sheet.is_visible()
     assert seen.wrong == []

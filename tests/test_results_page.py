@@ -122,7 +122,9 @@ def test_values_have_an_error_in_place_of_a_confusion(tmp_path):
     space = SPACE.replace("task: rte", "task: stsb").replace("accuracy", "spearman")
     folder = Made(examples=20, classes=1, task="stsb", space=space).write(tmp_path)
     store = load_store(folder)
-    told = data(page(folder, judge))["predictions"][store.cells[2].cell.id]
+    content = data(page(folder, judge))
+    told = content["predictions"][store.cells[2].cell.id]
+    assert content["lossUnit"] == "squared units of the values"
     assert "confusion" not in told
     assert told["closer"] + told["farther"] == 20
 

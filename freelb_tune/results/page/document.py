@@ -27,6 +27,7 @@ from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import CellState, Store
+from freelb_tune.tasks import TASKS
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -86,6 +87,7 @@ def page_data(
             "scale": measure.scale,
             "digits": measure.digits,
         },
+        "lossUnit": _loss_unit(store),
         "cells": cells_of(store, table, running_cells(store), names),
         "predictions": predictions,
         "classes": class_names(store),
@@ -112,6 +114,12 @@ def figures_of(store: Store, table: Table, choosing: "Choosing | None") -> list[
         time_line(store, ran, names),
     ]
     return [figure for figure in found if figure is not None]
+
+
+def _loss_unit(store: Store) -> str:
+    """What training and dev losses are in."""
+    is_real = store.task in TASKS and TASKS[store.task].kind == "regression"
+    return "squared units of the values" if is_real else "nats"
 
 
 @cache

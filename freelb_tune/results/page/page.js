@@ -131,7 +131,7 @@
     columns.map((each) => {
       const text = each.text(cell);
       if (each.chip) return make("td", {}, make("span", { class: `chip chip-${text}` }, text));
-      return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, text);
+      return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, each.why ? make("span", {}, text) : text);
     }));
   const groupsOf = () => Object.fromEntries([["arm", (cell) => config(cell).arm], ["state", (cell) => cell.state],
     ...cells.swept.map((setting, at) => [setting.name, (cell) => config(cell).values[at]])]);
@@ -199,7 +199,7 @@
   const table = (header, rows, caption) => make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     make("table", { class: "grid" }, make("thead", {}, make("tr", {}, header.map((text, at) => make("th", { scope: "col", class: at ? "num" : "" }, text)))),
       make("tbody", {}, rows.map((row) => make("tr", {}, row.map((text, at) => make("td", { class: at ? "num" : "" }, text)))))));
-  const lines = (title, cell, list) => {
+  const lines = (title, cell, list, yaxis = {}) => {
     const known = list.filter(([name]) => column(cell, name).some((value) => value !== null));
     if (!known.length) return null;
     const epochs = column(cell, "epoch");
@@ -209,7 +209,7 @@
         type: "scatter", mode: "lines+markers", name: said, x: epochs, y: column(cell, name).map((value) => (value === null ? null : value * scale)),
         line: { color: tones[at % tones.length], dash: dashes[at % dashes.length] },
       })),
-      layout: { height: 250, showlegend: true, xaxis: { title: "epoch", dtick: Math.max(1, Math.ceil(epochs.length / 8)) }, yaxis: {} },
+      layout: { height: 250, showlegend: true, xaxis: { title: "epoch", dtick: Math.max(1, Math.ceil(epochs.length / 8)) }, yaxis },
     };
     const element = make("div", { class: "plot", style: "height:250px", role: "img", "aria-label": `${title} by epoch; the table of epochs has the numbers` });
     return { node: [make("h3", {}, title), element], element, figure };
@@ -221,7 +221,7 @@
     if (norm === null) return "No perturbation was measured: it starts later, or no epoch is over.";
     const said = [`In the last epoch the perturbation was ${plain(norm, 3)} embedding units long`];
     if (ratio !== null) said.push(`, ${(100 * ratio).toFixed(0)} % of the ball's radius, and ${(100 * (bound || 0)).toFixed(0)} % of examples ended on the ball`);
-    if (gain !== null) said.push(`; the loss under it was ${plain(gain, 3)} nats above the clean loss`);
+    if (gain !== null) said.push(`; the loss under it was ${plain(gain, 3)} ${data.lossUnit} above the clean loss`);
     let meaning = "It moved the loss: the adversary is at work.";
     if (gain !== null && gain < 0.002) meaning = "That hardly moves the loss: the perturbation is too small to train against, so this is close to clean training.";
     else if (gain !== null && gain > 1) meaning = "That is a lot: the perturbation may destroy the meaning of the text rather than test it.";
@@ -273,9 +273,9 @@
     const metrics = cells.epochFields.slice(field.peak_gib + 1);
     charts = cell.epochs && cell.epochs.length ? [
       lines(`Dev metrics${score === 100 ? ", in percent" : ""}`, cell, metrics.map((name) => [name, name, score])),
-      lines("Losses, in nats", cell, [["train_loss", own.arm === "clean" ? "training" : "training, adversarial"], ["dev_loss", "dev, clean"]]),
+      lines(`Losses, in ${data.lossUnit}`, cell, [["train_loss", own.arm === "clean" ? "training" : "training, adversarial"], ["dev_loss", "dev, clean"]]),
       own.arm === "clean" ? null : lines("The adversary", cell, [["delta_ratio", "norm over the ball's radius"], ["bound_share", "share on the ball"], ["adv_loss_gain", "adversarial minus clean loss"]]),
-      lines("Learning rate at the end of the epoch", cell, [["learning_rate", "learning rate"]]),
+      lines("Learning rate at the end of the epoch", cell, [["learning_rate", "learning rate"]], { rangemode: "tozero", exponentformat: "e" }), // a constant one has no range of its own
     ].filter(Boolean) : [];
     const constant = cells.constant[own.arm].filter(([name]) => !cells.swept.some((setting) => setting.name === name));
     const swept = cells.swept.map((setting, at) => [setting.short, own.values[at]]).filter(([, text]) => text !== "-");
