@@ -37,6 +37,13 @@ def test_a_page_says_what_the_code_declares(name):
     assert (HOME / "docs" / name).read_text("utf-8") == make.PAGES[name](), "run `make docs`"
 
 
+def test_the_readmes_picture_is_a_small_one_of_a_wide_screen():
+    raw = (HOME / "docs" / "images" / "report.png").read_bytes()
+    assert raw.startswith(b"\x89PNG")
+    assert int.from_bytes(raw[16:20]) == 1200  # its width, in the header's first field
+    assert len(raw) < 200_000
+
+
 def test_every_page_is_in_the_sites_contents():
     contents = (HOME / "mkdocs.yml").read_text("utf-8")
     for page in PAGES[1:]:
