@@ -113,6 +113,8 @@ def test_figures_are_drawn_when_they_come_into_sight(browser, searched):
             "e => e.classList.contains('js-plotly-plot')", arg=figures.nth(at).element_handle()
         )
     assert seen.page.locator("#fig-heat .js-plotly-plot").count() == 1
+    heat = seen.page.locator("#fig-heat details").text_content()
+    assert heat.count("(n=2)") == 2  # the seeds of a complete configuration, as the table has them
     seen.page.click("#theme")
     seen.page.click("#theme")
     assert seen.page.evaluate(ground) == "rgb(255, 255, 255)"
