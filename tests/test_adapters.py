@@ -27,7 +27,7 @@ LORA = {"type": "lora", "r": 4, "target_modules": ["query", "value"]}
 
 
 def plan(adapter, **more):
-    model = {"name": "bert", **({} if adapter is None else {"adapter": adapter})}
+    model = {"name": "a/bert", **({} if adapter is None else {"adapter": adapter})}
     content = {"task": "rte", "model": model, "seeds": [1], **more}
     space = Space.read(document_of(content))
     known = {"data_fingerprint": lambda _: "d", "model_fingerprint": lambda _: "m"}
@@ -74,7 +74,7 @@ def test_full_and_adapter_stand_in_one_table_and_full_cells_keep_their_ids(both)
 def test_a_table_may_have_a_column_for_each_adapter_or_rank():
     both = {"grid": ["none", {"type": "lora", "r": 8}]}
     for name, full in (("adapter", "type"), ("adapter.r", "r"), ("model.adapter.r", "r")):
-        content = {"task": "rte", "model": {"name": "bert", "adapter": both}}
+        content = {"task": "rte", "model": {"name": "a/bert", "adapter": both}}
         space = Space.read(document_of({**content, "table": {"columns": name}}))
         assert space.table.columns == f"model.adapter.{full}"
     with pytest.raises(FreeLBTuneError, match="table.columns: unknown name 'rr'; did you mean 'r'"):

@@ -116,6 +116,7 @@ def test_a_command_line_that_cannot_be_read_is_answered(said, line, answer):
         ("adversary=PGD", "write adversary.method=pgd, or in a file adversary: {method: pgd}"),
         ("adversary.method=PGD", "did you mean 'pgd'?"),
         ("data=mine.csv", "write data.file=mine.csv"),
+        ("model=bert", "'bert' is a type of models and no model; write bert-base-uncased or"),
         ("search=asha", "write search.algorithm=asha"),
         ("metric=accuracy", "write search.metric=accuracy"),
         ("num_samples=10", "write search.samples=10"),

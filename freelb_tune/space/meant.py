@@ -22,7 +22,14 @@ from freelb_tune.space.sections import (
 )
 from freelb_tune.space.trainer_fields import trainer_fields
 
-__all__ = ["broken_text", "meant", "section_value", "unknown_setting", "value_advice"]
+__all__ = [
+    "broken_text",
+    "meant",
+    "model_advice",
+    "section_value",
+    "unknown_setting",
+    "value_advice",
+]
 
 _ALIASES = {
     "trainer.learning_rate": "lr rate",
@@ -44,6 +51,16 @@ _ALIASES = {
     "seeds": "seed num_seeds n_seeds random_seed",
     "task": "dataset dataset_name task_name",
     "model": "model_name model_name_or_path pretrained checkpoint",
+}
+_MODELS = {
+    "bert": "bert-base-uncased",
+    "roberta": "roberta-base",
+    "albert": "albert-base-v2",
+    "distilbert": "distilbert-base-uncased",
+    "electra": "google/electra-small-discriminator",
+    "deberta": "microsoft/deberta-v3-base",
+    "modernbert": "answerdotai/ModernBERT-base",
+    "xlm-roberta": "xlm-roberta-base",
 }
 _KINDS = ("grid", "choice", "uniform", "loguniform", "int", "logint")
 _LEADS = {"adversary": "method", "search": "algorithm", "data": "file"}
@@ -132,6 +149,17 @@ def section_value(section: str, value: object) -> str:
         return ""
     word = value.lower() if section != "data" else value
     return f"; write {section}.{name}={word}, or in a file {section}: {{{name}: {word}}}"
+
+
+def model_advice(name: str) -> str:
+    """What to write for a model's name that is only its type; empty where it is not."""
+    example = _MODELS.get(name.lower())
+    if example is None:
+        return ""
+    return (
+        f"{name!r} is a type of models and no model; write {example} or another Hub id, a folder, "
+        f"or config:{name.lower()} and model.config for random weights"
+    )
 
 
 def value_advice(value: object, expected: str) -> str:

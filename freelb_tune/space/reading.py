@@ -20,7 +20,7 @@ from freelb_tune.space.conditions import check_condition
 from freelb_tune.space.document import Document, read_document, to_yaml
 from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
-from freelb_tune.space.meant import unknown_setting
+from freelb_tune.space.meant import model_advice, unknown_setting
 from freelb_tune.space.points import Point, read_points
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
@@ -249,6 +249,8 @@ class _Reader:
                 self._problems.add("model.name", "is missing; a search space names its model")
             if not isinstance(name, str):
                 continue
+            if advice := model_advice(name):
+                self._problems.add("model.name", advice)
             if name.startswith("config:") and (config is None or "model_type" in _keys(config)):
                 self._problems.add(
                     "model.config",
