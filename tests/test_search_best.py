@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -329,3 +330,29 @@ def test_a_selected_cell_whose_weights_are_gone_says_how_to_train_it_again(tmp_p
     BestModel(tmp_path, ()).settle(board)
     assert "Its weights are not here" in readme(tmp_path)
     assert f"freelb-tune rerun {tmp_path} {CELLS[0].id}" in readme(tmp_path)
+
+
+def test_a_budget_for_checkpoints_lets_the_oldest_finished_models_go_and_never_the_best(tmp_path):
+    space = [cell(seed, adv_lr=lr) for lr in (0.1, 0.2, 0.3, 0.4) for seed in (1, 2)]
+    first, second, third, running = space[0], space[2], space[4], space[6]
+    board, best = board_of(space), BestModel(tmp_path, (), room=2500 / 2**30)
+    for when, (each, score) in enumerate(((third, 0.6), (first, 0.9), (second, 0.7))):
+        train(tmp_path, each)
+        home = cell_folder(tmp_path, each.id)
+        (home / "model" / "model.safetensors").write_bytes(bytes(1000))
+        (home / "epochs.jsonl").write_text("{}")
+        os.utime(home / "epochs.jsonl", ns=(when, when))
+        (home / "predictions").mkdir()
+        (home / "predictions" / "epoch_0001.npz").write_bytes(bytes(5000))
+        end(board, each, score)
+        best.settle(board)
+    assert may_lead(board, lambda _: True) == {first.id, second.id, third.id}
+    assert models(tmp_path) == {first.id, second.id}  # the third was the oldest
+    (cell_folder(tmp_path, running.id) / "checkpoint").mkdir(parents=True)
+    (cell_folder(tmp_path, running.id) / "checkpoint" / "optimizer.pt").write_bytes(bytes(9000))
+    best.settle(board)
+    assert models(tmp_path) == {first.id}
+    assert published(tmp_path) == first.id
+    assert (cell_folder(tmp_path, running.id) / "checkpoint" / "optimizer.pt").exists()
+    for each in (first, second, third):
+        assert (cell_folder(tmp_path, each.id) / "predictions" / "epoch_0001.npz").exists()

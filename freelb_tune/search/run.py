@@ -129,7 +129,7 @@ def _opened(
     _journal_plan(space, planned, journal, options, known, plan.part)
     journal_same(journal, same, known)
     damaged = read_known(board, known)
-    best = BestModel(folder, options.command)
+    best = BestModel(folder, options.command, space.resources.checkpoint_gib)
     outputs = Outputs(lambda: _write_outputs(folder))
     ledger = Ledger(journal, board, best, outputs, guard, known)
     ledger.repair()

@@ -75,6 +75,10 @@ class ResourcesConfig(_Section):
         stall_factor: a trial that has taken no step and told no epoch for so many times its longest
             epoch hangs (before its first, for half an hour; never within a minute): its process is
             ended, and it counts as a worker that died. None waits for ever.
+        checkpoint_gib: room for the models and checkpoints of all cells. Where they take more, the
+            models of finished cells go, the oldest first, then what failed cells could go on from.
+            `best/` stays, as do metrics, predictions and what unfinished cells go on from. None
+            sets no limit.
     """
 
     gpu: Annotated[float, Field(ge=0)] | None = None
@@ -82,6 +86,7 @@ class ResourcesConfig(_Section):
     max_concurrent: Count | None = None
     max_failures: Annotated[int, Field(ge=0)] = 2
     stall_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = 10.0
+    checkpoint_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class TableConfig(_Section):

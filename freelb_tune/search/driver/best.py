@@ -8,13 +8,14 @@ may become so: of each configuration that is under way, the best seed's.
 import shlex
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.leader import Leader, find_leader, may_lead
 from freelb_tune.search.driver.shelf import Shelf
-from freelb_tune.store import CellState, cell_folder
+from freelb_tune.store import EPOCHS, CellState, cell_folder
 from freelb_tune.store.pulse import PULSE
 
 __all__ = ["BEST", "BEST_ADVERSARIAL", "BestModel", "drop_checkpoint", "start_over"]
@@ -30,14 +31,15 @@ class BestModel:
     Args:
         folder: the results folder.
         command: the command line that asked for the search.
+        room: GiB that the models and checkpoints of all cells may take; None for any.
 
     Attributes:
         leader: the cell in `best/`; None before one is done.
     """
 
-    def __init__(self, folder: Path, command: Sequence[str]) -> None:
+    def __init__(self, folder: Path, command: Sequence[str], room: float | None = None) -> None:
         self.leader: Leader | None = None
-        self._folder = folder
+        self._folder, self._room = folder, room
         asked = shlex.join(command) or f"freelb-tune --space {folder / 'space.yaml'}"
         self._best = Shelf(folder, BEST, asked)
         self._adversarial = Shelf(folder, BEST_ADVERSARIAL, asked)
@@ -55,9 +57,12 @@ class BestModel:
         """
         self._let_go.discard(ended or "")
         try:
-            kept = may_lead(board, self._has_weights) | self._publish(board)
+            selected = self._publish(board)
+            kept = may_lead(board, self._has_weights) | selected
             for row in board.rows.values():
                 self._let_go_of(row, is_kept=row.cell.id in kept)
+            if self._room is not None:
+                self._make_room(board, selected, self._room * 2**30)
         except OSError as err:
             raise FreeLBTuneError(
                 f"{self._folder / BEST}: the selected model cannot be put here "
@@ -93,10 +98,45 @@ class BestModel:
                 shutil.rmtree(home / "model", ignore_errors=True)
                 self._let_go.add(cell_id)
 
+    def _make_room(self, board: Board, selected: set[str], room: float) -> None:
+        """Let go of what may lead, and then of what failed cells could go on from, while too much.
+
+        Finished cells go first, and of each kind those that ended first.
+        """
+        homes = {cell_id: cell_folder(self._folder, cell_id) for cell_id in board.rows}
+        sizes = {cell_id: _size(home) for cell_id, home in homes.items()}
+        over = [row for row in board.rows.values() if row.state.is_over and sizes[row.cell.id]]
+        spare = [row for row in over if row.cell.id not in selected]
+        spare.sort(key=lambda row: (row.state is CellState.FAILED, _ended(homes[row.cell.id])))
+        for row in spare:
+            if sum(sizes.values()) <= room:
+                return
+            drop_checkpoint(self._folder, row.cell.id)
+            shutil.rmtree(homes[row.cell.id] / "model", ignore_errors=True)
+            sizes[row.cell.id] = 0
+
     def _has_weights(self, cell_id: str) -> bool:
         model = cell_folder(self._folder, cell_id) / "model"
         shelves = (self._best, self._adversarial)
         return model.is_dir() or any(shelf.holds == cell_id and shelf.is_whole for shelf in shelves)
+
+
+def _size(home: Path) -> int:
+    """Bytes of a cell's model and checkpoints; a file that goes meanwhile counts for none."""
+    total = 0
+    for folder in (*home.glob("model*"), *home.glob("checkpoint*")):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size
+    return total
+
+
+def _ended(home: Path) -> int:
+    """When a cell told its last epoch, to be compared with others."""
+    try:
+        return (home / EPOCHS).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def drop_checkpoint(folder: Path, cell_id: str) -> None:
