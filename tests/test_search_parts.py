@@ -123,6 +123,30 @@ def test_a_display_that_breaks_is_told_nothing_more_and_harms_nobody(caplog):
     assert "the display broke" in caplog.text
 
 
+def test_of_several_listeners_one_breaks_and_the_display_hears_what_the_others_say_last():
+    heard: list[str] = []
+
+    class Display(Silent):
+        def said(self, text: str) -> None:
+            heard.append(text)
+
+        def closed(self) -> None:
+            heard.append("closed")
+
+    class Broken(Silent):
+        def closed(self) -> None:
+            raise ZeroDivisionError
+
+    class Last(Silent):
+        def closed(self) -> None:
+            guard.said("one word more")
+
+    guard = Guard(Display(), Broken())
+    guard.add(Last())
+    guard.closed()
+    assert heard == ["one word more", "closed"]
+
+
 def written(console: Console) -> str:
     file = console.file
     assert isinstance(file, io.StringIO)

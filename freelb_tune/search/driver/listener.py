@@ -60,9 +60,16 @@ class Guard:
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = list(listeners)
 
-    def add(self, listener: Listener) -> None:
-        """Tell one more, from now on."""
+    def add(self, listener: Listener, board: Board | None = None) -> None:
+        """Tell one more, from now on; with a board that the search is open already."""
         self._listeners.append(listener)
+        if board is not None:
+            self._guarded(listener, lambda each: each.opened(board))
+
+    def drop(self, listener: Listener) -> None:
+        """Tell one no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     def opened(self, board: Board) -> None:
         self._tell(lambda each: each.opened(board))
@@ -82,8 +89,11 @@ class Guard:
 
     def _tell(self, call: Callable[[Listener], None]) -> None:
         for each in list(self._listeners):
-            try:
-                call(each)
-            except Exception:  # a display must never cost a trial
-                self._listeners.remove(each)
-                _log.exception("the display broke; the search goes on without it")
+            self._guarded(each, call)
+
+    def _guarded(self, listener: Listener, call: Callable[[Listener], None]) -> None:
+        try:
+            call(listener)
+        except Exception:  # a display must never cost a trial
+            self.drop(listener)
+            _log.exception("the display broke; the search goes on without it")

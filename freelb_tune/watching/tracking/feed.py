@@ -47,6 +47,7 @@ class Feed:
         self._folder, self._names, self._say = folder, names, say
         self._trackers: dict[str, Tracker] | None = None
         self._store: Store | None = None
+        self._known: dict[str, CellResult] = {}
         self._called: dict[str, str] = {}
 
     def everything(self, *, final: bool = False) -> None:
@@ -66,10 +67,9 @@ class Feed:
 
     def news(self, cell_id: str, state: CellState) -> None:
         """Show one cell, which is in this state now; its epochs are read again."""
-        if cell_id not in self._called:
+        if cell_id not in self._known:
             self._read()  # it was proposed meanwhile
-        assert self._store is not None
-        known = next(each for each in self._store.cells if each.cell.id == cell_id)
+        known = self._known[cell_id]
         try:
             epochs = tuple(read_epochs(known.folder / EPOCHS))
         except DamagedError:
@@ -85,6 +85,7 @@ class Feed:
         store = load_store(self._folder)
         cells = [each.cell for each in store.cells]
         namer = trial_namer(cells)
+        self._known = {each.cell.id: each for each in store.cells}
         self._store, self._called = store, {cell.id: namer(cell) for cell in cells}
         return store
 
