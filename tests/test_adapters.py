@@ -162,6 +162,8 @@ def test_an_adversary_keeps_its_promises_with_an_adapter(kind):
         own = {**adapter, "target_modules": names.get(kind, ["query", "value"])}
         model = adapt(tiny_encoder(kind), own)
         check("freelb", model)
+        for method in ("tavat", "creat", "sam") if (kind, own["type"]) == ("bert", "lora") else ():
+            check(method, model)
         assert paths_of(model).trimmed
         words = model.get_input_embeddings().weight
         assert not words.requires_grad
