@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENGINE ?= docker
 
-.PHONY: quickstart test test-slow lint docs screenshot bench fresh clean lock image
+.PHONY: quickstart test test-slow lint docs screenshot bench chaos fresh clean lock image
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,9 @@ screenshot: quickstart  ## the README's picture of the page, of the quickstart; 
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb
+
+chaos: $(BIN)/freelb-tune  ## kill and damage small searches in every way; docs/chaos.md gets what is left
+	$(BIN)/python -m bench.chaos --page docs/chaos.md
 
 fresh: $(BIN)/freelb-tune  ## install the wheel with all it needs, without a checkout, and search
 	rm -rf build/fresh && mkdir -p build/fresh
