@@ -28,9 +28,11 @@ from freelb_tune.results.statistics.examples import flips_of, one_seed_interval
 from freelb_tune.results.statistics.pseudo_values import pseudo_values
 from freelb_tune.results.statistics.scores import score_rows
 from freelb_tune.space.cell import Cell, digest
+from freelb_tune.space.sections import DataFields
 from freelb_tune.store import load_store, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.drafting import draft_space
+from freelb_tune.tasks.unseen import read_unseen
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import predict_test
 from freelb_tune.training.selected import best_cell
@@ -195,6 +197,23 @@ def made_up(seed=0, count=60):
     rng = np.random.default_rng(seed)
     labels = (rng.random((count, 4)) < [0.5, 0.2, 0.4, 0.0]).astype(np.float32)
     return (rng.normal(size=labels.shape) + 2 * labels - 1).astype(np.float32), labels
+
+
+def test_a_file_with_some_of_the_label_columns_is_predicted_and_the_absent_ones_are_named(tmp_path):
+    data = DataFields(source="files", text="text", label=["bills", "login", "praise"])
+
+    def read(header, row):
+        (tmp_path / "new.csv").write_text(f"{header}\n{row}\n", "utf-8")
+        return read_unseen(tmp_path / "new.csv", get_task(TASK), data, tuple(NAMES))
+
+    some = read("text,praise,bills", "well done,1,0")
+    assert some.labels == (None,)
+    assert some.note == (
+        f"{tmp_path}/new.csv: no scores, as it has 2 of the 3 label columns and lacks login"
+    )
+    none, whole = read("text", "well done"), read("text,praise,bills,login", "well done,1,0,0")
+    assert (none.note, whole.note) == ("", "")
+    assert whole.labels == ([0.0, 0.0, 1.0],)
 
 
 def test_scores_are_scikit_learns():

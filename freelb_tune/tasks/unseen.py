@@ -36,12 +36,14 @@ class Unseen:
         texts: one or two a row, as the model reads them.
         labels: the class's place in the model's labels, the value, or 0 or 1 for each of several
             labels; None for a row without one, and for all where the file has no such column.
+        note: a sentence where the file has only some of the label columns; else empty.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     texts: tuple[tuple[str, ...], ...]
     labels: tuple[Label | None, ...]
+    note: str = ""
 
 
 def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...] | None) -> Unseen:
@@ -67,10 +69,17 @@ def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...
 
     texts = collect(again(), Reading(text, None, real_number, own=True)).texts
     found: list[Label | None] = [None] * len(numbered)
-    if all(name in table.columns for name in ([label] if isinstance(label, str) else label)):
+    wanted = (label,) if isinstance(label, str) else label
+    absent, note = [name for name in wanted if name not in table.columns], ""
+    if not absent:
         found = _labels(again(), label, task, data, labels)
+    elif len(absent) < len(wanted):
+        note = (
+            f"{path}: no scores, as it has {len(wanted) - len(absent)} of the {len(wanted)} label "
+            f"columns and lacks {', '.join(absent)}"
+        )
     rows = tuple(row for _, row in numbered)
-    return Unseen(table.columns, rows, tuple(zip(*texts, strict=True)), tuple(found))
+    return Unseen(table.columns, rows, tuple(zip(*texts, strict=True)), tuple(found), note)
 
 
 def _columns(

@@ -159,6 +159,8 @@ def predict_file(
     names = class_names(load_best_model(best, trust_remote_code=trust_remote_code), task, best)
     with waiting(f"reading {source}", say):
         unseen = read_unseen(source, task, cell.data, names)
+    if unseen.note:
+        say(unseen.note)
     answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust_remote_code, say=say)
     added = answers.columns
     twice = [name for name in added if name in unseen.columns]
