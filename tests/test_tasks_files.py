@@ -368,3 +368,66 @@ def test_a_file_to_predict_is_looked_at_before_anything_is_trained(tmp_path):
 def test_settings_that_cannot_work_say_why(settings, message):
     with pytest.raises(FreeLBTuneError, match=message):
         check_data(settings)
+
+
+def own(folder, name, content, **more):
+    (folder / name).write_bytes(content)
+    task = more.pop("task", "classification")
+    return files(task, folder, name, name, text="text", label="label", **more)
+
+
+GOOD = "".join(f"t{n},{'ab'[n % 2]}\n" for n in range(6))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.jsonl",
+            b'{"text": "t", "label": "a", "label": "b"}',
+            "line 1: an object names 'label' tw",
+        ),
+        ("a.json", b'[{"text": "t", "text": "u", "label": "b"}]', "an object names 'text' twice"),
+        ("a.jsonl", b'{"text": "t", "label": ' + b"9" * 5000 + b"}", "line 1: Exceeds the limit"),
+        ("a.jsonl", b'{"text": ' + b"[" * 200_000, "line 1: nested too deeply"),
+        ("a.jsonl", b'{"text": "t", "label": 1e400}\n' * 3, "label is inf, a number too large"),
+        (
+            "a.csv",
+            gzip.compress(f"text,label\n{GOOD}".encode()),
+            "is a gzip file, whatever its name",
+        ),
+        (
+            "a.csv",
+            b"PK\x03\x04" + b"x" * 90,
+            "is a zip file or a workbook, .* save a workbook as CSV",
+        ),
+        ("a.csv", f"text,label\n{GOOD}".encode("utf-16-le"), "write data.encoding: utf-16-le"),
+        ("a.csv", f"text,label\n{GOOD}".encode("utf-16-be"), "write data.encoding: utf-16-be"),
+    ],
+)
+def test_what_another_reader_would_guess_at_is_an_error(tmp_path, name, content, said):
+    with pytest.raises(FreeLBTuneError, match=said):
+        check_data(own(tmp_path, name, content))
+
+
+def test_utf_16_without_a_mark_is_read_when_it_is_named(tmp_path):
+    content = f"text,label\n{GOOD}".encode("utf-16-le")
+    examples = load_examples(own(tmp_path, "a.csv", content, encoding="utf-16-le"))
+    assert examples.train["text_a"] == ["t0", "t1", "t2", "t3", "t4", "t5"]
+
+
+def test_targets_that_do_not_differ_or_are_no_numbers_are_an_error(tmp_path):
+    with pytest.raises(FreeLBTuneError, match="every target is 3.0, so that there is nothing"):
+        check_data(own(tmp_path, "a.csv", b"text,label\nt,3\nu,3.0\n", task="regression"))
+    large = b'{"text": "t", "label": 1' + b"0" * 400 + b"}\n"
+    with pytest.raises(FreeLBTuneError, match="line 1: target '1000.*' is not a number"):
+        check_data(own(tmp_path, "a.jsonl", large, task="regression"))
+
+
+def test_a_label_of_its_own_for_most_rows_is_said(tmp_path):
+    rows = "".join(f"t{n},id{n}\n" for n in range(24))
+    (said,) = check_data(own(tmp_path, "a.csv", f"text,label\n{rows}".encode()))
+    assert said.startswith(
+        "classification: 24 labels for 24 training rows; is data.label the right"
+    )
+    assert check_data(own(tmp_path, "a.csv", f"text,label\n{GOOD * 4}".encode())) == ()

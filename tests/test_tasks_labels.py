@@ -141,3 +141,22 @@ def test_only_merged_labels_change_the_data_and_so_its_name(tmp_path):
     plain = data_fingerprint(settings(tmp_path, "a.csv"))
     assert data_fingerprint(settings(tmp_path, "a.csv", alike_labels="keep")) == plain
     assert data_fingerprint(settings(tmp_path, "a.csv", alike_labels="merge")) != plain
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [("1", "1e0"), ("10", "1E1"), ("1", "+1"), ("0", "-0")],
+)
+def test_one_number_written_in_two_ways_is_probably_one_class(tmp_path, spellings):
+    write(tmp_path / "a.csv", [(f"t{n}", label) for n, label in enumerate([*spellings, "x"] * 2)])
+    data = files("classification", tmp_path, "a.csv", "a.csv", text="text", label="label")
+    with pytest.raises(FreeLBTuneError, match="they differ by .*the way a number is written alone"):
+        check_data(data)
+
+
+def test_a_control_character_in_a_label_is_invisible(tmp_path):
+    write(tmp_path / "a.jsonl", [("t", "a"), ("u", "a\x00"), ("v", "b")])
+    with pytest.raises(FreeLBTuneError, match="they differ by invisible characters alone"):
+        check_data(
+            files("classification", tmp_path, "a.jsonl", "a.jsonl", text="text", label="label")
+        )

@@ -33,6 +33,9 @@ __all__ = [
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _QUOTED_FIELD = re.compile(r'(?:^|(?<=[\t\n]))"([^"]*(?:""[^"]*)*)"(?=\t|\r?\n|\Z)')
+_PACKED = {b"\x1f\x8b": "a gzip file", b"PK\x03\x04": "a zip file or a workbook"}
+_UNPACK = "end a gzip file's name in .gz, unpack a zip file, save a workbook as CSV"
+_HEAD = 200  # characters that show which encoding a file has
 _LONGEST = 2**31 - 1  # characters of a field; Python's own limit of 131,072 is a default
 
 
@@ -88,8 +91,11 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         raise FreeLBTuneError(f"{path}: not a gzip file that can be unpacked: {err}") from err
     except OSError as err:
         raise FreeLBTuneError(f"{path}: cannot be read: {err.strerror or err}") from err
+    for start, kind in _PACKED.items():
+        if content.startswith(start):
+            raise FreeLBTuneError(f"{path}: is {kind}, whatever its name; {_UNPACK}")
     try:
-        return content.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
+        text = content.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
         is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -98,6 +104,14 @@ def read_text(path: Path, encoding: str | None = None) -> str:
             f"{path}: line {line}: byte 0x{content[err.start]:02x} is not {encoding or 'UTF-8'}; "
             f"the file is in {hint}; name it, such as data.encoding: {name}, or save it as UTF-8"
         ) from err
+    head = text[:_HEAD]
+    if head.count("\0") > len(head) / 4:
+        wide = "utf-16-be" if head.startswith("\0") else "utf-16-le"
+        raise FreeLBTuneError(
+            f"{path}: line 1: every other byte is 0, so the file is in UTF-16; write "
+            f"data.encoding: {wide}, or save it as UTF-8"
+        )
+    return text
 
 
 def split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:

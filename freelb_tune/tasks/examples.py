@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _TEXT = ("text_a", "text_b")
+_FEW = 20  # rows, of which most may have a label of their own
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,12 @@ def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
         notes.append(f"{data.task.name}: no {file}, so the {absent[0]} set is not evaluated")
     elif absent:
         notes.append(f"{data.task.name}: own files have no {absent[0]} set")
+    count = len(sets.labels or ()) if data.task.kind == "classification" else 0
+    if len(sets.train) >= _FEW and count > len(sets.train) / 2:
+        notes.append(
+            f"{data.task.name}: {count} labels for {len(sets.train)} training rows; is data.label "
+            "the right column? (numbers to be predicted are task: regression)"
+        )
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
         notes += [note for note in rows.notes if note not in notes]
         if rows.skipped:

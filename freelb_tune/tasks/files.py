@@ -47,16 +47,34 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line)
-        except json.JSONDecodeError as err:
-            raise FreeLBTuneError(f"{path}: line {number}: not JSON: {err.msg}") from err
+            yield number, json.loads(line, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as err:
+            raise FreeLBTuneError(f"{path}: line {number}: {_why(err)}") from err
 
 
 def _json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     try:
-        return enumerate(json.loads(text), start=1)
-    except json.JSONDecodeError as err:
-        raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
+        return enumerate(json.loads(text, object_pairs_hook=_each_once), start=1)
+    except (ValueError, RecursionError) as err:
+        place = f"line {err.lineno}: " if isinstance(err, json.JSONDecodeError) else ""
+        raise FreeLBTuneError(f"{path}: {place}{_why(err)}") from err
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; Python's own reading keeps the last of two values without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object names {twice!r} twice; take one of the two out")
+    return found
+
+
+def _why(err: Exception) -> str:
+    """What is wrong with a JSON text."""
+    if isinstance(err, json.JSONDecodeError):
+        return f"not JSON: {err.msg}"
+    return "nested too deeply" if isinstance(err, RecursionError) else str(err)
 
 
 def _whole(

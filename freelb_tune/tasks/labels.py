@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, counted
@@ -36,9 +37,11 @@ _KINDS: dict[type, str] = {
     dict: "a mapping",
     bytes: "bytes",
 }
+_NUMBER = r"[+-]?(?:0|(?!0)\d+)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"  # 01 is a code, and no number
 _HALF = re.compile("[\ud800-\udfff]")
 _SEVERAL = " (several labels for an example are task: multi_label_classification)"
 _SHOWN = 5  # groups of labels, and labels of a group, that a message lists
+_LONGEST = 40  # letters of a target that a message shows
 _MERGE = "data.alike_labels: merge"
 
 
@@ -62,6 +65,8 @@ def label_text(value: Any) -> str:
         raise ValueError("the label is empty")
     if is_missing(value) or text.lower() == "null":
         raise ValueError(f"the label is {text}, which stands for no value; take the row out")
+    if isinstance(value, float) and math.isinf(value):
+        raise ValueError(f"the label is {text}, a number too large to be one; write it as text")
     if half := half_character(text):
         raise ValueError(f"the label has {half}")
     written = literal(text)
@@ -138,10 +143,10 @@ def real_number(value: Any) -> float:
     """A regression target's cell as a finite number; ValueError says what it is instead."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        said = "" if value is None else str(value).strip()
+        said = "" if value is None else str(value).strip()[:_LONGEST]
         raise ValueError(f"target {said!r} is not a number")
     return number
 
@@ -233,12 +238,16 @@ def _told(groups: list[list[str]], seen: Mapping[str, _Seen], table: Table) -> s
 
 
 def _without_invisible(text: str) -> str:
-    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    kinds = ((letter, unicodedata.category(letter)) for letter in text)
+    return "".join(a for a, kind in kinds if kind != "Cf" and (kind != "Cc" or a.isspace()))
 
 
 def _as_number(text: str) -> str:
     text = {"true": "1", "false": "0"}.get(text.lower(), text)
-    return re.sub(r"\.0+\Z", "", text) if re.fullmatch(r"[+-]?\d+\.0+", text) else text
+    if len(text) > _LONGEST or not re.fullmatch(_NUMBER, text):
+        return text
+    number = Decimal(text)
+    return f"{number.normalize():f}" if number else "0"
 
 
 _FOLDS: dict[str, Callable[[str], str]] = {

@@ -27,9 +27,21 @@ def read_files(data: DataSettings) -> tuple[Rows, Rows, tuple[str, ...] | None]:
     if data.task.kind != "regression" and labels is None:
         labels = file_labels(data)
     if data.file is not None:
-        return *_cut(data, _collect(data, data.file, labels), labels or ()), labels
+        rows = _collect(data, data.file, labels)
+        _check_targets(data, rows)
+        return *_cut(data, rows, labels or ()), labels
     train, dev = (_collect(data, str(name), labels) for name in (data.train, data.dev))
+    _check_targets(data, train)
     return train, dev, labels
+
+
+def _check_targets(data: DataSettings, rows: Rows) -> None:
+    """Refuse targets that are all the same, as one class alone is refused."""
+    if data.task.kind == "regression" and len(rows) > 1 and len(set(map(str, rows.labels))) == 1:
+        raise FreeLBTuneError(
+            f"{data.file or data.train}: every target is {rows.labels[0]}, so that there is "
+            "nothing to learn; is data.label the right column?"
+        )
 
 
 def read_test_file(data: DataSettings) -> Rows:
