@@ -21,7 +21,7 @@ def trainer(kind, folder, model, *, padding_free=None, given=SGD, **more):
     ours = {"adversary": STANDING, "padding_free": padding_free}
     return kind(
         model=model, args=arguments(folder, **given), train_dataset=Rows(count=11),
-        data_collator=collate, **({} if kind is Trainer else ours), **more,
+        data_collator=collate, **(ours if issubclass(kind, AdversarialTrainer) else {}), **more,
     )  # fmt: skip
 
 
@@ -256,3 +256,73 @@ def test_a_model_that_takes_no_cut_batch_is_given_whole_ones(tmp_path, kind):
         runs.append(model.state_dict())
     for name, value in runs[0].items():
         torch.testing.assert_close(runs[1][name], value, rtol=1e-8, atol=1e-8, msg=name)
+
+
+def test_labels_of_another_name_beside_ours_change_what_a_prediction_holds_as_in_trainer(tmp_path):
+    given = {**SGD, "label_names": ["labels", "other"]}  # a batch without `other` has no labels
+    want, got = (
+        trainer(kind, tmp_path, tiny_encoder("bert").double(), given=given).predict(Rows(count=5))
+        for kind in (Trainer, AdversarialTrainer)
+    )
+    assert got.label_ids is want.label_ids is None
+    for ours, theirs in zip(got.predictions, want.predictions, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7)
+
+
+class Own(AdversarialTrainer):
+    """A step of somebody's own."""
+
+    calls_ours = True
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        if self.calls_ours:
+            return super().training_step(model, inputs)
+        loss = model(**self._prepare_inputs(inputs)).loss
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+
+def test_a_step_of_ones_own_that_never_perturbs_is_refused(tmp_path):
+    own = trainer(Own, tmp_path, tiny_encoder("bert"))
+    own.calls_ours = False
+    with pytest.raises(FreeLBTuneError, match="Own.training_step takes a step without Adversarial"):
+        own.train()
+
+
+@pytest.mark.parametrize("padding_free", [None, False], ids=["auto", "general"])
+def test_a_step_that_hands_on_no_count_takes_the_mean_over_the_update_as_trainer_does(
+    tmp_path, padding_free
+):
+    class Theirs(Trainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            return super().training_step(model, inputs)
+
+    given = {**SGD, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 3}
+    model = tiny_encoder("bert").double()
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    want = learnt(trainer(Theirs, tmp_path, tiny_encoder("bert").double(), given=given))
+    got = learnt(trainer(Own, tmp_path, model, given=given, padding_free=padding_free))
+    assert_learnt(got, want, start)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_config_that_says_another_number_of_classes_than_the_head_has_is_refused(
+    tmp_path, classes
+):
+    model = tiny_encoder("bert")
+    model.config.num_labels = classes
+    one = trainer(AdversarialTrainer, tmp_path, model)
+    with pytest.raises(FreeLBTuneError, match=f"num_labels is {classes} and its head gives 2"):
+        one.train()
+
+
+def test_a_batch_of_embeddings_without_tokens_is_refused(tmp_path):
+    def collated(rows):
+        batch = collate(rows)
+        batch["inputs_embeds"] = torch.zeros(*batch.pop("input_ids").shape, 16)
+        return batch
+
+    one = trainer(AdversarialTrainer, tmp_path, tiny_encoder("bert"))
+    one.data_collator = collated
+    with pytest.raises(FreeLBTuneError, match="inputs_embeds and no input_ids; a perturbation"):
+        one.train()

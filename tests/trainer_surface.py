@@ -30,6 +30,7 @@ OURS_METHODS = {
     "call_model_init",
     "_load_optimizer_and_scheduler",
     "_save_optimizer_and_scheduler",
+    "get_batch_samples",
     "prediction_step",
     "training_step",
 }
@@ -47,7 +48,7 @@ HONOURED_METHODS = {
     *("_wrap_model", "add_callback", "autocast_smart_context_manager"),
     *("compute_loss_context_manager", "create_accelerator_and_postprocess", "create_optimizer"),
     *("create_optimizer_and_scheduler", "create_scheduler", "evaluate", "evaluation_loop"),
-    *("get_batch_samples", "get_decay_parameter_names", "get_eval_dataloader"),
+    *("get_decay_parameter_names", "get_eval_dataloader"),
     *("get_optimizer_cls_and_kwargs", "get_test_dataloader", "get_total_train_batch_size"),
     *("get_train_dataloader", "hyperparameter_search", "num_examples", "pop_callback", "predict"),
     *("remove_callback", "set_initial_training_values", "train"),

@@ -112,7 +112,8 @@ class EvaluatingTrainer(Trainer):
     ) -> tuple[Tensor | None, Any, Any]:
         """As `Trainer.prediction_step`; without padding where the model can."""
         inputs = self._prepare_inputs(inputs)
-        packed = self._packed(model, inputs) if ignore_keys is None else None
+        plain = ignore_keys is None and set(self.label_names) <= {"labels"}
+        packed = self._packed(model, inputs) if plain else None
         if packed is None:
             step: tuple[Tensor | None, Any, Any] = super().prediction_step(
                 model, inputs, prediction_loss_only, ignore_keys

@@ -71,7 +71,12 @@ def _look(model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Any, Tensor]:
     real = inputs["labels"]
     others = {name: value for name, value in inputs.items() if name != "labels"}
     config = getattr(model, "config", None)
-    classes = int(getattr(config, "num_labels", None) or _width(model, others))
+    said, classes = getattr(config, "num_labels", None), _width(model, others)
+    if said not in (None, classes):
+        raise FreeLBTuneError(
+            f"{type(model).__name__}: config.num_labels is {said} and its head gives {classes} "
+            "logits; make the two agree"
+        )
     n = max(2, min(classes, MOST))
     rows = torch.arange(n) % min(len(real), 4)
     batch = {name: _rows(value, rows, len(real)) for name, value in others.items()}

@@ -101,6 +101,7 @@ class AdversarialTrainer(EvaluatingTrainer):
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
+        self._is_due = False  # whether a weight update has begun, and no step of ours in it
         self._stepped = False
         self._met: tuple[Any, Any] = (None, None)
         self._measured: Any = None
@@ -146,6 +147,21 @@ class AdversarialTrainer(EvaluatingTrainer):
         self._update_inputs = []
         return self._count(self._labels(batch) for batch in batch_samples)
 
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`, whose loop asks before each weight update.
+
+        Raises:
+            FreeLBTuneError: the update before took a step that is not ours.
+        """
+        if self._is_due:
+            raise FreeLBTuneError(
+                f"{type(self).__name__}.training_step takes a step without AdversarialTrainer's: "
+                "nothing is perturbed; call super().training_step(...) there, or use Trainer"
+            )
+        found = super().get_batch_samples(*args, **kwargs)
+        self._is_due = bool(found[0])
+        return found
+
     def training_step(
         self,
         model: nn.Module,
@@ -164,11 +180,20 @@ class AdversarialTrainer(EvaluatingTrainer):
                 the epoch on a GPU).
             FreeLBTuneError: the model or the optimizer cannot be honoured as they stand now.
         """
+        self._is_due = False
         items = num_items_in_batch
-        if items is None:
-            items = self._get_num_items_in_batch([inputs], self.args.device)
+        if items is None:  # an override's call: a share of the update, as `Trainer` has it
+            parts = getattr(self, "current_gradient_accumulation_steps", 1)
+            if len(self._update_inputs) >= parts:
+                self._update_inputs = []
+            items = self._count([self._labels(inputs)]) * parts
         if isinstance(items, int) and not items:
             raise FreeLBTuneError("every label of a weight update is -100: it has no loss")
+        if not isinstance(inputs.get("input_ids"), Tensor):
+            raise FreeLBTuneError(
+                f"a batch holds {', '.join(map(str, inputs))} and no input_ids; a perturbation "
+                "enters where the model looks up its tokens' embeddings"
+            )
         self._meet(model, inputs)
         model.train()
         if callable(getattr(self.optimizer, "train", None)):
