@@ -50,6 +50,24 @@ def space_file(tmp_path):
     return write
 
 
+def test_compiling_is_refused_in_one_message_before_torch_and_ray(space_file, tmp_path):
+    words = ["--space", space_file(), "trainer.torch_compile=true", "--results", tmp_path / "r"]
+    code = (
+        "import atexit, sys, freelb_tune.cli as c;"
+        "heavy = {'torch', 'ray', 'transformers'};"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))));"
+        "sys.argv[0] = 'freelb-tune'; c.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("freelb-tune: ")
+    assert "trainer.torch_compile: is not for the space to set: a perturbation enters" in second
+    assert not (tmp_path / "r").exists()
+
+
 def test_help_answers_without_torch_or_ray():
     code = (
         "import sys, typer.testing, freelb_tune.cli as c;"

@@ -63,6 +63,14 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
             "and greedy wait for evaluations inside Trainer",
         ),
         ("trainer: {group_by_length: true}", "write train_sampling_strategy: group_by_length"),
+        (
+            "trainer: {torch_compile: true}",
+            "torch_compile: is not for the space to set: a per",
+        ),
+        (
+            "trainer: {torch_compile_backend: inductor}",
+            "torch_compile_backend: is not for the spa",
+        ),
         ("trainer: {eval_accumulation_steps: 2}", "per_device_eval_batch_size may be set"),
         ("trainer: {skip_memory_metrics: false}", "epochs are reported to the store"),
         ("trainer: {average_tokens_across_devices: true}", "a cell trains in one process"),
