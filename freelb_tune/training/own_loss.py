@@ -51,7 +51,7 @@ def check_own_loss(
             own = _loss_of(output)
             if own is None:
                 return
-            logits = output["logits"] if isinstance(output, Mapping) else output[1]
+            logits = _under_labels(output)
             ours = example_losses(logits, labels).mean()
     finally:
         model.train(was_training)
@@ -71,21 +71,37 @@ def _look(model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Any, Tensor]:
     real = inputs["labels"]
     others = {name: value for name, value in inputs.items() if name != "labels"}
     config = getattr(model, "config", None)
-    said, classes = getattr(config, "num_labels", None), _width(model, others)
-    if said not in (None, classes):
-        raise FreeLBTuneError(
-            f"{type(model).__name__}: config.num_labels is {said} and its head gives {classes} "
-            "logits; make the two agree"
-        )
+    few = {name: _rows(value, torch.arange(1), len(real)) for name, value in others.items()}
+    said = getattr(config, "num_labels", None)
+    classes = int(said or logits_of(model(**few)).shape[-1])
     n = max(2, min(classes, MOST))
     rows = torch.arange(n) % min(len(real), 4)
     batch = {name: _rows(value, rows, len(real)) for name, value in others.items()}
     labels = _made_up(problem_of(config, real), n, classes).to(real.device)
-    return model(**batch, labels=labels), labels
+    try:
+        output = model(**batch, labels=labels)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, IndexError):
+        _check_head(model, said, logits_of(model(**few)))  # labels of too many classes may fail
+        raise
+    _check_head(model, said, _under_labels(output))
+    return output, labels
 
 
-def _width(model: nn.Module, inputs: Mapping[str, Any]) -> int:
-    return int(logits_of(model(**inputs)).shape[-1])
+def _check_head(model: nn.Module, said: int | None, logits: Tensor) -> None:
+    """Refuse a head of another size than the config says."""
+    if said not in (None, found := int(logits.shape[-1])):
+        raise FreeLBTuneError(
+            f"{type(model).__name__}: config.num_labels is {said} and its head gives {found} "
+            "logits; make the two agree"
+        )
+
+
+def _under_labels(output: Any) -> Tensor:
+    """The logits of what a classifier returned that was given labels."""
+    logits: Tensor = output["logits"] if isinstance(output, Mapping) else output[1]
+    return logits
 
 
 def _made_up(problem: str, n: int, classes: int) -> Tensor:
