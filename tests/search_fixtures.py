@@ -204,10 +204,10 @@ def main(
     from freelb_tune.search import SearchOptions, Work, run_search
 
     base, asked = Path(folder), json.loads(more)
-    dashboard = asked.pop("dashboard", False)
+    dashboard, port = asked.pop("dashboard", False), asked.pop("metrics_port", None)
     space, plan = make_plan(base, search=search, **asked)
     work = Work(Prepare(base / "orders", seconds=float(seconds)), train)
-    options = SearchOptions(address=address or None, dashboard=dashboard)
+    options = SearchOptions(address=address or None, dashboard=dashboard, metrics_port=port)
     try:
         summary = run_search(space, plan, base / "results", options, work=work)
     except KeyboardInterrupt:  # as the command line has it

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import socket
 import sqlite3
 from contextlib import closing
@@ -10,6 +11,7 @@ from dataclasses import replace
 import pytest
 from page_fixtures import Made
 from store_fixtures import SPACE, epoch
+from test_search_run import start, wait_until
 from typer.testing import CliRunner
 
 from freelb_tune.cli.root import app
@@ -318,3 +320,21 @@ def test_a_link_in_a_folder_of_somebody_else_leads_no_tracker_out(tmp_path):
             app, ["track", str(folder), "--to", "tensorboard"], catch_exceptions=False
         )
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.slow
+def test_a_search_that_was_killed_and_goes_on_has_every_point_once_in_every_tracker(tmp_path):
+    plan = {"resources": f"{{}}\ntrack: [{', '.join(TRACKERS)}]", "adv_lr": [0.01, 0.02, 0.03]}
+    process = start(tmp_path, "{algorithm: grid}", 4.0, **plan)
+    files = tmp_path / "results" / "tracking" / "tensorboard"
+    wait_until(lambda: len(list(files.rglob("*tfevents*"))) >= 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < sum(map(len, expected(tmp_path / "results").values())) < 3 * 4
+    process = start(tmp_path, "{algorithm: grid}", 0.0, **plan)
+    assert process.wait(240) == 0
+    for name, read in READERS.items():
+        found = read(tmp_path / "results")
+        points = {cell: points["accuracy"] for cell, (points, _) in found.items()}
+        assert points == expected(tmp_path / "results"), name
+        assert [len(each) for each in points.values()] == [4] * 3

@@ -37,6 +37,7 @@ def search(
     retry_failed: bool = False,
     address: str | None = None,
     dashboard: bool = True,
+    metrics_port: int | None = None,
     most_cells: int | None = MOST_CELLS,
     shard: str | None = None,
     progress: "bool | Listener" = True,
@@ -54,6 +55,7 @@ def search(
         retry_failed: run failed and diverged cells again.
         address: a Ray cluster to join, `auto` or HOST:PORT; None runs here.
         dashboard: start Ray's dashboard on 127.0.0.1.
+        metrics_port: where Ray answers Prometheus, on 127.0.0.1; None for any free port.
         most_cells: refuse a larger search; None runs any.
         shard: run only this part of the plan, `1/4` for the first of four. It has a folder of its
             own and no verdict; `merge` puts the parts together.
@@ -89,6 +91,7 @@ def search(
     options = SearchOptions(
         address=address,
         dashboard=dashboard,
+        metrics_port=metrics_port,
         retry_failed=retry_failed,
         command=tuple(command),
         cache=Path(results).resolve() / ".cache",

@@ -40,6 +40,12 @@ def search(
         bool, typer.Option("--dashboard/--no-dashboard", help="Ray's dashboard on 127.0.0.1.")
     ] = True,
     shard: Shard = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port", min=1, max=65535, help="Where Prometheus is answered, on 127.0.0.1."
+        ),
+    ] = None,
     plugin: Plugins = None,
     yes: Yes = False,
 ) -> None:
@@ -64,6 +70,7 @@ def search(
             retry_failed=retry_failed,
             address=address,
             dashboard=dashboard,
+            metrics_port=metrics_port,
             most_cells=None if yes else MOST_CELLS,
             shard=shard,
             command=("freelb-tune", *sys.argv[1:]),

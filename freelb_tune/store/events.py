@@ -34,6 +34,7 @@ class _Set(_Event):
     texts: int
     cut: int
     holds: int
+    tokens: int = 0
 
 
 class _Lengths(_Event):

@@ -4,7 +4,7 @@ Room: store. Numbers in, a sentence out: the log, the plan and the table's foote
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any, Self
 
@@ -21,11 +21,13 @@ class SetLengths:
         texts: how many were looked at.
         cut: how many have more tokens than are kept.
         holds: tokens that would hold 95 % of them whole.
+        tokens: that are kept of all of them together; 0 where an earlier version looked.
     """
 
     texts: int
     cut: int
     holds: int
+    tokens: int = field(default=0, compare=False)
 
 
 def set_lengths(tokens: Sequence[int], max_length: int) -> SetLengths:
@@ -37,7 +39,8 @@ def set_lengths(tokens: Sequence[int], max_length: int) -> SetLengths:
     """
     ordered = sorted(tokens)
     holds = ordered[ceil(_SHARE * len(ordered)) - 1]
-    return SetLengths(len(ordered), sum(n > max_length for n in ordered), holds)
+    cut = sum(n > max_length for n in ordered)
+    return SetLengths(len(ordered), cut, holds, sum(min(n, max_length) for n in ordered))
 
 
 @dataclass(frozen=True)

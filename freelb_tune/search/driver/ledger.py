@@ -5,7 +5,8 @@ follow from it, then the reader. What a killed run leaves undone after the journ
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import Leader
-from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.driver.listener import Guard, Listener
 from freelb_tune.search.driver.work import Ready
 from freelb_tune.space import Cell
 from freelb_tune.store import (
@@ -107,6 +108,15 @@ class Ledger:
     def write_outputs(self) -> None:
         """Rewrite the tables now, if something changed."""
         self._outputs.flush(now=True)
+
+    @contextmanager
+    def also_told(self, listener: Listener) -> Iterator[None]:
+        """Have one more listener told of cells while this is open."""
+        self._guard.add(listener, self.board)
+        try:
+            yield
+        finally:
+            self._guard.drop(listener)
 
     def say(self, text: str) -> None:
         """Tell the reader one line."""

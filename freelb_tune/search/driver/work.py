@@ -88,6 +88,7 @@ class SearchOptions:
     Attributes:
         address: a running Ray cluster to join, such as `auto`; None starts one here.
         dashboard: start Ray's dashboard on 127.0.0.1 (a cluster that is joined has its own).
+        metrics_port: where a Ray that is started here answers Prometheus; None for any free port.
         retry_failed: run failed and diverged cells again.
         command: the command line that asked for this, kept in the journal and beside `best/`.
         cache: where prepared data is kept; None: the user's cache folder, and with `address`
@@ -96,6 +97,7 @@ class SearchOptions:
 
     address: str | None = None
     dashboard: bool = True
+    metrics_port: int | None = None
     retry_failed: bool = False
     command: tuple[str, ...] = ()
     cache: Path | None = None

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,7 @@ def running_ray(
     address: str | None,
     *,
     with_dashboard: bool,
+    metrics_port: int | None,
     results: Path,
     trial_environment: Mapping[str, str],
     preload: str | None = None,
@@ -116,6 +118,7 @@ def running_ray(
     Args:
         address: of a cluster to join; None starts Ray in this machine, on 127.0.0.1.
         with_dashboard: whether a new Ray gets its dashboard.
+        metrics_port: where a new Ray answers Prometheus; None for any free port.
         results: the results folder, which names the scratch folder.
         trial_environment: environment variables of the workers.
         preload: module that a new Ray's workers, one per core, load as they start.
@@ -136,7 +139,7 @@ def running_ray(
             logging.getLogger("ray").setLevel(logging.ERROR)
             early = {"RAY_preload_python_modules": preload} if preload else {}
             with _environment({**trial_environment, **early, **own}):  # a new Ray's inherit it
-                dashboard = _init(address, with_dashboard, scratch, trial_environment)
+                dashboard = _init(address, with_dashboard, metrics_port, scratch, trial_environment)
         tune_log = logging.getLogger("ray.tune")
         before = tune_log.level
         tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
@@ -184,7 +187,11 @@ def machines() -> list[dict[str, float]]:
 
 
 def _init(
-    address: str | None, with_dashboard: bool, scratch: Path, variables: Mapping[str, str]
+    address: str | None,
+    with_dashboard: bool,
+    metrics_port: int | None,
+    scratch: Path,
+    variables: Mapping[str, str],
 ) -> str | None:
     """Start or join Ray; returns its dashboard's address, if it has one, and how to get in."""
     import ray
@@ -201,6 +208,7 @@ def _init(
                 "with `ray start --head`, give its HOST:PORT, or leave --address out to run here"
             ) from err
         return _told(joined.dashboard_url, "its token: ray get-auth-token")
+    _check_free(metrics_port)
     told = secure_token()
     with _environment({"RAY_ADDRESS": ""}):  # a cluster is joined when --address says so
         try:
@@ -209,6 +217,7 @@ def _init(
                 include_dashboard=with_dashboard,
                 dashboard_host="127.0.0.1",
                 object_store_memory=_OBJECT_STORE_BYTES,
+                _metrics_export_port=metrics_port,
                 _temp_dir=str(scratch / "ray"),  # Ray opens it to all; what it lies in is closed
                 **quiet,
             )
@@ -220,6 +229,17 @@ def _init(
                 "busy or short of memory, run the same command again when it is not"
             ) from err
     return _told(started.dashboard_url, told)
+
+
+def _check_free(metrics_port: int | None) -> None:
+    """Refuse a port that is taken: Ray would start all the same, and answer nobody there."""
+    try:
+        socket.create_server(("127.0.0.1", metrics_port or 0)).close()
+    except OSError as err:
+        raise FreeLBTuneError(
+            f"--metrics-port {metrics_port}: cannot listen there ({err.strerror or err}); choose "
+            "another"
+        ) from err
 
 
 def _told(dashboard: str | None, token: str) -> str | None:

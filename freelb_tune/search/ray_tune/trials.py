@@ -68,6 +68,7 @@ def run_trials(
     with _on_machines(space, ledger, options, environment, work.worker) as (share, running):
         from freelb_tune.search.ray_tune.configs import Configs
         from freelb_tune.search.ray_tune.fit import fit
+        from freelb_tune.search.ray_tune.metrics import Metrics
         from freelb_tune.search.ray_tune.trial import Job
         from freelb_tune.search.ray_tune.watch import Watch
 
@@ -92,10 +93,11 @@ def run_trials(
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
+        metrics = Metrics(ledger.folder, space.name, ready)
         for _ in range(_ROUNDS):
             cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
-            with interruption.watched():
+            with interruption.watched(), ledger.also_told(metrics):
                 configs = Configs(job, ledger.board, ready)
                 fit(configs, share, resources, conductor, watch, running.scratch, ahead=ahead)
             waiting = conductor.left()
@@ -146,6 +148,7 @@ def _on_machines(
     with running_ray(
         options.address,
         with_dashboard=options.dashboard,
+        metrics_port=options.metrics_port,
         results=ledger.folder,
         trial_environment=environment,
         preload=worker if _fills_the_cores(space, ledger) else None,
