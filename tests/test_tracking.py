@@ -55,7 +55,7 @@ def in_mlflow(folder):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder}/tracking/mlflow/mlflow.db")
-    experiment = client.get_experiment_by_name("rte_grid")
+    experiment = client.get_experiment_by_name(load_store(folder).name)
     found = {}
     for run in client.search_runs([experiment.experiment_id], "", max_results=1000):
         histories = {m: client.get_metric_history(run.info.run_id, m) for m in run.data.metrics}
@@ -70,7 +70,9 @@ def in_mlflow(folder):
 
 def in_trackio(folder):
     """By SQL, as trackio's own reader looks in one folder for as long as a process lives."""
-    with closing(sqlite3.connect(folder / "tracking" / "trackio" / "rte_grid.db")) as base:
+    with closing(
+        sqlite3.connect(folder / "tracking" / "trackio" / f"{load_store(folder).name}.db")
+    ) as base:
         points, rows = {}, base.execute("SELECT run_id, step, metrics FROM metrics ORDER BY step")
         for cell, step, metrics in rows:
             for name, value in json.loads(metrics).items():

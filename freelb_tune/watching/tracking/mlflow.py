@@ -38,6 +38,17 @@ class _Known:
     tags: dict[str, str]
 
 
+def _database(home: Path) -> str:
+    """A database, which is made aside: one whose making was killed is not repaired by MLflow."""
+    home.mkdir(parents=True, exist_ok=True)
+    place, draft = home / "mlflow.db", home / "mlflow.db.new"
+    if not place.exists():
+        draft.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+        draft.replace(place)
+    return f"sqlite:///{place}"
+
+
 class MLflow:
     """A run per cell; `configuration` among its tags groups the seeds.
 
@@ -48,8 +59,7 @@ class MLflow:
     def __init__(self, home: Path) -> None:
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if not uri:
-            home.mkdir(parents=True, exist_ok=True)
-            uri = f"sqlite:///{home.absolute() / 'mlflow.db'}"
+            uri = _database(home.absolute())
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)  # a new database is much talked of
         self._client = MlflowClient(tracking_uri=uri)
