@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Cluster",
     "Data",
     "Folder",
     "Folders",
@@ -45,6 +46,9 @@ Shard = Annotated[
     typer.Option(
         "--shard", metavar="I/N", help="Only part I of N, in a folder of its own, for `merge`."
     ),
+]
+Cluster = Annotated[
+    str, typer.Option("--address", help="A Ray cluster's dashboard, http://HOST:8265.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]

@@ -14,6 +14,7 @@ from freelb_tune import __version__
 from freelb_tune.cli.doctor import doctor
 from freelb_tune.cli.glue import glue
 from freelb_tune.cli.importing import import_
+from freelb_tune.cli.jobs import fetch, logs, stop
 from freelb_tune.cli.merge import merge
 from freelb_tune.cli.mistakes import no_such_command, usage_advice
 from freelb_tune.cli.new import new
@@ -26,6 +27,7 @@ from freelb_tune.cli.search import search
 from freelb_tune.cli.serve import serve
 from freelb_tune.cli.spaces import spaces
 from freelb_tune.cli.status import status
+from freelb_tune.cli.submit import submit
 from freelb_tune.cli.terminal import show_what_it_can
 from freelb_tune.cli.track import track
 from freelb_tune.errors import FreeLBTuneError
@@ -108,6 +110,10 @@ app.command("track")(track)
 app.command("report")(report)
 app.command("merge")(merge)
 app.command("rerun")(rerun)
+app.command("submit")(submit)
+app.command("logs")(logs)
+app.command("stop")(stop)
+app.command("fetch")(fetch)
 app.command("glue")(glue)
 app.command("predict")(predict)
 app.command("import")(import_)
