@@ -175,7 +175,7 @@ class Head:
         print(Path(self._log.name).read_text("utf-8", "replace")[-3000:])  # where a test failed
 
 
-def until(true, seconds=240):
+def until(true, seconds=400):
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end
