@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from ray._private import worker
+from search_fixtures import ensure_ray
 
 from freelb_tune.errors import RayDiedError
-from freelb_tune.search.ray_tune import last_words
+from freelb_tune.search.ray_tune import last_words, lifeline
 from freelb_tune.search.ray_tune.last_words import read_last_words
 from freelb_tune.search.ray_tune.lifeline import Lifeline
 
@@ -72,3 +75,16 @@ def test_a_ray_that_died_is_told_once_and_one_that_is_meant_to_end_is_not(tmp_pa
     ended = Lifeline(tmp_path, lambda: dead)
     ended.rest()
     assert ended.look() is None
+
+
+def test_ray_still_tells_which_of_its_processes_have_died():
+    ensure_ray()
+    assert worker._global_node.dead_processes() == []
+    assert lifeline._dead_processes() == []
+
+
+def test_a_ray_that_keeps_it_elsewhere_is_said_and_the_search_goes_on(monkeypatch, capsys):
+    monkeypatch.delattr(worker, "_global_node")
+    with lifeline.watched_ray(Path("results")) as line:
+        assert line.look() is None
+    assert "does not tell which of its processes have died" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from freelb_tune.errors import RayDiedError
 
@@ -58,6 +59,15 @@ def watched_ray(folder: Path) -> Iterator[Lifeline]:
     Args:
         folder: the results folder, for the message.
     """
+    try:
+        _dead_processes()
+    except (ImportError, AttributeError):
+        sys.stderr.write(
+            "freelb-tune: this version of Ray does not tell which of its processes have died; "
+            "where they do, the search ends later, with a message of Ray's\n"
+        )
+        yield Lifeline(folder, list)
+        return
     line, over = Lifeline(folder, _dead_processes), threading.Event()
 
     def look() -> None:
@@ -76,8 +86,12 @@ def watched_ray(folder: Path) -> Iterator[Lifeline]:
 
 
 def _dead_processes() -> list[str]:
-    """The kinds of Ray's own processes that have ended; Ray has no public way to ask."""
+    """The kinds of Ray's own processes that have ended; Ray has no public way to ask.
+
+    Raises:
+        ImportError, AttributeError: another version of Ray has it elsewhere.
+    """
     from ray._private import worker
 
-    node = getattr(worker, "_global_node", None)
+    node: Any = worker._global_node
     return [] if node is None else [str(kind) for kind, _ in node.dead_processes()]
