@@ -393,7 +393,7 @@ GOOD = "".join(f"t{n},{'ab'[n % 2]}\n" for n in range(6))
         ("a.jsonl", b'{"text": "t", "label": 1e400}\n' * 3, "label is inf, a number too large"),
         (
             "a.csv",
-            gzip.compress(f"text,label\n{GOOD}".encode()),
+            gzip.compress(f"text,label\n{GOOD}".encode(), mtime=0),
             "is a gzip file, whatever its name",
         ),
         (
