@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pandas as pd
 import pytest
@@ -66,6 +66,18 @@ def test_files_and_frames_hold_the_same_values(tmp_path):
         read = pd.read_csv(io.StringIO(text), dtype=frame.dtypes.to_dict())
         read = read.replace({"message": {"'=its loss is nan": "=its loss is nan"}})
         pd.testing.assert_frame_equal(read, frame)
+
+
+@pytest.mark.parametrize(
+    ("task", "unit"),
+    [("rte", "fraction"), ("regression", "fraction; rmse as measured"), ("unknown", "fraction")],
+)
+def test_each_row_says_the_unit_of_its_scores(tmp_path, task, unit):
+    one = cell(1)
+    one = replace(one, settings={**one.settings, "task": task})
+    store = load_store(Search([one]).end(one, 0.5, 0.6).write(tmp_path))
+    for text in (trials_csv(store.cells, "higher"), epochs_csv(store.cells)):
+        assert {row["unit"] for row in csv.DictReader(io.StringIO(text))} == {unit}
 
 
 def test_an_apostrophe_before_a_formula_stands_in_the_file_alone(tmp_path):

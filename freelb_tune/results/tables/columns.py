@@ -8,9 +8,11 @@ from these. To add a column, write it here and run `make docs`. Values are as st
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.tables.column import Column, Dtype, dtype_of
 from freelb_tune.space.cell import Value
 from freelb_tune.store import Better, CellResult, EpochRecord
+from freelb_tune.tasks.registry import get_task
 
 __all__ = [
     "Epoch",
@@ -37,6 +39,10 @@ _STATE = (
 )
 _PASSES = "forward and backward passes of mini-batches so far"
 _PEAK = "most device memory held so far, in GiB; none on a CPU"
+_UNIT = (
+    'of the metrics: "fraction" (0.8014 for 80.14 %; a correlation from -1 to 1), then the names '
+    'of those that stand "as measured", such as an error in the values\' own unit'
+)
 _HELD = "most memory that the process held so far, in GiB, on a CPU; none on a GPU"
 
 
@@ -86,6 +92,18 @@ def epochs_of(cells: Iterable[CellResult]) -> list[Epoch]:
     return [Epoch(each, record) for each in cells for record in each.epochs]
 
 
+def _unit(result: CellResult) -> str:
+    """The unit of the scores of a cell's task; metrics that it does not hold for are named."""
+    try:
+        metrics = get_task(str(result.cell.settings.get("task"))).metrics
+    except FreeLBTuneError:  # a task that this installation does not know
+        return "fraction"
+    errors = [each.name for each in metrics if each.better == "lower"]
+    if len(errors) == len(metrics):
+        return "as measured"
+    return f"fraction; {', '.join(errors)} as measured" if errors else "fraction"
+
+
 _TRIAL: tuple[Column[Trial], ...] = (
     Column("cell_id", "string", _CELL_ID, lambda t: t.result.cell.id),
     Column("config_id", "string", CONFIG_ID, lambda t: t.result.cell.config_id),
@@ -121,6 +139,7 @@ _TRIAL: tuple[Column[Trial], ...] = (
         "the epoch with the best score; of equal ones the first",
         lambda t: t.best and t.best.epoch,
     ),
+    Column("unit", "string", _UNIT, lambda t: _unit(t.result)),
 )
 
 
@@ -175,9 +194,10 @@ def _field(name: str, dtype: Dtype, meaning: str) -> Column[Epoch]:
     return Column(name, dtype, meaning, lambda e: getattr(e.record, name))
 
 
-_EPOCH_SCORE = (
+_EPOCH_SCORE: tuple[Column[Epoch], ...] = (
     _field("epoch", "Int64", "1 for the first; a last, partial epoch counts as one"),
     _field("step", "Int64", "weight updates so far"),
+    Column("unit", "string", _UNIT, lambda e: _unit(e.result)),
     _field("score", "float64", "the search's metric on the dev set"),
 )
 _EPOCH_HEALTH = (
