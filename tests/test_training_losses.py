@@ -144,6 +144,28 @@ def test_a_models_own_loss_is_refused_unless_ours_is_told(tmp_path):
     made(tmp_path, model=Focal(own=False)).train()
 
 
+def test_a_loss_behind_a_replaced_forward_is_looked_at_too(tmp_path):
+    def replaced(scale, takes_labels=True):
+        model = tiny_encoder("bert")
+        inner = model.forward
+
+        def forward(**inputs):
+            if not takes_labels and "labels" in inputs:
+                raise TypeError("forward() got an unexpected keyword argument 'labels'")
+            output = inner(**inputs)
+            output.logits = output.logits * scale
+            return output
+
+        model.forward = forward
+        return model
+
+    given = {"remove_unused_columns": False, "label_names": ["labels"]}
+    with pytest.raises(FreeLBTuneError, match="computes a loss of its own"):
+        made(tmp_path, model=replaced(1.2), given=given).train()  # Trainer's is the unscaled one
+    made(tmp_path, model=replaced(1.0), given=given).train()
+    made(tmp_path, model=replaced(1.2, takes_labels=False), given=given).train()
+
+
 def test_a_weight_of_classes_inside_a_model_shows_though_all_rows_are_of_one_class(tmp_path):
     class Weighing(Focal):
         def forward(self, input_ids=None, attention_mask=None, labels=None):
