@@ -3,6 +3,8 @@
 import io
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 from threading import Thread
 
@@ -226,6 +228,22 @@ def test_the_live_table_is_drawn_again_on_news_alone():
     for _ in range(6):
         display.changed("a")
     assert len(written(console)) > drawn
+
+
+def test_the_seconds_pass_before_trials_run_and_then_are_drawn_on_news_alone():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, height=30)
+    now, before = [0.0], set(threading.enumerate())
+    display = LiveDisplay(console, lambda: now[0], pause=0.01)
+    display.opened(make_board("a"))
+    (clock,) = set(threading.enumerate()) - before
+    now[0] = 20.0
+    deadline = time.monotonic() + 10
+    while "20 s so far" not in written(console):
+        assert time.monotonic() < deadline
+    display.tick()
+    clock.join(10)
+    assert not clock.is_alive()
+    display.closed()
 
 
 def test_a_cell_that_waits_at_a_rung_is_told_from_one_that_has_not_begun():

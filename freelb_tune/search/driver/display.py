@@ -5,6 +5,8 @@ Room: search, without Ray. Reads the board and nothing else.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,6 +22,7 @@ __all__ = ["LiveDisplay", "PlainDisplay"]
 
 _PLAIN_SECONDS = 5.0  # between two lines about epochs; a cell's end is always said
 _LIVE_SECONDS = 0.25
+_CLOCK_SECONDS = 5.0  # as exact as a short time is told
 _NARROW = 100
 _STYLES = {
     CellState.WAITING: "dim",
@@ -90,10 +93,17 @@ class LiveDisplay:
     Args:
         console: a terminal.
         clock: seconds; a test's own, or the monotonic one.
+        pause: seconds between two looks at it, until trials run.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console, self._clock = console, clock
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        pause: float = _CLOCK_SECONDS,
+    ) -> None:
+        self._console, self._clock, self._pause = console, clock, pause
+        self._ticks = Event()
         self._board: Board | None = None
         self._live: Live | None = None
         self._last = self._began = float("-inf")
@@ -119,18 +129,29 @@ class LiveDisplay:
         self._draw()
 
     def tick(self) -> None:
+        self._ticks.set()
         self._draw()
 
     def closed(self) -> None:
+        self._ticks.set()
         board, self._board = self._board, None
         self._close()
         if board is not None:
             self.said(_counts(board))
 
     def _open(self) -> None:
-        # No refresh thread: the table is drawn by the thread that changes the board.
+        # The table is drawn by the thread that changes the board.
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
+        Thread(target=self._pass_time, args=(self._live,), daemon=True, name="clock").start()
+
+    def _pass_time(self, live: Live) -> None:
+        """Show the seconds pass until trials run: a step before may take minutes, and nobody ticks.
+
+        What was drawn last is drawn again, the board is not read.
+        """
+        while not self._ticks.wait(self._pause):
+            live.refresh()
 
     def _show(self, table: RenderableType) -> None:
         assert self._live is not None  # opened
@@ -146,15 +167,14 @@ class LiveDisplay:
         clock = self._clock()
         if self._board is None or (not now and clock - self._last < _LIVE_SECONDS):
             return
-        said = (_said(self._board), self._time(self._board), self._console.size)
+        said = (_said(self._board), self._time(_left(self._board)), self._console.size)
         if said != self._shown:
             self._show(self._render(self._board))
             self._shown = said
         self._last = clock
 
-    def _time(self, board: Board) -> str:
+    def _time(self, left: str) -> str:
         """`3 min so far; about 4 min left`."""
-        left = _left(board)
         return f"{_duration(self._clock() - self._began)} so far{f'; {left}' if left else ''}"
 
     def _render(self, board: Board) -> RenderableType:
@@ -175,9 +195,19 @@ class LiveDisplay:
         total = len(board.rows) + board.coming
         bar = Table.grid()  # on a line of its own, which a bar alone is not
         bar.add_row(ProgressBar(total=max(total, 1), completed=done, width=30))
-        return Group(
-            table, bar, *(Text(line) for line in [*_said_counts(board), self._time(board)])
-        )
+        left = _left(board)
+        counts = [Text(line) for line in _said_counts(board)]
+        return Group(table, bar, *counts, _Clock(lambda: self._time(left)))
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """A line that says the time of its drawing."""
+
+    say: Callable[[], str]
+
+    def __rich__(self) -> Text:
+        return Text(self.say())
 
 
 def _columns(board: Board, row: Row) -> list[RenderableType]:
