@@ -7,7 +7,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.source import find_model, read_config
-from freelb_tune.training.inputs.tokens import load_tokenizer
+from freelb_tune.training.inputs.tokenizer import load_tokenizer
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ METHODS: dict[str, Factory] = {
     "sam": SAM,
     "asam": ASAM,
 }
-"""Our methods; `space.adversary.ADVERSARIES` has their settings, `plugins.FACTORIES` the rest."""
+"""Our methods; `space/adversary_settings.py` has their settings, `plugins.FACTORIES` the rest."""
 
 
 def make_adversary(settings: AdversarySettings) -> Adversary:

@@ -45,7 +45,7 @@ class Best:
 
     def tokenizer(self, *, trust_remote_code: bool = False) -> Any:
         """The tokenizer that it was trained with; arguments and errors are `model`'s."""
-        from freelb_tune.training.inputs.tokens import load_tokenizer
+        from freelb_tune.training.inputs.tokenizer import load_tokenizer
 
         return load_tokenizer(self.folder, trust_remote_code=trust_remote_code)
 

@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run
 from freelb_tune.space.cell import Value
-from freelb_tune.space.checks import Refusal, read_value
+from freelb_tune.space.checks import read_value
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.trainer_fields import trainer_fields
 
 __all__ = ["read_run_glue"]

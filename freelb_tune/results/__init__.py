@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freelb_tune.results.outputs import Judge, write_outputs
     from freelb_tune.results.statistics.comparison import Comparison, Verdict
+    from freelb_tune.results.tables.building import build_table
     from freelb_tune.results.tables.configuration import (
         Configuration,
         SeedResult,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
         configurations,
     )
     from freelb_tune.results.tables.metric import Measure, measure_of
-    from freelb_tune.results.tables.table import Table, build_table
+    from freelb_tune.results.tables.table import Table
 
 __all__ = [
     "Comparison",
@@ -37,9 +38,10 @@ __all__ = [
 _FILES = {
     "outputs": ("Judge", "write_outputs"),
     "statistics.comparison": ("Comparison", "Verdict"),
+    "tables.building": ("build_table",),
     "tables.configuration": ("Configuration", "SeedResult", "Spread", "configurations"),
     "tables.metric": ("Measure", "measure_of"),
-    "tables.table": ("Table", "build_table"),
+    "tables.table": ("Table",),
 }
 
 

@@ -11,11 +11,12 @@ from freelb_tune.results.statistics.answered import answered_verdict
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
+from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.sentences import configuration_name
-from freelb_tune.results.tables.table import Table, build_table, with_verdict
+from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.twins import identical_predictions, with_twins
 from freelb_tune.store import CellResult, CellState, Store, look_number
 

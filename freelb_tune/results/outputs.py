@@ -12,9 +12,10 @@ from freelb_tune.results.earlier import drop_earlier
 from freelb_tune.results.page.document import to_html
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
-from freelb_tune.results.tables.table import Table, build_table, with_verdict
+from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.results.tables.tuning_text import to_cost_json, to_selection_json

@@ -10,12 +10,13 @@ from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.adapters import ADAPTER, ADAPTER_TYPE, adapter_types, spread_adapter
 from freelb_tune.space.adversary_settings import ADVERSARIES, DEFAULT_METHOD
 from freelb_tune.space.algorithms import AlgorithmSettings, Drawing
-from freelb_tune.space.checks import Refusal, read_value, wrong_key
+from freelb_tune.space.checks import read_value, wrong_key
 from freelb_tune.space.domains import DOMAINS, Range, is_domain, parse_domain
 from freelb_tune.space.layers import Layer, Reference, Setting, Tie
 from freelb_tune.space.meant import section_value
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import referred
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.sections import SEARCHED, DataFields, RunFields
 from freelb_tune.space.trainer_fields import DEFAULTS, EPOCHS
 from freelb_tune.space.values import Value

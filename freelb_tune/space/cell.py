@@ -18,7 +18,13 @@ from freelb_tune.space.adversary_settings import (
     PLUGINS,
     AdversarySettings,
 )
-from freelb_tune.space.checks import Refusal, read_shape, read_trainer, read_whole, section_of
+from freelb_tune.space.checks import (
+    read_shape,
+    read_trainer,
+    read_whole,
+    section_of,
+)
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.sections import DataFields, Inputs, LossFields, ModelFields, RunFields
 from freelb_tune.space.trainer_section import TrainerFields
 from freelb_tune.space.values import Value, digest

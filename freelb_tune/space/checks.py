@@ -9,7 +9,6 @@ from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.adapters import (
@@ -21,8 +20,9 @@ from freelb_tune.space.adapters import (
     wrong_adapter_setting,
 )
 from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
-from freelb_tune.space.meant import meant, section_value, unknown_setting, value_advice
+from freelb_tune.space.meant import meant, section_value, unknown_setting
 from freelb_tune.space.problems import Problems, shown
+from freelb_tune.space.refusal import Refusal, clause, read_as
 from freelb_tune.space.sections import DataFields, LossFields, ModelFields, RunFields
 from freelb_tune.space.trainer_fields import refused_field, trainer_fields, trainer_type
 from freelb_tune.space.trainer_section import TrainerFields
@@ -30,7 +30,6 @@ from freelb_tune.space.values import Value
 
 __all__ = [
     "FIELDS",
-    "Refusal",
     "known_settings",
     "read_section",
     "read_shape",
@@ -48,24 +47,6 @@ FIELDS: dict[str, type[BaseModel]] = {
     "loss": LossFields,
     "run": RunFields,
 }
-
-_KINDS = {
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "string_too_short": "text that is not empty",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "finite_number": "a finite number",
-    "string_pattern_mismatch": "an id of 12 digits, 0 to 9 and a to f",
-}
-_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-
-
-class Refusal(ValueError):
-    """A value may not stand at a setting; the message says what was expected and found."""
 
 
 def known_settings(section: str, methods: Iterable[str] = ()) -> Collection[str]:
@@ -122,11 +103,11 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
     """
     section, _, name = key.partition(".")
     if section == "trainer":
-        return _read(_trainer_adapter(name), value)
+        return read_as(_trainer_adapter(name), value)
     if _is_adapters(key):
         return _read_adapters(key, value)
     if section != "adversary":
-        return _read(_adapter(FIELDS[section], name), value)
+        return read_as(_adapter(FIELDS[section], name), value)
     if name == "method":
         if isinstance(value, str) and value in ADVERSARIES:
             return value
@@ -135,7 +116,7 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
     refusals = []
     for kind in _readers(name, methods):
         try:
-            return _read(_adapter(kind, name), value)
+            return read_as(_adapter(kind, name), value)
         except Refusal as refusal:
             refusals.append(refusal)
     if name == "max_norm" and type(value) is int and value == 0:  # as it is written by hand
@@ -159,7 +140,7 @@ def read_section(
             problems.add(f"{name}.{key}", unknown_setting(key, kind.model_fields, name))
             continue
         try:
-            good[key] = _read(_adapter(kind, key), value)
+            good[key] = read_as(_adapter(kind, key), value)
         except Refusal as refusal:
             problems.add(f"{name}.{key}", str(refusal))
     return kind.model_validate(good)
@@ -226,7 +207,7 @@ def read_shape(kind: type[_Section], content: Any) -> _Section:
         place = ".".join(map(str, first["loc"])) or "it"
         if first["type"] == "missing":
             raise Refusal(f"{place} is missing") from err
-        told = f"{place}: expected {_clause(first)}, got {shown(first['input'])}"
+        told = f"{place}: expected {clause(first)}, got {shown(first['input'])}"
         raise Refusal(told) from err
 
 
@@ -256,7 +237,7 @@ def _apart(section: str, content: Mapping[str, Any], err: ValidationError) -> st
 
 def _at(key: str, adapter: TypeAdapter[Any], value: Any) -> Value:
     try:
-        return _read(adapter, value)
+        return read_as(adapter, value)
     except Refusal as refusal:
         raise Refusal(f"{key}: {refusal}") from refusal
 
@@ -278,7 +259,7 @@ def _read_adapters(key: str, value: Any) -> Value:
         known = (FULL, *adapter_types())
         raise Refusal(unknown_name(value, known) if isinstance(value, str) else
                       f"expected the name of a type, got {shown(value)}")  # fmt: skip
-    return None if value is None else _read(_adapters_adapter(key), value)
+    return None if value is None else read_as(_adapters_adapter(key), value)
 
 
 @cache
@@ -298,37 +279,3 @@ def _adapter(kind: type[BaseModel], name: str) -> TypeAdapter[Any]:
     kind_: Any = field.annotation
     whole: Any = Annotated[kind_, *field.metadata] if field.metadata else kind_
     return TypeAdapter(whole, config=ConfigDict(strict=True))
-
-
-def _read(adapter: TypeAdapter[Any], value: Any) -> Value:
-    try:
-        found: Value = adapter.validate_python(value)
-        return found
-    except ValidationError as err:
-        expected = " or ".join(dict.fromkeys(_clause(e) for e in _told(err.errors())))
-        raise Refusal(f"expected {expected}, got {shown(value)}{_trap(value, expected)}") from err
-
-
-def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without pydantic's remark, on each setting that may be null, that this is not null."""
-    return [each for each in errors if each["type"] != "none_required"] or errors
-
-
-def _clause(error: ErrorDetails) -> str:
-    kind, limits = error["type"], error.get("ctx", {})
-    if kind in _KINDS:
-        return _KINDS[kind]
-    if kind == "literal_error":
-        return str(limits["expected"])
-    for name, words in _BOUNDS.items():
-        if name in limits:
-            return f"{words} {limits[name]}"
-    return error["msg"].removeprefix("Value error, ")
-
-
-def _trap(value: Any, expected: str) -> str:
-    """What to write where something was taken for something else."""
-    said = value.lower() if isinstance(value, str) else ""
-    if "true or false" in expected and said in ("yes", "no", "on", "off", "y", "n"):
-        return f"; {value!r} is text in YAML 1.2: write true or false"
-    return value_advice(value, expected)

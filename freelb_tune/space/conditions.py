@@ -10,7 +10,7 @@ from typing import Any
 from simpleeval import DEFAULT_OPERATORS, EvalWithCompoundTypes, InvalidExpression
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.checks import Refusal
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.values import Value
 
 __all__ = ["Conditions", "check_condition"]

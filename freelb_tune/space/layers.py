@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.checks import Refusal, read_value
+from freelb_tune.space.checks import read_value
 from freelb_tune.space.domains import Choice, Domain, Grid, Range
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.values import Value
 
 __all__ = ["Layer", "Reference", "Setting", "Tie"]

@@ -14,11 +14,12 @@ from freelb_tune.space.adapters import ADAPTER_TYPE, FULL, kept_adapter
 from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
 from freelb_tune.space.algorithms import Drawing
 from freelb_tune.space.cell import Cell
-from freelb_tune.space.checks import Refusal, read_whole, section_of
+from freelb_tune.space.checks import read_whole, section_of
 from freelb_tune.space.conditions import Conditions
 from freelb_tune.space.layers import Layer, Reference
 from freelb_tune.space.plan import Plan
 from freelb_tune.space.reading import Space
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.sections import DataFields, Inputs, ModelFields
 from freelb_tune.space.studies import Configured, Studies, Study
 from freelb_tune.space.twins import Examples, find_twins

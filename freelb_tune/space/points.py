@@ -9,10 +9,11 @@ from typing import Any
 
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.algorithms import AlgorithmSettings
-from freelb_tune.space.checks import Refusal, read_value
+from freelb_tune.space.checks import read_value
 from freelb_tune.space.domains import Choice, Domain, Grid, Range
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.problems import Problems
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.values import Value
 
 __all__ = ["Point", "read_points"]

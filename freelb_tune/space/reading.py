@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.adapters import tied_adapters
 from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.algorithms import AlgorithmSettings, Drawing, VerdictSettings
 from freelb_tune.space.branches import read_layers
 from freelb_tune.space.checks import read_section
 from freelb_tune.space.conditions import check_condition
 from freelb_tune.space.document import Document, read_document, to_yaml
-from freelb_tune.space.domains import is_domain
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.meant import model_advice, unknown_setting
 from freelb_tune.space.points import Point, read_points
@@ -26,6 +24,7 @@ from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.references import resolve
 from freelb_tune.space.search_section import read_search
 from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.shorthands import MOST_SEEDS, spelt_out
 from freelb_tune.space.table_section import read_table
 from freelb_tune.space.track_section import read_track
 
@@ -33,10 +32,7 @@ __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
        "resources", "table", "verdict", "track")  # fmt: skip
-MOST_SEEDS = 100_000
 LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
-_FILES = ("data.file", "data.train", "data.dev", "data.test", "data.advglue")
-_FOLDERS = ("data.path", "model.name")
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class Space:
         problems = Problems(document.source, document.places)
         for key, message in document.traps:
             problems.add(key, message)
-        content = resolve(_spelt_out(document, data_dir), problems)
+        content = resolve(spelt_out(document, data_dir), problems)
         reader = _Reader(content, problems)
         search = read_search(content, problems)
         layers = reader.layers(search)
@@ -153,53 +149,6 @@ def load_space(
             its line, what was found and what to write instead.
     """
     return Space.read(read_document(path, overrides), data_dir, tasks=tasks)
-
-
-def _spelt_out(document: Document, data_dir: Path | None) -> dict[str, Any]:
-    """The shorthands in their long form, paths made absolute, `--data` laid over `data`."""
-    content = {"name": re.sub(r"[^\w.+-]+", "_", document.name), **document.content}
-    model = content.get("model")
-    if isinstance(model, str) or is_domain(model):
-        content["model"] = {"name": model}
-    elif isinstance(model, dict) and (tie := tied_adapters(model.get("adapter"))):
-        content["model"] = {name: value for name, value in model.items() if name != "adapter"}
-        ties = content.get("tie") or []
-        content["tie"] = [*(ties if isinstance(ties, list) else [ties]), tie]
-        if (line := document.places.get("model.adapter")) is not None:
-            document.places[f"tie.{len(content['tie']) - 1}"] = line
-    seeds = content.get("seeds", [1])
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
-        content["seeds"] = list(range(1, seeds + 1))
-    if data_dir is not None:
-        content["data"] = {**_kept(content.get("data")), "source": "glue", "path": str(data_dir)}
-    data = content.get("data")
-    several = isinstance(data, dict) and isinstance(data.get("label"), list)
-    if several and content.get("task") == "classification":  # a column for each label says it
-        content["task"] = "multi_label_classification"
-    for key in (*_FILES, *_FOLDERS):
-        section, _, name = key.partition(".")
-        inner = content.get(section)
-        if isinstance(inner, dict) and name in inner:
-            content[section] = {**inner, name: _absolute(key, inner[name])}
-    return content
-
-
-def _kept(data: Any) -> dict[str, Any]:
-    """What of `data` still holds when `--data` says where the rows are."""
-    holds = ("max_train_examples", "max_eval_examples", "max_length", "advglue")
-    return {k: v for k, v in data.items() if k in holds} if isinstance(data, dict) else {}
-
-
-def _absolute(key: str, value: Any) -> Any:
-    """A local path made absolute, so that a stored cell can be run again from anywhere."""
-    if is_domain(value):
-        kind, body = next(iter(value.items()))
-        return {kind: [_absolute(key, v) for v in body] if isinstance(body, list) else body}
-    if not isinstance(value, str) or "${" in value or not value:
-        return value
-    path = Path(value).expanduser()
-    is_there = path.is_file() if key in _FILES else path.is_dir()
-    return str(path.absolute()) if is_there else value
 
 
 class _Reader:

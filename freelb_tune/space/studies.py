@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cell import Cell
-from freelb_tune.space.checks import Refusal
 from freelb_tune.space.domains import Choice, Range
 from freelb_tune.space.layers import Layer
 from freelb_tune.space.points import Point
+from freelb_tune.space.refusal import Refusal
 from freelb_tune.space.values import Value
 
 __all__ = ["Configured", "Studies", "Study"]

@@ -31,7 +31,7 @@ from freelb_tune.training.inputs.model import head_fields
 from freelb_tune.training.inputs.model_config import UNBUILT, check_config, own_config, short
 from freelb_tune.training.inputs.positions import bare_model, position_room, word_rows
 from freelb_tune.training.inputs.source import ModelSource, find_model
-from freelb_tune.training.inputs.tokens import source_tokenizer
+from freelb_tune.training.inputs.tokenizer import source_tokenizer
 from freelb_tune.training.look import batch_of
 from freelb_tune.training.passes.lookup import input_embeddings
 from freelb_tune.training.paths import Paths, Unseen, aside, probe

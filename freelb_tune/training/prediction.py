@@ -24,7 +24,8 @@ from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
-from freelb_tune.training.inputs.tokens import PadCollator, load_tokenizer
+from freelb_tune.training.inputs.tokenizer import load_tokenizer
+from freelb_tune.training.inputs.tokens import PadCollator
 from freelb_tune.training.selected import best_cell, load_best_model
 from freelb_tune.training.trainer import AdversarialTrainer
 

@@ -22,7 +22,7 @@ from freelb_tune.tasks import get_task
 from freelb_tune.tasks.task import Kind, predictions_of
 from freelb_tune.tasks.unseen import check_target, read_unseen, write_rows
 from freelb_tune.training.inputs.launcher import no_launcher
-from freelb_tune.training.inputs.tokens import load_tokenizer
+from freelb_tune.training.inputs.tokenizer import load_tokenizer
 from freelb_tune.training.prediction import TestRows, class_names, evaluator
 from freelb_tune.training.selected import best_cell, best_folder, load_best_model
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from freelb_tune.results.page.overview import Overview, overview_of
 from freelb_tune.results.page.times import is_running, moment, running_cells, spent
+from freelb_tune.results.tables.building import build_table, with_verdict
+from freelb_tune.results.tables.footer import warnings
 from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.sentences import warnings
-from freelb_tune.results.tables.table import Table, build_table, with_verdict
+from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.table_csv_json import to_json
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import EPOCHS, Store, cell_folder, is_held, load_store

@@ -6,8 +6,13 @@ Room: results.
 import unicodedata
 from collections.abc import Sequence
 
+from freelb_tune.results.tables.footer import footnotes
 from freelb_tune.results.tables.grid import Grid, Text, print_table
-from freelb_tune.results.tables.sentences import clean_sentence, entry_text, footnotes, title
+from freelb_tune.results.tables.sentences import (
+    clean_sentence,
+    entry_text,
+    title,
+)
 from freelb_tune.results.tables.table import Entry, Table
 
 __all__ = ["latex_table", "to_latex"]

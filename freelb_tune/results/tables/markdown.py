@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from freelb_tune.results.tables.footer import footnotes
 from freelb_tune.results.tables.grid import Grid, Text, print_ranking, print_table
-from freelb_tune.results.tables.sentences import clean_sentence, footnotes, title
+from freelb_tune.results.tables.sentences import clean_sentence, title
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.tuning_text import choosing_parts
 

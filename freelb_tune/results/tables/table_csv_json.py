@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from freelb_tune.results.tables.csv_text import to_csv
+from freelb_tune.results.tables.footer import footnotes
 from freelb_tune.results.tables.grid import cost_headings
 from freelb_tune.results.tables.sentences import (
     clean_sentence,
     column_heading,
     column_label,
     entry_notes,
-    footnotes,
     title,
 )
 from freelb_tune.results.tables.table import Entry, Ranked, Table

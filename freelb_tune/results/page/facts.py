@@ -1,0 +1,81 @@
+"""The facts at the head of the page: when a search ran, on what, over which data, at what cost.
+
+Room: results. Headings and short texts, for the template.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from freelb_tune.results.page.times import moment, spent
+from freelb_tune.results.tables.cost import costs_of
+from freelb_tune.results.tables.table import Table
+from freelb_tune.space.naming import short_name
+from freelb_tune.store import Store, cells_left, read_environment
+
+__all__ = ["facts_of"]
+
+
+def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
+    """What the reader may ask next."""
+    unit, cost = costs_of(store).device, spent(store)
+    about = "not known yet" if cost.left is None else f"about {_hours(cost.left)}"
+    left = [f"{about} left"] if cells_left(store) else []
+    facts = [
+        ("When", _when(store)),
+        ("On", _machine(store.folder)),
+        ("Data", _data(store, table)),
+        ("Model", _fixed(table, "model.name")),
+        (f"{unit}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
+        ("Seeds", ", ".join(map(str, table.seeds))),
+        ("With", _versions(store.folder)),
+    ]  # fmt: skip
+    return [(heading, text) for heading, text in facts if text]
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.2g}" if hours < 10 else f"{hours:,.0f}"
+
+
+def _when(store: Store) -> str:
+    times = [at for event in store.events if (at := moment(event.get("at"))) is not None]
+    if not times:
+        return ""
+    first, last = min(times), max(times)
+    end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
+    return f"{first:%Y-%m-%d %H:%M} to {end} UTC"
+
+
+def _machine(folder: Path) -> str:
+    facts: Mapping[str, Any] = read_environment(folder)
+    devices = facts.get("devices")
+    named = [str(each) for each in devices] if isinstance(devices, list) else []
+    cpu = f"{facts.get('cpu') or 'CPU'}, {facts.get('cpu_count')} cores" if facts else ""
+    return ", ".join(dict.fromkeys(named)) or cpu
+
+
+def _versions(folder: Path) -> str:
+    packages = read_environment(folder).get("packages")
+    if not isinstance(packages, dict):
+        return ""
+    names = ("freelb-tune", "torch", "transformers")
+    return ", ".join(f"{name} {packages[name]}" for name in names if packages.get(name))
+
+
+def _data(store: Store, table: Table) -> str:
+    """The task, where its rows come from, and their fingerprint."""
+    if not store.cells:
+        return table.measure.task
+    cell = store.cells[0].cell
+    source = [
+        f"{short_name(name).removeprefix('data.')} {value.text}"
+        for name, value in table.fixed.items()
+        if name.startswith("data.") and value.value is not None
+    ]
+    prints = dict.fromkeys(each.cell.data_fingerprint for each in store.cells)
+    said = cell.data_fingerprint if len(prints) == 1 else f"{len(prints)} data sets"
+    return f"{table.measure.task}{': ' if source else ''}{', '.join(source)} (fingerprint {said})"
+
+
+def _fixed(table: Table, name: str) -> str:
+    return table.fixed[name].text if name in table.fixed else ""
