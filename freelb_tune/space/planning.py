@@ -40,6 +40,7 @@ NAMED_BY_FINGERPRINT = frozenset(
         "test",
         "revision",
         "advglue",
+        "also",
         "separator",
         "file",
         "dev_share",

@@ -18,6 +18,8 @@ from pydantic import (
     WrapValidator,
 )
 
+from freelb_tune.space.also import check_also
+
 __all__ = [
     "SEARCHED",
     "DataFields",
@@ -166,6 +168,9 @@ class DataFields(_Section):
         subset: the dataset's configuration on the Hub.
         revision: the dataset's commit, tag or branch on the Hub.
         advglue: AdvGLUE's dev_ann.json, evaluated besides the dev set.
+        also: further labelled sets by names of yours, evaluated besides the dev set: a file,
+            {builtin: characters, rate: 0.05} for mistakes of typing in the dev set, or
+            {builtin: advglue, file: FILE}.
         separator: between the fields of an own CSV or TSV; told from its header if left out.
         quotes: whether a field of it may stand in quotes; told from the file if left out.
         encoding: of own files, such as cp1252; UTF-8 if left out.
@@ -189,6 +194,7 @@ class DataFields(_Section):
     subset: str | None = None
     revision: str | None = None
     advglue: str | None = None
+    also: Annotated[dict[str, Any] | None, AfterValidator(check_also)] = None
     separator: Literal[",", ";", "\t", "|"] | None = None
     quotes: bool | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None

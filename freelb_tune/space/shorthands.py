@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.space.adapters import tied_adapters
+from freelb_tune.space.also import with_files
 from freelb_tune.space.document import Document
 from freelb_tune.space.domains import is_domain
 
@@ -44,12 +45,16 @@ def spelt_out(document: Document, data_dir: Path | None) -> dict[str, Any]:
         inner = content.get(section)
         if isinstance(inner, dict) and name in inner:
             content[section] = {**inner, name: _absolute(key, inner[name])}
+    data = content.get("data")
+    if isinstance(data, dict) and "also" in data:
+        also = with_files(data["also"], lambda file: _absolute(_FILES[0], file))
+        content["data"] = {**data, "also": also}
     return content
 
 
 def _kept(data: Any) -> dict[str, Any]:
     """What of `data` still holds when `--data` says where the rows are."""
-    holds = ("max_train_examples", "max_eval_examples", "max_length", "advglue")
+    holds = ("max_train_examples", "max_eval_examples", "max_length", "advglue", "also")
     return {k: v for k, v in data.items() if k in holds} if isinstance(data, dict) else {}
 
 

@@ -15,21 +15,23 @@ from freelb_tune.tasks.delimited import read_text
 from freelb_tune.tasks.glue_tasks import GLUE
 from freelb_tune.tasks.labels import label_number
 from freelb_tune.tasks.rows import Reading, Rows, collect
-from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import Table
+from freelb_tune.tasks.task import Task
 
 __all__ = ["read_advglue"]
 
 
-def read_advglue(data: DataSettings) -> dict[str, Rows]:
-    """The task's sets of AdvGLUE; none where `data.advglue` is not set.
+def read_advglue(task: Task, path: Path, name: str = "advglue") -> dict[str, Rows]:
+    """The task's sets of AdvGLUE.
+
+    Args:
+        task: whose sets.
+        path: `dev_ann.json`.
+        name: of the first set; MNLI's second is `NAME_mismatched`.
 
     Raises:
         FreeLBTuneError: AdvGLUE lacks the task, or the file is not AdvGLUE's.
     """
-    if data.advglue is None:
-        return {}
-    task, path = data.task, Path(data.advglue).expanduser()
     if not task.glue or not task.glue.advglue or task.labels is None:
         known = ", ".join(each.name for each in GLUE if each.glue and each.glue.advglue)
         raise FreeLBTuneError(f"data.advglue: AdvGLUE has no task {task.name!r}; it has {known}")
@@ -38,7 +40,7 @@ def read_advglue(data: DataSettings) -> dict[str, Rows]:
     except json.JSONDecodeError as err:
         raise FreeLBTuneError(f"{path}: line {err.lineno}: not JSON: {err.msg}") from err
     found = {}
-    for name, key in task.glue.advglue.items():
+    for own, key in task.glue.advglue.items():
         rows = content.get(key) if isinstance(content, dict) else None
         if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
             raise FreeLBTuneError(
@@ -47,5 +49,5 @@ def read_advglue(data: DataSettings) -> dict[str, Rows]:
         table = Table(f"{path}, {key}", tuple(rows[0]), enumerate(rows, start=1), unit="row")
         table.require((*task.columns, "label"), "expected AdvGLUE's dev_ann.json")
         reading = Reading(task.columns, "label", label_number(task.labels, numbers=True))
-        found[name] = collect(table, reading)
+        found[name + own.removeprefix("advglue")] = collect(table, reading)
     return found

@@ -5,14 +5,14 @@ Room: tasks. A section in, `Examples` out; `datasets` loads in `load_examples` a
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import glue_folder, hub, own_files
-from freelb_tune.tasks.advglue import read_advglue
+from freelb_tune.tasks.further import read_further, stream_of
 from freelb_tune.tasks.rows import Rows
 from freelb_tune.tasks.settings import DataSettings, data_settings
 from freelb_tune.tasks.task import Kind
@@ -106,7 +106,7 @@ def look_at_data(task: str, fields: DataFields, most_texts: int = 0) -> Look:
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
         limit = data.max_train_examples if name == "train" else data.max_eval_examples
         sizes[name] = min(len(rows), limit or len(rows))
-        some = sample(name, len(rows), min(sizes[name], most_texts))
+        some = sample(stream_of(data, name), len(rows), min(sizes[name], most_texts))
         texts[name] = [tuple(column[place] for column in rows.texts) for place in some]
     return Look(tuple(dict.fromkeys(notes)), sizes, texts)
 
@@ -148,7 +148,7 @@ def load_examples(task: str, fields: DataFields) -> Examples:
     data = data_settings(task, fields)
     sets = _read(data)
     evaluation = {
-        name: _dataset(rows, sets.labels, sample(name, len(rows), data.max_eval_examples))
+        name: _dataset(rows, sets.labels, _kept(data, name, rows))
         for name, rows in sets.evaluation.items()
     }
     keep = sample("train", len(sets.train), data.max_train_examples)
@@ -202,19 +202,28 @@ def sample(name: str, size: int, limit: int | None) -> Sequence[int]:
     return sorted(sorted(range(size), key=keys.__getitem__)[:limit])
 
 
+def _kept(data: DataSettings, name: str, rows: Rows) -> Sequence[int]:
+    return sample(stream_of(data, name), len(rows), data.max_eval_examples)
+
+
 def _read(data: DataSettings) -> _Sets:
-    adversarial = read_advglue(data)
+    sets = _read_own(data)
+    further = read_further(data, sets.evaluation, sets.labels)
+    return replace(sets, evaluation=sets.evaluation | further)
+
+
+def _read_own(data: DataSettings) -> _Sets:
     if data.source == "synthetic":
         made = {split: _toy_rows(rows) for split, rows in toy_pairs().items()}
         return _Sets(made["train"], {"dev": made["dev"]}, data.task.labels)
     if data.source == "hub":
         train, evaluation, labels = hub.read_hub(data)
-        return _Sets(train, evaluation | adversarial, labels)
+        return _Sets(train, evaluation, labels)
     if data.source == "glue":
         train, labels = glue_folder.read_train(data), data.task.labels
-        return _Sets(train, glue_folder.read_dev(data) | adversarial, labels)
+        return _Sets(train, glue_folder.read_dev(data), labels)
     train, dev, labels = own_files.read_files(data)
-    return _Sets(train, {"dev": dev} | adversarial, labels)
+    return _Sets(train, {"dev": dev}, labels)
 
 
 def _toy_rows(pairs: list[tuple[str, str, int]]) -> Rows:

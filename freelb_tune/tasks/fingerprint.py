@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.also import further_sets
 from freelb_tune.space.sections import Inputs
 from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind
+from freelb_tune.tasks.further import further_files
 from freelb_tune.tasks.hub import hub_fingerprint
 from freelb_tune.tasks.registry import DEFINITIONS
 from freelb_tune.tasks.settings import DataSettings, data_settings
@@ -55,6 +57,11 @@ def data_fingerprint(inputs: Inputs) -> str:
         facts["encoding"] = data.form.encoding
     if data.file is not None:
         facts["split"] = [data.dev_share, data.split_seed or 0]
+    if data.also is not None:
+        facts["also"] = {
+            name: "" if isinstance(each, str) else each.model_dump(exclude={"file"})
+            for name, each in further_sets(data.also).items()
+        }
     if data.alike_labels == "merge":
         facts["alike_labels"] = "merge"
     start = str(data.source)
@@ -77,6 +84,7 @@ def _files(data: DataSettings) -> dict[str, Path]:
             files = {"file": Path(data.file)}
     if data.advglue is not None:
         files["advglue"] = Path(data.advglue)
+    files |= {f"also.{name}": path for name, path in further_files(data).items()}
     return {part: path.expanduser() for part, path in files.items()}
 
 

@@ -21,7 +21,7 @@ from freelb_tune.tasks.rows import Label, Reading, collect
 from freelb_tune.tasks.table import Problems, Table
 from freelb_tune.tasks.task import Task
 
-__all__ = ["Unseen", "check_target", "read_unseen", "write_rows"]
+__all__ = ["Unseen", "check_target", "columns_of", "read_unseen", "write_rows"]
 
 _ENDINGS = (".csv", ".tsv", ".jsonl")
 
@@ -61,7 +61,7 @@ def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...
     """
     table = read_table(path.expanduser())
     numbered = list(table.rows)
-    text, label = _columns(task, data, table)
+    text, label = columns_of(task, data, table)
     table.require(text, "these are the columns that the model was trained on; rename yours")
 
     def again() -> Table:
@@ -82,7 +82,7 @@ def read_unseen(path: Path, task: Task, data: DataFields, labels: tuple[str, ...
     return Unseen(table.columns, rows, tuple(zip(*texts, strict=True)), tuple(found), note)
 
 
-def _columns(
+def columns_of(
     task: Task, data: DataFields, table: Table
 ) -> tuple[tuple[str, ...], str | tuple[str, ...]]:
     """The text columns and the label's: the cell's, the Hub's or those of GLUE's own files."""

@@ -22,6 +22,7 @@ import freelb_tune
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.token import find_token
 from freelb_tune.space import Space
+from freelb_tune.space.also import with_files
 
 __all__ = ["Jobs", "Told"]
 
@@ -212,20 +213,12 @@ def _carry_data(space: Space, home: Path, said: list[str]) -> Space:
     data = space.content.get("data")
     carried: dict[str, Any] = dict(data) if isinstance(data, dict) else {}
     for name in _DATA:
-        path = Path(value) if isinstance(value := carried.get(name), str) else None
-        if path is None or not path.is_absolute() or not path.exists():
-            continue
-        files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-        if sum(file.stat().st_size for file in files) > _MOST_DATA:
-            said.append(f"data.{name}: {path} is too large to travel; it has to be there as here")
-            continue
-        target = home / f"data_{name}" / path.name
-        target.parent.mkdir()
-        if path.is_file():
-            shutil.copyfile(path, target)
-        else:
-            shutil.copytree(path, target)
-        carried[name] = str(target.relative_to(home))
+        if isinstance(value := carried.get(name), str):
+            carried[name] = _carry(value, name, home, said)
+    if "also" in carried:
+        carried["also"] = with_files(
+            carried["also"], lambda value: _carry(value, "also", home, said)
+        )
     model = space.content.get("model")
     local = model.get("name") if isinstance(model, dict) else None
     if isinstance(local, str) and Path(local).is_absolute():
@@ -233,6 +226,24 @@ def _carry_data(space: Space, home: Path, said: list[str]) -> Space:
     if not carried:
         return space
     return replace(space, content={**space.content, "data": carried})
+
+
+def _carry(value: str, name: str, home: Path, said: list[str]) -> str:
+    """A file or folder of data copied into the folder that travels; gives its place there."""
+    path = Path(value)
+    if not path.is_absolute() or not path.exists():
+        return value
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    if sum(file.stat().st_size for file in files) > _MOST_DATA:
+        said.append(f"data.{name}: {path} is too large to travel; it has to be there as here")
+        return value
+    target = home / f"data_{name}_{len(list(home.iterdir()))}" / path.name
+    target.parent.mkdir()
+    if path.is_file():
+        shutil.copyfile(path, target)
+    else:
+        shutil.copytree(path, target)
+    return str(target.relative_to(home))
 
 
 def _carry_plugin(plugin: str, home: Path) -> str:

@@ -1,0 +1,123 @@
+"""Further labelled sets beside the dev set, `data.also`: files, AdvGLUE, and noise upon dev.
+
+Room: space. The section's value in, typed settings by the sets' names out.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+__all__ = ["AdvGlue", "Characters", "Further", "Kind", "check_also", "further_sets", "with_files"]
+
+Kind = Literal["insert", "delete", "swap", "case", "keyboard", "ocr"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+_TAKEN = ("train", "dev", "test", "tokenizer")  # sets, and what stands beside them on disk
+_ADVICE = "a file's name, {builtin: characters, rate: 0.05} or {builtin: advglue, file: FILE}"
+_NAMED = "a word for its set, such as hans"
+
+
+class _Builtin(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class Characters(_Builtin):
+    """The dev set with mistakes in its characters, as people and scanners make them.
+
+    Attributes:
+        rate: the share of letters and digits that are changed.
+        kinds: of changes; each is as likely as the others that a character has.
+        seed: decides which characters. Not a training seed.
+    """
+
+    builtin: Literal["characters"]
+    rate: Annotated[float, Field(ge=0, le=1)]
+    kinds: Annotated[list[Kind], Field(min_length=1)] = list(_KINDS)
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class AdvGlue(_Builtin):
+    """AdvGLUE's sets of the task.
+
+    Attributes:
+        file: its dev_ann.json.
+    """
+
+    builtin: Literal["advglue"]
+    file: Annotated[str, Field(min_length=1)]
+
+
+Further = str | Characters | AdvGlue
+"""A file's name, or a set that comes with us."""
+
+_BUILTINS: dict[str, type[Characters | AdvGlue]] = {"characters": Characters, "advglue": AdvGlue}
+
+
+def check_also(also: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The section's value as it came.
+
+    Raises:
+        ValueError: what was expected at the first thing that is wrong.
+    """
+    if also is not None and not also:
+        raise ValueError(f"one set or more by their names, each {_ADVICE}")
+    further_sets(also)
+    return also
+
+
+def further_sets(also: Mapping[str, Any] | None) -> dict[str, Further]:
+    """The sets by name.
+
+    Raises:
+        ValueError: as `check_also`.
+    """
+    return {name: _further(name, value) for name, value in (also or {}).items()}
+
+
+def with_files(also: Any, change: Callable[[str], Any]) -> Any:
+    """The section's value with every file's name changed; what is not understood stays."""
+    if not isinstance(also, dict):
+        return also
+    return {name: _with_file(value, change) for name, value in also.items()}
+
+
+def _with_file(value: Any, change: Callable[[str], Any]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict) and isinstance(value.get("file"), str):
+        return {**value, "file": change(value["file"])}
+    return value
+
+
+def _further(name: Any, value: Any) -> Further:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(f"{_NAMED}, of letters, digits and _, in place of {name!r}")
+    if name in _TAKEN:
+        raise ValueError(f"{_NAMED}, in place of {name}, which is taken")
+    if isinstance(value, str) and value:
+        return value
+    kind = _BUILTINS.get(str(value.get("builtin"))) if isinstance(value, dict) else None
+    if kind is None:
+        raise ValueError(f"under {name} {_ADVICE}")
+    try:
+        found: Further = TypeAdapter(kind).validate_python(value)
+        return found
+    except ValidationError as err:
+        first = err.errors()[0]
+        place = ".".join(map(str, (name, *first["loc"])))
+        raise ValueError(_wrong(place, first["type"], kind)) from err
+
+
+def _wrong(place: str, what: str, kind: type[BaseModel]) -> str:
+    """What was expected of a built-in set's setting."""
+    if what == "extra_forbidden":
+        return f"under {place.rpartition('.')[0]} nothing but {', '.join(kind.model_fields)}"
+    setting = place.split(".")[1]
+    wanted = {
+        "rate": "a number from 0 to 1",
+        "kinds": f"a list of {', '.join(_KINDS)}",
+        "seed": "a whole number, 0 or more",
+        "file": "the name of AdvGLUE's dev_ann.json",
+    }
+    return f"under {place.partition('.')[0]}.{setting} {wanted[setting]}"

@@ -1,0 +1,262 @@
+"""`data.also`: further labelled sets beside the dev set, and noise upon it."""
+
+import json
+
+import pytest
+from space_fixtures import HEAD, cells_of, opened
+from tasks_fixtures import check_data, data_fingerprint, files, glue, load_examples, write_layout
+
+from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.ray_tune.jobs import _carry_data
+from freelb_tune.space.also import Characters
+from freelb_tune.space.cell import Cell
+from freelb_tune.store.predictions import read_predictions
+from freelb_tune.tasks.characters import noisy
+from freelb_tune.training import prepare, run_cell
+
+ROWS = "text,label\nA fine long text to read,pos\nAnother text that is dull,neg\n"
+TEXT = "the quick brown fox jumps over the lazy dog " * 50
+
+
+def own(folder, also, **more):
+    (folder / "a.csv").write_text(ROWS, "utf-8")
+    settings = files("classification", folder, "a.csv", "a.csv", text="text")
+    return settings | {"data.also": also} | {f"data.{name}": v for name, v in more.items()}
+
+
+def characters(**settings):
+    return Characters(builtin="characters", **settings)
+
+
+def test_a_file_and_noise_are_further_sets_with_the_training_labels(tmp_path):
+    (tmp_path / "hard.csv").write_text("text,label\nHard one,neg\nHarder,pos\nx,neg\n", "utf-8")
+    also = {"hard": str(tmp_path / "hard.csv"), "typos": {"builtin": "characters", "rate": 0.5}}
+    sets = load_examples(own(tmp_path, also)).evaluation
+    assert list(sets) == ["dev", "hard", "typos"]
+    assert sets["hard"].to_dict() == {"text_a": ["Hard one", "Harder", "x"], "label": [0, 1, 0]}
+    assert sets["typos"]["label"][:] == sets["dev"]["label"][:]
+    assert all(a != b for a, b in zip(sets["typos"]["text_a"], sets["dev"]["text_a"], strict=True))
+
+
+def test_a_limit_keeps_the_same_rows_of_dev_and_of_its_noise(tmp_path):
+    rows = "".join(f"Row number {n},{'pos' if n % 2 else 'neg'}\n" for n in range(40))
+    settings = own(tmp_path, {"same": {"builtin": "characters", "rate": 0}}, max_eval_examples=5)
+    (tmp_path / "a.csv").write_text(f"text,label\n{rows}", "utf-8")
+    sets = load_examples(settings).evaluation
+    assert sets["same"].to_dict() == sets["dev"].to_dict()
+    assert len(sets["dev"]) == 5
+
+
+def test_a_glue_folders_task_reads_a_further_file_in_either_form(tmp_path):
+    write_layout(tmp_path)
+    (tmp_path / "hans.tsv").write_text(
+        "index\tsentence1\tsentence2\tlabel\n0\tUp.\tDown.\tnot_entailment\n", "utf-8"
+    )
+    (tmp_path / "own.jsonl").write_text(
+        json.dumps({"question": "Who?", "sentence": "Me.", "label": 0}), "utf-8"
+    )
+    also = {"hans": str(tmp_path / "hans.tsv")}
+    assert load_examples(glue("rte", tmp_path, also=also)).evaluation["hans"]["label"][:] == [1]
+    also = {"own": str(tmp_path / "own.jsonl")}
+    assert load_examples(glue("qnli", tmp_path, also=also)).evaluation["own"]["label"][:] == [0]
+
+
+def test_advglue_is_a_set_of_any_name(tmp_path):
+    row = {"premise": "A.", "hypothesis": "B.", "label": 2}
+    path = tmp_path / "dev_ann.json"
+    path.write_text(json.dumps({"mnli": [row], "mnli-mm": [row]}), "utf-8")
+    also = {"attacked": {"builtin": "advglue", "file": str(path)}}
+    settings = glue("mnli", write_layout(tmp_path), also=also)
+    sets = load_examples(settings).evaluation
+    assert list(sets) == ["dev", "mismatched", "attacked", "attacked_mismatched"]
+    with pytest.raises(FreeLBTuneError, match=r"data\.also: advglue is what data\.advglue names"):
+        load_examples(
+            settings | {"data.advglue": str(path), "data.also": {"advglue": also["attacked"]}}
+        )
+
+
+def test_regression_and_several_labels_have_further_sets(tmp_path):
+    (tmp_path / "r.csv").write_text("text,label\nsome,1.5\nmore,2\n", "utf-8")
+    (tmp_path / "m.csv").write_text("text,a,b\nsome,1,0\nmore,0,1\n", "utf-8")
+    also = {"again": str(tmp_path / "r.csv"), "case": {"builtin": "characters", "rate": 1}}
+    found = load_examples(files("regression", tmp_path, "r.csv", "r.csv", text="text", also=also))
+    assert found.evaluation["again"]["label"][:] == found.evaluation["case"]["label"][:] == [1.5, 2]
+    several = files("multi_label_classification", tmp_path, "m.csv", "m.csv", text="text")
+    several |= {"data.label": ["a", "b"], "data.also": {"again": str(tmp_path / "m.csv")}}
+    assert load_examples(several).evaluation["again"]["label"][:] == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("also", "said"),
+    [
+        pytest.param({}, "expected one set or more by their names", id="no-set"),
+        pytest.param({"dev": "x.csv"}, "expected a word for its set.* of dev, which is", id="dev"),
+        pytest.param({"a-b": "x.csv"}, "of letters, digits and _, in place of 'a-b'", id="a-b"),
+        pytest.param({"x": 3}, r"expected under x a file's name, \{builtin", id="number"),
+        pytest.param({"x": {"builtin": "words"}}, "expected under x a file's", id="unknown-set"),
+        pytest.param(
+            {"x": {"builtin": "characters", "rate": 1.5}},
+            r"expected under x\.rate a number from 0 to 1",
+            id="rate",
+        ),
+        pytest.param(
+            {"x": {"builtin": "characters"}}, r"under x\.rate a number from 0", id="no-rate"
+        ),
+        pytest.param(
+            {"x": {"builtin": "characters", "rate": 0.1, "kinds": ["emoji"]}},
+            r"under x\.kinds a list of insert, delete, swap, case, keyboard, ocr",
+            id="kinds",
+        ),
+        pytest.param(
+            {"x": {"builtin": "characters", "rate": 0.1, "share": 1}},
+            "under x nothing but builtin, rate, kinds, seed",
+            id="unknown-setting",
+        ),
+    ],
+)
+def test_a_set_that_cannot_be_is_said_in_one_message(also, said, tmp_path):
+    with pytest.raises(ValueError, match=rf"data\.also: .*{said}"):
+        check_data(own(tmp_path, also))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "no such file", id="no-file"),
+        pytest.param("text,label\n", "holds no example; a set needs one", id="empty"),
+        pytest.param("text,grade\nx,pos\n", "no column 'label'.*\n.*task's own files", id="column"),
+        pytest.param("text,label\nx,meh\n", r"line 2: label 'meh' is not .*neg, pos", id="label"),
+        pytest.param("text,label\nx,pos\ny,\n", "line 3: the label is", id="unlabelled"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named_with_what_is_wrong(content, said, tmp_path):
+    if content is not None:
+        (tmp_path / "hard.csv").write_text(content, "utf-8")
+    with pytest.raises(FreeLBTuneError, match=rf"(?s)hard.csv.*{said}"):
+        check_data(own(tmp_path, {"hard": str(tmp_path / "hard.csv")}))
+
+
+def test_a_set_of_a_name_that_the_task_has_is_refused(tmp_path):
+    also = {"mismatched": {"builtin": "characters", "rate": 0.1}}
+    with pytest.raises(FreeLBTuneError, match="task 'mnli' has a set 'mismatched' already"):
+        check_data(glue("mnli", write_layout(tmp_path), also=also))
+
+
+def test_a_cells_data_follows_what_its_further_sets_hold_and_not_their_place(tmp_path):
+    hard, moved = tmp_path / "hard.csv", tmp_path / "moved.csv"
+    hard.write_text(ROWS, "utf-8")
+    moved.write_text(ROWS, "utf-8")
+    noise = {"builtin": "characters", "rate": 0.1}
+    without = own(tmp_path, None)
+    del without["data.also"]
+    first = data_fingerprint(own(tmp_path, {"hard": str(hard), "typos": noise}))
+    assert data_fingerprint(own(tmp_path, {"typos": noise, "hard": str(moved)})) == first
+    others = [
+        without,
+        own(tmp_path, {"hard": str(hard)}),
+        own(tmp_path, {"other": str(hard), "typos": noise}),
+        own(tmp_path, {"hard": str(hard), "typos": noise | {"seed": 1}}),
+    ]
+    moved.write_text(ROWS + "more,pos\n", "utf-8")
+    others.append(own(tmp_path, {"hard": str(moved), "typos": noise}))
+    assert len({first, *map(data_fingerprint, others)}) == 6
+
+
+def test_noise_is_the_same_for_a_seed_and_another_for_another():
+    texts = [TEXT, TEXT]
+    first = noisy(texts, characters(rate=0.1))
+    assert noisy(texts[:1], characters(rate=0.1)) == first[:1]
+    assert first[0] != first[1]
+    assert noisy(texts, characters(rate=0.1, seed=1)) != first
+    assert noisy(texts, characters(rate=0.1), 1) != first
+    assert noisy(["qi"], characters(rate=1.0, kinds=["delete"])) == ["qi"]  # nothing would be left
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
+def test_the_rate_is_the_share_of_letters_that_change(rate):
+    # Case alone keeps each place, so that changed letters can be counted; sd of 0.5 is 0.012.
+    (found,) = noisy([TEXT], characters(rate=rate, kinds=["case"]))
+    changed = [a != b for a, b in zip(found, TEXT, strict=True) if b != " "]
+    assert found.lower() == TEXT
+    assert sum(changed) / len(changed) == pytest.approx(rate, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "allowed"),
+    [
+        ("delete", "ab.", {"a.", "b.", "."}),
+        ("swap", "ab", {"ba"}),
+        ("swap", "aa b", {"aa b"}),  # a swap that shows nothing is none
+        ("case", "aB1", {"Ab1"}),
+        ("keyboard", "Q", {"1", "2", "W", "A"}),
+        ("ocr", "m", {"rn"}),
+        ("ocr", "k ö", {"k ö"}),  # nothing looks like these
+        ("insert", "é", {f"é{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"}),
+    ],
+)
+def test_each_kind_makes_its_own_mistake(kind, text, allowed):
+    found = {noisy([text], characters(rate=1.0, kinds=[kind], seed=seed))[0] for seed in range(200)}
+    assert found <= allowed
+    assert len(found) == len(allowed) or kind == "delete"
+
+
+def test_over_all_kinds_each_is_used():
+    (found,) = noisy(["Quickly"], characters(rate=1.0))
+    assert found != "Quickly"
+    assert len(set(noisy(["Quickly"] * 50, characters(rate=0.3)))) > 25
+
+
+def test_a_space_keeps_its_sets_by_absolute_paths_and_under_another_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hard.csv").write_text(ROWS, "utf-8")
+    noise = "{builtin: characters, rate: 0.1}"
+    text = f"{HEAD}data: {{also: {{hard: hard.csv, typos: {noise}}}}}\n"
+    (cell, *_) = cells_of(tmp_path, text)
+    assert cell.data.also["hard"] == str(tmp_path / "hard.csv")
+    assert opened(tmp_path, text, data_dir=tmp_path).content["data"]["also"] == cell.data.also
+    with pytest.raises(FreeLBTuneError, match=r"line 3, data\.also: .*under typos\.rate a number"):
+        opened(tmp_path, text.replace("0.1", "2"))
+
+
+def test_a_jobs_files_of_further_sets_travel_with_it(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "hard.csv").write_text(f"{ROWS}{name},pos\n", "utf-8")
+    also = ", ".join(f"{name}: {tmp_path / name / 'hard.csv'}" for name in ("one", "two"))
+    text = f"{HEAD}data: {{also: {{{also}, typos: {{builtin: characters, rate: 0}}}}}}\n"
+    (home := tmp_path / "home").mkdir()
+    carried = _carry_data(opened(tmp_path, text), home, []).content["data"]["also"]
+    assert carried["typos"] == {"builtin": "characters", "rate": 0}
+    for name in ("one", "two"):
+        assert (home / carried[name]).read_text("utf-8").endswith(f"{name},pos\n")
+
+
+def test_a_cell_is_scored_on_each_set_after_each_epoch_and_trains_the_same(tmp_path):
+    def trained(**also):
+        tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        settings = {
+            "task": "entailment_toy",
+            "data.max_train_examples": 32,
+            "data.max_eval_examples": 20,
+            "model.name": "config:bert",
+            "model.config": tiny | {"intermediate_size": 32},
+            "trainer.num_train_epochs": 2,
+            "adversary.method": "none",
+            **also,
+        }
+        cell = Cell("c1", "k1", "k1", "clean", 1, settings, str(len(also)), "tiny")
+        records = []
+        ready = prepare([cell], tmp_path / "cache")[cell.id]
+        run_cell(cell, ready, tmp_path / f"cell{len(also)}", records.append)
+        return records
+
+    noise = {"builtin": "characters", "rate": 0}
+    records = trained(**{"data.also": {"same": noise, "typos": noise | {"rate": 1}}})
+    for record in records:
+        assert record.metrics["same.accuracy"] == record.metrics["accuracy"]
+    logits, labels = read_predictions(tmp_path / "cell1", 2, "typos")
+    dev_logits, dev_labels = read_predictions(tmp_path / "cell1", 2, "dev")
+    assert labels.tolist() == dev_labels.tolist()
+    assert logits.shape == dev_logits.shape
+    assert (logits != dev_logits).any()
+    assert [r.train_loss for r in trained()] == [r.train_loss for r in records]
