@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from freelb_tune.results.tables.column import Column
 from freelb_tune.results.tables.columns import EPOCHS, TRIALS
 from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
+from freelb_tune.results.tables.robustness import COLUMNS as ROBUSTNESS
 from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.algorithms import ALGORITHMS
 from freelb_tune.space.checks import FIELDS
@@ -57,8 +58,8 @@ what each is given. No part of a cell.
 _COLUMNS = """\
 # Columns of the result files
 
-Made by `make docs` from what `freelb_tune/results/tables/` declares in `columns.py` and
-`configuration_columns.py`.
+Made by `make docs` from what `freelb_tune/results/tables/` declares in `columns.py`,
+`configuration_columns.py` and `robustness.py`.
 
 Scores are as stored, 0.8014 for 80.14 %, in these files, in `table.csv` (whose headings say so) and
 in `table.json`; `table.md`, `table.tex` and the page print percent, and say so. A value that is not
@@ -108,6 +109,12 @@ def columns_page() -> str:
             "One row per configuration, ranked: the complete ones by their mean, then the others, "
             "then the clean arms. `Results.ranking` in Python.",
             CONFIGURATIONS,
+        ),
+        (
+            "robustness.csv",
+            "One row per evaluation set, the dev set first: the best adversarial configuration and "
+            "its clean arm. Written where cells have further sets ([robustness](robustness.md)).",
+            ROBUSTNESS,
         ),
     )
     parts = [_COLUMNS]

@@ -21,6 +21,8 @@ _FILES = (
     "trials.csv",
     "epochs.csv",
     "configurations.csv",
+    "robustness.md",
+    "robustness.csv",
 )
 
 

@@ -15,6 +15,7 @@ from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown
+from freelb_tune.results.tables.robustness import Robustness, robustness_of, to_robustness
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
 from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
@@ -33,8 +34,9 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
     """Write rows, tables, the page and what choosing does, each file where it changed.
 
     Always `trials.csv`, `epochs.csv`, `configurations.csv`, the table in its four formats and
-    `report.html`; with a judge also `selection.json` and `cost.json`, and `table.md` and the page
-    have what they say.
+    `report.html`; where cells have further evaluation sets `robustness.md` and `robustness.csv`;
+    with a judge also `selection.json` and `cost.json`, and `table.md` and the page have what they
+    say.
 
     Args:
         folder: the results folder.
@@ -58,11 +60,22 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
     if choosing is not None:
         contents["selection.json"] = to_selection_json(choosing, table)
         contents["cost.json"] = to_cost_json(choosing)
+    found = _robustness(store, table, is_judged=judge is not None)
+    contents |= {} if found is None else to_robustness(found)
     for name, content in contents.items():
         write_whole(folder / name, content)
     texts = dev_texts(store) if with_text else None
     write_whole(folder / "report.html", to_html(store, table, choosing, texts))
     drop_earlier(store)
+
+
+def _robustness(store: Store, table: Table, *, is_judged: bool) -> Robustness | None:
+    """Both arms on every evaluation set; the statistics load where they were asked for."""
+    if not is_judged:
+        return robustness_of(table)
+    from freelb_tune.results.analysis import robustness
+
+    return robustness(store, table)
 
 
 def judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]":

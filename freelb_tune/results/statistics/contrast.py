@@ -31,7 +31,7 @@ from freelb_tune.results.statistics.examples import flips_of, one_seed_interval,
 from freelb_tune.results.statistics.pseudo_values import predicted
 from freelb_tune.results.statistics.spending import ALPHA, share_of
 
-__all__ = ["Contrast", "compare", "contrasts", "holm"]
+__all__ = ["Contrast", "adjusted", "compare", "contrasts", "holm", "unadjusted"]
 
 ONE_SEED = "one seed: interval of these two models on other examples"
 IDENTICAL = "the same predictions as its clean arm on every example"
@@ -108,9 +108,32 @@ def contrasts(
         FreeLBTuneError: dev sets differ, a seed stands twice in an arm, or a prediction is not
             finite.
     """
+    return adjusted(*unadjusted(arms, metric, better, margin), share_of(look))
+
+
+def unadjusted(
+    arms: Sequence[Arm],
+    metric: str,
+    better: Literal["higher", "lower"],
+    margin: float | None = None,
+    dev: Sequence[Arm] | None = None,
+) -> tuple[list[Contrast], list[float]]:
+    """The contrasts before any adjustment, and p values of the further test that each has to pass.
+
+    Args:
+        arms: as for `contrasts`.
+        metric: what is compared.
+        better: which way it counts.
+        margin: as for `contrasts`.
+        dev: the same runs on the dev set, which tells the collapsed; None where `arms` are these.
+
+    Raises:
+        FreeLBTuneError: as `contrasts`.
+    """
     check_one_dev_set(arms)
     sign = 1.0 if better == "higher" else -1.0
-    families = [_family(of, metric, sign) for of in _relatives(arms)]
+    collapsed = _collapsed(arms if dev is None else dev, metric, sign)
+    families = [_family(of, metric, sign, collapsed) for of in _relatives(arms)]
     found = tested_with_collapses(
         [family.scores for family in families],
         [family.collapsed for family in families],
@@ -122,8 +145,7 @@ def contrasts(
             one = _contrast(family, at, tested, metric, sign, margin)
             made[one.comparison.config_id], dealt[one.comparison.config_id] = one, tested.p_dealt
     names = [arm.config_id for arm in arms if arm.config_id in made]
-    share = share_of(look)
-    return _adjusted([made[name] for name in names], [dealt[name] for name in names], share)
+    return [made[name] for name in names], [dealt[name] for name in names]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -140,7 +162,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted_values
 
 
-def _adjusted(made: Sequence[Contrast], dealt: Sequence[float], share: float) -> list[Contrast]:
+def adjusted(made: Sequence[Contrast], dealt: Sequence[float], share: float) -> list[Contrast]:
     """Holm's adjustment over all contrasts that have a p value, and whether each is better.
 
     Args:
@@ -176,7 +198,19 @@ def _relatives(arms: Sequence[Arm]) -> list[tuple[Arm, ...]]:
     return made
 
 
-def _family(arms: tuple[Arm, ...], metric: str, sign: float) -> _Family:
+def _collapsed(arms: Sequence[Arm], metric: str, sign: float) -> frozenset[tuple[str, int]]:
+    """Configuration and seed of each run that collapsed."""
+    return frozenset(
+        (arm.config_id, run.seed)
+        for arm in arms
+        for run in arm.runs
+        if (score := score_of(run, metric)) is not None and has_collapsed(run, score, metric, sign)
+    )
+
+
+def _family(
+    arms: tuple[Arm, ...], metric: str, sign: float, struck: frozenset[tuple[str, int]]
+) -> _Family:
     for arm in arms[1:]:
         paired(arm, arms[0])  # refuses a seed that stands twice
     seeds = tuple(sorted({run.seed for arm in arms for run in arm.runs}))
@@ -188,7 +222,7 @@ def _family(arms: tuple[Arm, ...], metric: str, sign: float) -> _Family:
             score = score_of(run, metric)
             if score is not None:
                 scores[row, places[run.seed]] = sign * score
-                collapsed[row, places[run.seed]] = has_collapsed(run, score, metric, sign)
+                collapsed[row, places[run.seed]] = (arm.config_id, run.seed) in struck
     return _Family(arms, seeds, scores, collapsed)
 
 

@@ -13,7 +13,15 @@ from freelb_tune.results.tables.sentences import column_heading, entry_text
 from freelb_tune.results.tables.table import Entry, Ranked, Table
 from freelb_tune.space.naming import short_name
 
-__all__ = ["Grid", "Text", "cost_headings", "print_ranking", "print_table", "score_text"]
+__all__ = [
+    "Grid",
+    "Text",
+    "comparison_texts",
+    "cost_headings",
+    "print_ranking",
+    "print_table",
+    "score_text",
+]
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     further = [config.spread(table.layout.select, name) for name in table.further]
     texts += [measure.show(spread.mean) if spread else "-" for spread in further]
     if _is_compared(table):
-        texts += _comparison(entry.comparison, measure)
+        texts += comparison_texts(entry.comparison, measure)
     if table.costs:
         texts += _cost(table.costs.by_config.get(config.config_id))
     chosen = 2 + len(ranked.settings) + (0 if table.layout.select == "best_epoch" else len(_SPREAD))
@@ -136,7 +144,7 @@ def _cost(cost: Cost | None) -> list[str]:
     return [f"{cost.passes:.0f}", f"{cost.device_hours:.3g}", peak]
 
 
-def _comparison(comparison: Comparison | None, measure: Measure) -> list[str]:
+def comparison_texts(comparison: Comparison | None, measure: Measure) -> list[str]:
     """Difference from the clean arm, its interval and its p."""
     if comparison is None or comparison.difference is None:
         return ["-", "-", "-"]

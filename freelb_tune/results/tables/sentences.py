@@ -8,7 +8,7 @@ from statistics import fmean
 
 from freelb_tune.errors import counted
 from freelb_tune.results.tables.axes import Shown, settings_text, shown
-from freelb_tune.results.tables.configuration import Configuration, Select
+from freelb_tune.results.tables.configuration import Configuration, Select, Spread
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
 from freelb_tune.space.naming import short_name
@@ -22,6 +22,7 @@ __all__ = [
     "entry_notes",
     "entry_text",
     "progress",
+    "spread_text",
     "title",
 ]
 
@@ -121,8 +122,13 @@ def entry_notes(entry: Entry, table: Table) -> str:
 def _number(config: Configuration, select: Select, measure: Measure) -> str | None:
     """Mean and deviation over the finished seeds; None if there is none."""
     spread = config.spread(select)
+    return None if spread is None else spread_text(spread, measure)
+
+
+def spread_text(spread: Spread | None, measure: Measure) -> str:
+    """Mean and deviation, `80.14 ± 0.53`; "-" for none."""
     if spread is None:
-        return None
+        return "-"
     mean = measure.show(spread.mean)
     return mean if spread.sd is None else f"{mean} ± {measure.show(spread.sd)}"
 

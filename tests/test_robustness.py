@@ -1,0 +1,156 @@
+"""Both arms on every evaluation set: what is shown, what is tested, and when."""
+
+import csv
+
+import numpy as np
+import pytest
+from glue_fixtures import glue_cell, write_search
+from statistics_fixtures import arm
+
+from freelb_tune.results.analysis import judge
+from freelb_tune.results.outputs import write_outputs
+from freelb_tune.results.statistics.calibration import calibration_error
+from freelb_tune.results.statistics.contrast import contrasts, holm
+from freelb_tune.results.statistics.further_sets import compare_sets
+from freelb_tune.results.tables.robustness import COLUMNS
+
+SEEDS = (1, 2, 3, 4)
+LABELS = np.arange(200) % 2
+# rights of 200 on dev and on the set `hard`, by seed; 0.2 is the best on dev alone
+RIGHT = {
+    None: ([140, 141, 139, 140], [90, 91, 89, 90]),
+    0.1: ([141, 140, 140, 141], [150, 151, 149, 150]),
+    0.2: ([150, 151, 149, 151], [80, 81, 79, 80]),
+}
+
+
+def searched(folder, last="done", *, space="", sets=("dev", "hard")):
+    """A clean arm and two configurations; the last seed of the last one ends as told."""
+    runs, kept = [], []
+    for lr, rights in RIGHT.items():
+        for at, seed in enumerate(SEEDS):
+            cell = glue_cell("rte", seed, **({} if lr is None else {"adv_lr": lr}))
+            right = dict(zip(("dev", "hard"), (each[at] for each in rights), strict=True))
+            right = {name: right[name] for name in sets}
+            scores = {n: right[n] / 200 for n in sets}
+            metrics = {"accuracy" if n == "dev" else f"{n}.accuracy": s for n, s in scores.items()}
+            runs.append((cell, [metrics], "done"))
+            kept.append((cell, right))
+    runs[-1] = (*runs[-1][:2], last)
+    write_search(folder, "rte", runs, space=space)
+    for cell, right in kept:
+        home = folder / "cells" / cell.id / "predictions"
+        home.mkdir(parents=True, exist_ok=True)
+        arrays = {}
+        for name, count in right.items():
+            guesses = np.where(np.arange(200) < count, LABELS, 1 - LABELS)
+            arrays[f"{name}.logits"] = 20 * np.eye(2, dtype=np.float32)[guesses]  # quite sure
+            arrays[f"{name}.labels"] = LABELS
+        np.savez(home / "epoch_0001.npz", **arrays)
+    return folder
+
+
+def rows_of(folder):
+    with (folder / "robustness.csv").open(encoding="utf-8") as file:
+        return {row["set"]: row for row in csv.DictReader(file)}
+
+
+def test_the_configuration_that_dev_chose_stands_beside_its_clean_arm_on_each_set(tmp_path):
+    write_outputs(searched(tmp_path), judge)
+    rows = rows_of(tmp_path)
+    chosen = glue_cell("rte", adv_lr=0.2)
+    assert list(rows) == ["dev", "hard"]
+    assert list(rows["hard"]) == [column.name for column in COLUMNS]
+    assert {row["config_id"] for row in rows.values()} == {chosen.config_id}
+    hard = rows["hard"]
+    assert (float(hard["best_mean"]), float(hard["clean_mean"])) == (0.4, 0.45)
+    assert float(hard["difference"]) == pytest.approx(-0.05)
+    assert float(hard["low"]) < -0.05 < float(hard["high"]) < 0
+    assert (hard["examples"], hard["best_n"], hard["better"]) == ("200", "4", "False")
+    # as sure as can be and right in 40 of 100: the gap is 60
+    assert float(hard["best_ece"]) == pytest.approx(0.6, abs=1e-4)
+    text = (tmp_path / "robustness.md").read_text("utf-8")
+    assert "| hard | 200 | 45.00 ± 0.41 | 40.00 ± 0.41 | -5.00 |" in text
+    assert "Beside the dev set adv_lr 0.2 is worse than its clean arm on hard." in text
+    assert "Holm over 2 configurations on 1 further set" in text
+
+
+def test_the_dev_sets_row_says_what_the_verdict_says(tmp_path):
+    write_outputs(searched(tmp_path), judge)
+    with (tmp_path / "configurations.csv").open(encoding="utf-8") as file:
+        ranked = {row["config_id"]: row for row in csv.DictReader(file)}
+    dev = rows_of(tmp_path)["dev"]
+    for name in ("difference", "low", "high", "p_adjusted", "better"):
+        assert dev[name] == ranked[dev["config_id"]][name]
+
+
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_before_the_planned_end_there_are_means_and_no_difference(tmp_path, is_judged):
+    write_outputs(searched(tmp_path, last=None), judge if is_judged else None)
+    rows = rows_of(tmp_path)  # 0.2 has a seed to come, so that 0.1 is the best of the complete
+    assert rows["hard"]["best_mean"] == "0.75"
+    assert {row[n] for row in rows.values() for n in ("difference", "low", "p_adjusted")} == {""}
+    text = (tmp_path / "robustness.md").read_text("utf-8")
+    assert "Verdict after 1 more cell." in text
+    assert "| hard | - | 45.00 ± 0.41 | 75.00 ± 0.41 | - | - | - | - | - |" in text
+
+
+def test_without_a_further_set_there_is_no_such_table(tmp_path):
+    write_outputs(searched(tmp_path, sets=("dev",)), judge)
+    assert not list(tmp_path.glob("robustness.*"))
+
+
+def test_a_search_that_dev_ended_tests_nothing_on_further_sets(tmp_path):
+    rounds = "search: {algorithm: verdict, margin: 1.0}\n"
+    write_outputs(searched(tmp_path, space=rounds), judge)
+    assert rows_of(tmp_path)["hard"]["p_adjusted"] == ""
+    text = (tmp_path / "robustness.md").read_text("utf-8")
+    assert "end by the dev set, so nothing is tested on further sets" in text
+
+
+def noisy_arms(rng, gains):
+    """Arms over six seeds and 400 examples, each configuration better by so much."""
+    rates = [0.7, *(0.7 + gain for gain in gains)]
+    rights = [(rng.random((6, 400)) < rate).astype(int) for rate in rates]
+    return [arm("clean" if at == 0 else f"c{at}", rows) for at, rows in enumerate(rights)]
+
+
+def test_all_configurations_on_all_sets_are_one_family():
+    rng = np.random.default_rng(0)
+    dev = noisy_arms(rng, (0.0, 0.0))
+    sets = {"a": noisy_arms(rng, (0.03, 0.0)), "b": noisy_arms(rng, (0.0, 0.05))}
+    told = compare_sets(dev, sets, "accuracy", "higher", 1)
+    assert list(told) == [("a", "c1"), ("a", "c2"), ("b", "c1"), ("b", "c2")]
+    raw = [one.comparison.p for arms in sets.values() for one in contrasts(arms, "accuracy")]
+    # the first look has a share of the chance; what Holm gives is divided by it, alike for all
+    ratios = [one.p_adjusted / p for one, p in zip(told.values(), holm(raw), strict=True)]
+    small = [r for r, one in zip(ratios, told.values(), strict=True) if one.p_adjusted < 1]
+    assert small
+    assert small == pytest.approx([small[0]] * len(small))
+
+
+def test_a_run_below_chance_on_a_set_has_not_collapsed_unless_it_has_on_dev():
+    # on the attacked set all runs are below chance: that is what the set is for
+    def right(count, seeds=5):
+        return [[1] * (count + s) + [0] * (200 - count - s) for s in range(seeds)]
+
+    dev = [arm("clean", right(150)), arm("c1", right(152))]
+    attacked = {"attacked": [arm("clean", right(40)), arm("c1", right(60))]}
+    (told,) = compare_sets(dev, attacked, "accuracy", "higher", 1).values()
+    assert told.collapsed == told.clean_collapsed == ()
+    assert told.better
+    fallen = [arm("clean", right(150)), arm("c1", [*right(152)[:4], [1] * 100 + [0] * 100])]
+    (told,) = compare_sets(fallen, attacked, "accuracy", "higher", 1).values()
+    assert told.collapsed == (5,)
+
+
+def test_calibration_is_the_mean_gap_of_the_bins():
+    # confidences 0.9 (two, one right: gap 0.4 in a bin of its own) and 0.6 (two, both right: 0.4)
+    sure, less = np.log([0.9, 0.1]), np.log([0.6, 0.4])
+    logits = np.array([sure, sure, less, less], dtype=np.float32)
+    assert calibration_error(logits, np.array([0, 1, 0, 0])) == pytest.approx(0.4, abs=1e-6)
+    # in one bin gaps cancel: 0.9 right and 0.9 wrong of ten gives the claimed nine of ten
+    ten = np.repeat(logits[:1], 10, axis=0)
+    assert calibration_error(ten, np.array([0] * 9 + [1])) == pytest.approx(0.0, abs=1e-6)
+    assert calibration_error(logits[:, :1], np.array([0.5, 1.5, 2.0, 1.0])) is None
+    assert calibration_error(logits, np.array([[0, 1]] * 4)) is None
