@@ -3,6 +3,7 @@
 import numpy as np
 
 from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.contrast import contrasts
 
 
 def run(seed, right, labels=None):
@@ -29,3 +30,8 @@ def scored(name, scores, clean="clean", planned=None):
     """A configuration of which scores are known and no predictions."""
     runs = tuple(Run(at, score) for at, score in enumerate(scores))
     return Arm(name, clean, name, planned or len(runs), runs)
+
+
+def compare(arms, metric, better="higher"):
+    """Every configuration beside its clean arm, as the table prints it."""
+    return [one.comparison for one in contrasts(arms, metric, better)]

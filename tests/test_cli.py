@@ -287,6 +287,19 @@ def outputs(folder):
     return said
 
 
+def killed(path: Path, results: Path, cells: int) -> None:
+    """Begin a search, and kill its driver once so many cells have an epoch on disk."""
+    command = [*COMMAND, "--space", str(path), "--results", str(results)]
+    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 400
+    while len(list(results.glob("*/cells/*/epochs.jsonl"))) < cells:
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # four searches and a rerun
 def test_a_search_killed_in_the_middle_ends_in_the_same_tables(space_file, tmp_path):
@@ -296,15 +309,7 @@ def test_a_search_killed_in_the_middle_ends_in_the_same_tables(space_file, tmp_p
     assert done.returncode == 0, done.stderr
     assert "6 of 6 cells done" in done.stdout
 
-    command = [*COMMAND, "--space", str(path), "--results", str(broken)]
-    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 200
-    while len(list((broken / "toy" / "cells").glob("*/epochs.jsonl"))) < 2:
-        assert driver.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    killed(path, broken, cells=2)
     assert not (broken / "toy" / "table.md").exists() or outputs(broken / "toy") != outputs(
         straight / "toy"
     )

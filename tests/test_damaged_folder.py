@@ -127,7 +127,7 @@ def test_a_damaged_prediction_file_costs_its_part_of_the_verdict_alone(old, plac
         note = f"Without the predictions of cell {result.cell.id}: predictions/{path.name}: is dam"
         assert any(each.startswith(note) for each in said["footnotes"])
     else:  # a byte of the archive that says nothing: its values are what they were
-        logits, _ = result.predictions("best")
+        logits, _ = result.predictions(result.best().epoch)
         assert logits.shape == (400, 2)
 
 
@@ -144,7 +144,7 @@ def test_a_table_is_left_as_it_was_where_no_verdict_can_be_made(old):
     ft.search(space, old.parent, progress=False)
     before = (old / "table.md").read_bytes()
     for result in load_store(old).cells[:1]:  # another dev set under the same name
-        logits, labels = result.predictions("best")
+        logits, labels = result.predictions(result.best().epoch)
         path = result.folder / "predictions" / f"epoch_{result.best().epoch:04d}.npz"
         np.savez(path, **{"dev.logits": logits, "dev.labels": 1 - labels})
     for again in (

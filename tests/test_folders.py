@@ -51,7 +51,7 @@ def test_an_old_folder_opens(old):
     assert (store.name, store.task, store.seeds) == ("quickstart", "entailment_toy", (1, 2))
     assert [each.state for each in store.cells] == [CellState.DONE] * 6
     assert [len(each.epochs) for each in store.cells] == [5] * 6
-    logits, labels = store.cells[0].predictions("best")
+    logits, labels = store.cells[0].predictions(store.cells[0].best().epoch)
     assert round(float((logits.argmax(axis=1) == labels).mean()), 6) == store.cells[0].best().score
 
 

@@ -1,11 +1,7 @@
 """A search with adapters, a method with a memory and a shuffled grid, killed and run again."""
 
-import signal
-import subprocess
-import time
-
 import pytest
-from test_cli import COMMAND, ROOT, outputs, run_cli
+from test_cli import killed, outputs, run_cli
 
 from freelb_tune import open_results
 
@@ -36,15 +32,7 @@ def test_a_killed_search_of_adapters_and_methods_ends_in_the_same_tables(tmp_pat
     assert done.returncode == 0, done.stderr
     assert "6 of 6 cells done" in done.stdout
 
-    command = [*COMMAND, "--space", str(path), "--results", str(broken)]
-    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 400
-    while len(list((broken / "toy" / "cells").glob("*/epochs.jsonl"))) < 4:
-        assert driver.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    killed(path, broken, cells=4)
     again = run_cli("--space", path, "--results", broken)
     assert again.returncode == 0, again.stderr
     assert outputs(broken / "toy") == outputs(straight / "toy")

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
-from statistics_fixtures import arm, run, scored, searched
+from statistics_fixtures import arm, compare, run, scored, searched
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.contrast import compare, contrasts, holm
+from freelb_tune.results.statistics.contrast import contrasts, holm
 from freelb_tune.results.statistics.mcnemar import Discordance
 from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
 from freelb_tune.results.statistics.spending import share_of

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statistics_fixtures import compare
 
 from bench.statistics import __main__ as studies_main
 from bench.statistics import batch
@@ -14,7 +15,6 @@ from bench.statistics.metrics import search_of
 from bench.statistics.racing import informed, race
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.best_of import best_of, optimism
-from freelb_tune.results.statistics.contrast import compare
 from freelb_tune.results.statistics.importance import importances, pair_table
 from freelb_tune.results.statistics.racing import race_decide
 from freelb_tune.results.statistics.spending import share_of

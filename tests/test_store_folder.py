@@ -190,18 +190,17 @@ def test_the_best_epoch_is_the_earliest_of_equal_ones(tmp_path):
 def test_predictions_are_read_by_epoch(tmp_path):
     Search([cell()]).end(cell(), 0.9, 0.5).write(tmp_path)
     (result,) = load_store(tmp_path).cells
-    assert result.predictions("best") is None
+    assert result.predictions(1) is None
     home = result.folder / "predictions"
     home.mkdir()
     for number in (1, 2):
         arrays = {"dev.logits": np.full((3, 2), number, np.float32), "dev.labels": np.arange(3)}
         np.savez(home / f"epoch_{number:04d}.npz", **arrays)
-    assert [result.predictions(which)[0][0, 0] for which in ("best", "last", 1)] == [1, 2, 1]
-    assert result.predictions("last")[1].tolist() == [0, 1, 2]
-    assert result.predictions("last", set="mismatched") is None
+    assert [result.predictions(epoch)[0][0, 0] for epoch in (1, 2)] == [1, 2]
+    assert result.predictions(2)[1].tolist() == [0, 1, 2]
     (home / "epoch_0002.npz").write_bytes(b"PK torn")
     with pytest.raises(DamagedError, match=r"epoch_0002\.npz: is damaged"):
-        result.predictions("last")
+        result.predictions(2)
 
 
 def test_a_folder_that_is_no_results_folder_is_refused(tmp_path):

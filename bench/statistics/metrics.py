@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.statistics.generator import Truth, correct
 from bench.statistics.studies import seed_sd, share
 from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.contrast import compare
+from freelb_tune.results.statistics.contrast import contrasts
 
 __all__ = ["metric_coverage", "search_of"]
 
@@ -93,7 +93,7 @@ def _regression(
 
 
 def _holds(arms: list[Arm], metric: str, truth: float) -> bool:
-    one = compare(arms, metric)[0]
+    one = contrasts(arms, metric)[0].comparison
     ends = (one.low, one.high)
     if one.other_examples is not None:
         ends = (one.other_examples.low, one.other_examples.high)

@@ -72,15 +72,8 @@ class CellResult:
         sign = 1 if better == "higher" else -1
         return max(self.epochs, key=lambda record: sign * record.score, default=None)
 
-    def predictions(
-        self, epoch: int | Literal["best", "last"], set: str = "dev", better: Better = "higher"
-    ) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
-        """What the model said of an evaluation set after an epoch.
-
-        Args:
-            epoch: its number, or which one.
-            set: the evaluation set.
-            better: direction of the score; read only for "best".
+    def predictions(self, epoch: int) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
+        """What the model said of the dev set after an epoch, by its number.
 
         Returns:
             Logits `(N, C)` and labels `(N,)` in the data's order; None where they were not kept.
@@ -89,12 +82,7 @@ class CellResult:
             DamagedError: the file is cut or changed.
             FreeLBTuneError: it is a link, or cannot be read.
         """
-        if not isinstance(epoch, int):
-            record = self.best(better) if epoch == "best" else self.last
-            if record is None:
-                return None
-            epoch = record.epoch
-        return read_predictions(self.folder, epoch, set)
+        return read_predictions(self.folder, epoch)
 
 
 @dataclass(frozen=True)

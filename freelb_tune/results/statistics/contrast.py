@@ -31,7 +31,7 @@ from freelb_tune.results.statistics.examples import flips_of, one_seed_interval,
 from freelb_tune.results.statistics.pseudo_values import predicted
 from freelb_tune.results.statistics.spending import ALPHA, share_of
 
-__all__ = ["Contrast", "adjusted", "compare", "contrasts", "holm", "unadjusted"]
+__all__ = ["Contrast", "adjusted", "contrasts", "holm", "unadjusted"]
 
 ONE_SEED = "one seed: interval of these two models on other examples"
 IDENTICAL = "the same predictions as its clean arm on every example"
@@ -75,16 +75,6 @@ class _Family:
     def collapsed_seeds(self, arm: int) -> tuple[int, ...]:
         """The seeds of one arm that collapsed."""
         return tuple(s for s, is_so in zip(self.seeds, self.collapsed[arm], strict=True) if is_so)
-
-
-def compare(
-    arms: Sequence[Arm], metric: str, better: Literal["higher", "lower"] = "higher"
-) -> tuple[Comparison, ...]:
-    """Compare every configuration with its clean arm, as the table prints it.
-
-    See `contrasts` for arguments and errors.
-    """
-    return tuple(one.comparison for one in contrasts(arms, metric, better))
 
 
 def contrasts(
