@@ -198,6 +198,7 @@ def test_predictions_are_read_by_epoch(tmp_path):
         np.savez(home / f"epoch_{number:04d}.npz", **arrays)
     assert [result.predictions(epoch)[0][0, 0] for epoch in (1, 2)] == [1, 2]
     assert result.predictions(2)[1].tolist() == [0, 1, 2]
+    assert result.predictions(2, set="mismatched") is None
     (home / "epoch_0002.npz").write_bytes(b"PK torn")
     with pytest.raises(DamagedError, match=r"epoch_0002\.npz: is damaged"):
         result.predictions(2)

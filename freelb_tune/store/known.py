@@ -72,8 +72,10 @@ class CellResult:
         sign = 1 if better == "higher" else -1
         return max(self.epochs, key=lambda record: sign * record.score, default=None)
 
-    def predictions(self, epoch: int) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
-        """What the model said of the dev set after an epoch, by its number.
+    def predictions(
+        self, epoch: int, set: str = "dev"
+    ) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
+        """What the model said of an evaluation set after an epoch, by its number.
 
         Returns:
             Logits `(N, C)` and labels `(N,)` in the data's order; None where they were not kept.
@@ -82,7 +84,7 @@ class CellResult:
             DamagedError: the file is cut or changed.
             FreeLBTuneError: it is a link, or cannot be read.
         """
-        return read_predictions(self.folder, epoch)
+        return read_predictions(self.folder, epoch, set)
 
 
 @dataclass(frozen=True)

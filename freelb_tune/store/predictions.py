@@ -27,12 +27,15 @@ _CUT = (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError, S
 """What numpy and zipfile raise of a file that is cut or changed."""
 
 
-def read_predictions(home: Path, epoch: int) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
-    """The dev set's predictions out of an epoch's file.
+def read_predictions(
+    home: Path, epoch: int, set: str
+) -> "tuple[NDArray[np.float32], NDArray[Any]] | None":
+    """One evaluation set's predictions out of an epoch's file.
 
     Args:
         home: the cell's folder.
         epoch: its number.
+        set: the evaluation set.
 
     Returns:
         Logits `(N, C)` and labels `(N,)`, or `(N, C)` with several labels, in the data's order;
@@ -42,7 +45,7 @@ def read_predictions(home: Path, epoch: int) -> "tuple[NDArray[np.float32], NDAr
         DamagedError: the file is cut or changed.
         FreeLBTuneError: it is a link, or cannot be read.
     """
-    arrays = _arrays(home, epoch, ("dev.logits", "dev.labels"))
+    arrays = _arrays(home, epoch, (f"{set}.logits", f"{set}.labels"))
     if not arrays:
         return None
     logits, labels = arrays.values()
