@@ -14,9 +14,11 @@ from sklearn.metrics import f1_score
 from test_training_cell import TINY
 from typer.testing import CliRunner
 
+from freelb_tune import open_results
 from freelb_tune.cli import app
 from freelb_tune.results.statistics.scores import score_rows
 from freelb_tune.space.cell import Cell, digest
+from freelb_tune.store import Journal
 from freelb_tune.tasks import Metric, Task
 from freelb_tune.training import prepare, run_cell
 
@@ -135,6 +137,68 @@ def test_the_best_that_perturbs_is_asked_for_and_is_best_itself_where_it_has_no_
     assert list(other["predicted_label"]) == ["low", "low"]
     again, _ = predict(own, *there)
     pd.testing.assert_frame_equal(again, first)
+
+
+def evaluate(home, source):
+    """What `evaluate` prints; the error and its exit status where it refuses."""
+    done = CliRunner().invoke(app, ["evaluate", str(home), "--on", str(source)])
+    return str(done.exception) if done.exit_code else done.stdout
+
+
+def test_both_kept_models_are_scored_on_a_file_and_compared_after_the_end(levels, tmp_path):
+    own = shutil.copytree(levels, tmp_path / "results")
+    shutil.copytree(own / "best", own / "best_adversarial")
+    weights = load_file(own / "best_adversarial" / "model.safetensors")
+    weights["classifier.bias"] += weights["classifier.bias"].new_tensor([0.0, 99.0, 0.0])
+    save_file(weights, own / "best_adversarial" / "model.safetensors", {"format": "pt"})
+    given = pd.DataFrame(ROWS, columns=["message", "level", "value"])
+    given.to_csv(tmp_path / "new.csv", index=False)
+    early = evaluate(own, tmp_path / "new.csv")
+    assert "Verdict after 1 more cell." in early
+    assert "against" not in early
+    with Journal(own) as journal:
+        cell_id = json.loads((own / "best" / "cell.json").read_text())["id"]
+        journal.append("started", cell_id=cell_id, at="")
+        journal.append("finished", cell_id=cell_id, state="done")
+    found = open_results(own).evaluate(tmp_path / "new.csv").set_index(["model", "metric"])
+    _, said = predict(own, tmp_path / "new.csv", tmp_path / "out.csv")
+    row = found.loc[("best", "accuracy")]
+    assert said["accuracy"] == pytest.approx((*row[["value", "low", "high"]], 36), abs=1e-4)
+    # it says "low" to every row, of which every third is
+    assert found.loc[("best_adversarial", "accuracy"), "value"] == 12 / 36
+    gap = found.loc[("best_adversarial - best", "accuracy")]
+    assert gap["value"] == pytest.approx(12 / 36 - row["value"])
+    assert gap["low"] < gap["value"] < gap["high"]
+    assert found.loc[("best_adversarial", "calibration_error"), "value"] == pytest.approx(24 / 36)
+    text = evaluate(own, tmp_path / "new.csv")
+    assert f"best_adversarial against best, accuracy: {gap['value']:+.4f} (95 % interval" in text
+    assert f"best: cell {cell_id} (clean arm, seed 3)" in text
+
+
+def test_values_are_evaluated_without_a_calibration(values, tmp_path):
+    given = pd.DataFrame(ROWS, columns=["message", "level", "value"])
+    given.to_csv(tmp_path / "new.csv", index=False)
+    assert set(open_results(values).evaluate(tmp_path / "new.csv")["metric"]) == {
+        "pearson", "spearman", "rmse"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(None, "new.csv: no such file", id="no-file"),
+        pytest.param(
+            "message,level\nrain,low\nsun,\n", "2 without a label, the first is row 2", id="bare"
+        ),
+        pytest.param("message\nrain\n", r"1 row of 1 without a label.* \(level\)", id="no-column"),
+        pytest.param("message,level\nsun,odd\n", "line 2: label 'odd' is not one", id="unknown"),
+        pytest.param("message,level\n", "the file holds no example", id="empty"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_says_why(levels, tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "new.csv").write_text(content, "utf-8")
+    assert re.search(said, evaluate(levels, tmp_path / "new.csv"))
 
 
 def test_a_metric_of_somebodys_own_has_a_bootstraps_interval():

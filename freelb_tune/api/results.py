@@ -119,6 +119,28 @@ class Results:
         """
         return self._selected(adversarial=True)
 
+    def evaluate(self, file: str | Path, *, trust_remote_code: bool = False) -> "pd.DataFrame":
+        """The kept models' scores on a file with labels: what `freelb-tune evaluate` prints.
+
+        Args:
+            file: with the text and label columns that the training file has.
+            trust_remote_code: let Python inside the models' folders run.
+
+        Returns:
+            A row for each model and metric: `model` (best, best_adversarial), `cell_id`, `arm`,
+            `seed`, `examples`, `metric`, `value`, and its 95 % interval over other rows like these,
+            `low` and `high`; after the planned end a row for the difference of the two models.
+
+        Raises:
+            FreeLBTuneError: there is no model yet, or the file is not as it reads it.
+        """
+        import pandas as pd
+
+        from freelb_tune.api.evaluating import evaluate_file
+
+        found = evaluate_file(self.folder, Path(file), trust_remote_code=trust_remote_code)
+        return pd.DataFrame(found.records)
+
     def report(self, *, with_text: bool = False) -> Path:
         """Write every table and the page again, from what is stored.
 

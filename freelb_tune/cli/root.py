@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from freelb_tune import __version__
 from freelb_tune.cli.doctor import doctor
+from freelb_tune.cli.evaluate import evaluate
 from freelb_tune.cli.glue import glue
 from freelb_tune.cli.importing import import_
 from freelb_tune.cli.jobs import fetch, logs, stop
@@ -116,6 +117,7 @@ app.command("stop")(stop)
 app.command("fetch")(fetch)
 app.command("glue")(glue)
 app.command("predict")(predict)
+app.command("evaluate")(evaluate)
 app.command("import")(import_)
 app.command("schema")(schema)
 app.command("doctor")(doctor)

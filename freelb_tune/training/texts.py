@@ -6,7 +6,7 @@ Letters used below: N texts, C classes.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,12 @@ import numpy as np
 import transformers
 from transformers import TrainerCallback
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cell import Cell
 from freelb_tune.tasks import get_task
 from freelb_tune.tasks.task import Kind, predictions_of
-from freelb_tune.tasks.unseen import check_target, read_unseen, write_rows
+from freelb_tune.tasks.unseen import Unseen, check_target, read_unseen, write_rows
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokenizer import load_tokenizer
 from freelb_tune.training.prediction import TestRows, class_names, evaluator
@@ -29,7 +29,7 @@ from freelb_tune.training.selected import best_cell, best_folder, load_best_mode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Answers", "predict_file", "predict_texts"]
+__all__ = ["Answers", "answer_labelled", "predict_file", "predict_texts"]
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,12 @@ def predict_file(
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     cell = best_cell(folder, adversarial=adversarial)
-    best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
+    best, trust = best_folder(folder, adversarial=adversarial), trust_remote_code
     check_target(target)  # before minutes of work that could not be kept
-    names = class_names(load_best_model(best, trust_remote_code=trust_remote_code), task, best)
-    with waiting(f"reading {source}", say):
-        unseen = read_unseen(source, task, cell.data, names)
+    unseen = _read(best, cell, source, trust, say)
     if unseen.note:
         say(unseen.note)
-    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust_remote_code, say=say)
+    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
     added = answers.columns
     twice = [name for name in added if name in unseen.columns]
     if twice:
@@ -170,5 +168,54 @@ def predict_file(
     rows = [{**row, **more} for row, more in zip(unseen.rows, told, strict=True)]
     write_rows(target, (*unseen.columns, *added), rows)
     known = [place for place, label in enumerate(unseen.labels) if label is not None]
-    labels = np.asarray([unseen.labels[place] for place in known], dtype=np.float64)
-    return cell, answers.logits[known], labels if names is None else labels.astype(np.int64)
+    return cell, answers.logits[known], _numbers(unseen, known, answers)
+
+
+@no_launcher()
+def answer_labelled(
+    folder: Path,
+    source: Path,
+    *,
+    adversarial: bool = False,
+    trust_remote_code: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> "tuple[Cell, NDArray[np.float32], NDArray[Any]]":
+    """A model's answers to a file with a label in each row.
+
+    Args and returns are `predict_file`'s, without a target.
+
+    Raises:
+        FreeLBTuneError: as `best_cell`, `read_unseen` and `predict_texts`; or a row has no label.
+    """
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    cell = best_cell(folder, adversarial=adversarial)
+    best = best_folder(folder, adversarial=adversarial)
+    unseen = _read(best, cell, source, trust_remote_code, say)
+    bare = [place for place, label in enumerate(unseen.labels, start=1) if label is None]
+    if bare:
+        raise FreeLBTuneError(
+            f"{source}: {counted(len(bare), 'row')} of {len(unseen.labels)} without a label, the "
+            f"first is row {bare[0]}; to be scored each row needs one, in the column that the "
+            f"training set has it in ({_label_column(cell)}); predict takes rows without"
+        )
+    trust = trust_remote_code
+    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
+    return cell, answers.logits, _numbers(unseen, range(len(unseen.labels)), answers)
+
+
+def _label_column(cell: Cell) -> str:
+    label = cell.data.label or "label"
+    return label if isinstance(label, str) else ", ".join(label)
+
+
+def _read(best: Path, cell: Cell, source: Path, trust: bool, say: Callable[[str], None]) -> Unseen:
+    task = get_task(cell.task)
+    names = class_names(load_best_model(best, trust_remote_code=trust), task, best)
+    with waiting(f"reading {source}", say):
+        return read_unseen(source, task, cell.data, names)
+
+
+def _numbers(unseen: Unseen, places: Iterable[int], answers: Answers) -> "NDArray[Any]":
+    labels = np.asarray([unseen.labels[place] for place in places], dtype=np.float64)
+    return labels if answers.labels is None else labels.astype(np.int64)
