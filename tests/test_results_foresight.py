@@ -12,7 +12,7 @@ from store_fixtures import cell, epoch
 from tasks_fixtures import data_sizes
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.forecast import forecast
+from freelb_tune.results import forecast as told
 from freelb_tune.results.workload import effort_of
 from freelb_tune.space import ADVERSARIES, AdversarySettings, load_space, plan_cells
 from freelb_tune.store import EpochLog, cell_folder, take_results
@@ -26,6 +26,10 @@ trainer: {num_train_epochs: 2, per_device_train_batch_size: 32}
 adversary: {adv_steps: 3, adv_lr: {grid: [0.1, 0.2]}}
 seeds: 3
 """
+
+
+def forecast(space, plan, results):
+    return told.forecast(space, plan, told.stores_in(results))
 
 
 def planned(folder, text=SPACE):

@@ -29,6 +29,7 @@ from freelb_tune.store import (
     read_journal,
     write_whole,
 )
+from freelb_tune.store.disk import parse_lines
 from freelb_tune.store.disk import append_lines, read_lines
 from freelb_tune.watching.snapshot import snapshot
 
@@ -99,6 +100,22 @@ def test_any_other_bad_line_is_named(tmp_path, bad):
     (tmp_path / "journal.jsonl").write_bytes(b'{"event":"closed"}\n' + bad + b'\n{"event":"a"}\n')
     with pytest.raises(FreeLBTuneError, match=r"journal\.jsonl, line 2: expected"):
         read_journal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"a": 0.1000000000000000055511151231257827, "b": -0.0}', id="floats"),
+        pytest.param('{"a": 5e-324, "b": 1.7976931348623157e308, "c": 1e400}', id="limits"),
+        pytest.param('{"a": 10000000000000000000000000000000}', id="long"),
+        pytest.param('{"a": 1, "a": 2}', id="twice"),
+        pytest.param(r'{"a": "\ud800"}', id="half-a-character"),
+        pytest.param('{"a": ' + "[" * 29 + "]" * 29 + "}", id="deep"),
+    ],
+)
+def test_a_line_says_what_pythons_own_reader_finds(tmp_path, text):
+    # it is read several times faster by pydantic's: no digit may differ
+    assert repr(parse_lines(f"{text}\n".encode(), tmp_path)) == repr([json.loads(text)])
 
 
 def test_a_folder_without_a_journal_has_no_events(tmp_path):

@@ -57,6 +57,7 @@ class Plan:
     notes: tuple[str, ...]
     _cells: Cells
     _results: Path
+    _store: Store | None
     _looks: Mapping[str, Look]
     _whole: Cells
 
@@ -82,12 +83,13 @@ class Plan:
 
         Of a part of a plan: the power of the whole, and the cost of the part.
         """
-        from freelb_tune.results.forecast import forecast
+        from freelb_tune.results.forecast import forecast, stores_in
 
-        told = forecast(self.space, self._whole, self._results)
+        stores = stores_in(self._results, self._store)
+        told = forecast(self.space, self._whole, stores)
         if self._cells is self._whole:
             return told
-        return replace(told, cost=forecast(self.space, self._cells, self._results).cost)
+        return replace(told, cost=forecast(self.space, self._cells, stores).cost)
 
     @property
     def power(self) -> "Power | None":
@@ -218,7 +220,7 @@ def plan(
         said = match_sentence(store, cells.cells)
         notes.update(dict.fromkeys([said] if said else []))
     notes.update(dict.fromkeys(_look_at_models(cells)))
-    return Plan(space, known, tuple(notes), cells, Path(results), looks, whole)
+    return Plan(space, known, tuple(notes), cells, Path(results), store, looks, whole)
 
 
 def span(

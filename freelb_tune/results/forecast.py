@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from freelb_tune.results.statistics.power import Power
 
-__all__ = ["Cost", "Forecast", "forecast"]
+__all__ = ["Cost", "Forecast", "forecast", "stores_in"]
 
 _TOO_MANY = 500  # seeds of each arm: a question that nobody means to pay for
 _ENOUGH = 4  # degrees of freedom from which a measured spread says more than the assumed range
@@ -105,18 +105,18 @@ class Forecast:
         return (power, *([self.rule] if self.rule else []), *self.cost.sentences)
 
 
-def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
+def forecast(space: Space, plan: Plan, stores: Sequence[Store]) -> Forecast:
     """Say what a search could show and what it takes, from its plan and from earlier cells.
 
     Args:
         space: the space.
         plan: its cells; draws stand in for what is to be proposed.
-        results: the folder of all searches' folders; those that cannot be read are passed over.
+        stores: of `stores_in`.
 
     Raises:
         FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
     """
-    plan, stores = plan.as_if_drawn().distinct(), _stores(results)
+    plan = plan.as_if_drawn().distinct()
     metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
@@ -131,10 +131,10 @@ def forecast(space: Space, plan: Plan, results: Path) -> Forecast:
 
 def _takes(space: Space, power: "Power | str") -> str:
     """How many seeds an answer of a `verdict` search is likely to take."""
-    from freelb_tune.results.statistics.sequential import Question
-
     if not isinstance(space.search, VerdictSettings) or isinstance(power, str):
         return ""
+    from freelb_tune.results.statistics.sequential import Question
+
     margin = space.search.margin
     question = Question(margin / 100, power.low.configurations)
     ends = [f"{question.seeds(trial.spread):,}" for trial in (power.low, power.high)]
@@ -161,11 +161,18 @@ class _Sizes:
         return self._known[cell.data_fingerprint]
 
 
-def _stores(results: Path) -> list[Store]:
+def stores_in(results: Path, known: Store | None = None) -> list[Store]:
+    """What is known of all searches; folders that cannot be read are passed over.
+
+    Args:
+        results: the folder of their folders.
+        known: one of them, where it has been read.
+    """
     stores = []
     for journal in sorted(results.glob("*/journal.jsonl")):
+        folder = journal.parent
         try:
-            stores.append(load_store(journal.parent))
+            stores.append(known if known and known.folder == folder else load_store(folder))
         except FreeLBTuneError:
             continue  # another search's damage is not this plan's to say
     return stores

@@ -75,11 +75,13 @@ def pace_of(cells: Sequence[CellResult]) -> Pace | None:
     """The pace of finished cells; None where they give none."""
     examples = train = evaluation = 0.0
     epochs = 0
+    batches: dict[str, int] = {}  # the same for all seeds
     for each in cells:
         if each.last is None:
             continue
+        name = each.cell.config_id
         try:
-            batch = each.cell.trainer.batch_size
+            batch = batches.get(name) or batches.setdefault(name, each.cell.trainer.batch_size)
         except FreeLBTuneError:
             continue  # what is wrong with another search's cell is not for a plan to say
         examples += each.last.passes * batch

@@ -151,6 +151,7 @@ def trainer_fields() -> dict[str, ast.expr]:
     return {name: node for name, node in _fields().items() if _ours(name) is None}
 
 
+@cache
 def refused_field(name: str) -> str | None:
     """Why a field may not stand in a space, or None if it may."""
     if name in _fields():

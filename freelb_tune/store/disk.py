@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic_core import from_json
+
 from freelb_tune.errors import DamagedError, DiskError, FreeLBTuneError
 
 __all__ = [
@@ -232,9 +234,12 @@ def parse_lines(raw: bytes, path: Path) -> list[dict[str, Any]]:
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The mapping that a line says, or None where it says none."""
     try:
-        entry = _DECODER.decode(line.decode())
-    except (ValueError, RecursionError):  # also not UTF-8
-        return None
+        entry = from_json(line, allow_inf_nan=False)
+    except ValueError:  # so be it, or half a character, which only json reads
+        try:
+            entry = _DECODER.decode(line.decode())
+        except (ValueError, RecursionError):  # also not UTF-8
+            return None
     if not isinstance(entry, dict):
         return None
     most = line.count(b"[") + line.count(b"{")  # nesting is no deeper than this

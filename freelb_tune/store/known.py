@@ -34,7 +34,7 @@ Better = Literal["higher", "lower"]
 
 def cell_folder(folder: Path, cell_id: str) -> Path:
     """Where a cell's files are: `results/NAME/cells/ID`."""
-    return folder / "cells" / cell_id
+    return folder.joinpath("cells", cell_id)
 
 
 @dataclass(frozen=True)
@@ -196,10 +196,11 @@ def _result(folder: Path, cell: Cell, known: KnownState | None) -> CellResult:
     home = cell_folder(folder, cell.id)
     if known is None:
         return CellResult(cell, CellState.WAITING, None, (), home)
+    log = home / EPOCHS
     try:
-        epochs = tuple(read_epochs(home / EPOCHS, known.seal))
+        epochs = tuple(read_epochs(log, known.seal))
         if known.state in (CellState.DONE, CellState.STOPPED):
-            _check_count(home / EPOCHS, cell, known, len(epochs))
+            _check_count(log, cell, known, len(epochs))
     except DamagedError as err:
         damage = str(err).replace(f"{folder}{os.sep}", "")
         is_over = known.state in (CellState.FAILED, CellState.DIVERGED)

@@ -64,7 +64,7 @@ class Answered:
     more: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EpochRecord:
     """One line of a cell's `epochs.jsonl`. Field names are the columns of `epochs.csv`.
 

@@ -55,11 +55,10 @@ class Replay:
         """
         match entry["event"]:
             case "opened":
-                self.opened = {**entry, "cells": list(entry["cells"])}
+                self.opened = {**entry, "cells": dict.fromkeys(entry["cells"])}
                 self.end = None
             case "proposed":
-                inside = self.opened["cells"]
-                inside += [cell_id for cell_id in entry["cells"] if cell_id not in inside]
+                self.opened["cells"] |= dict.fromkeys(entry["cells"])
             case "ended":
                 self.end = End(entry["by"], entry["limit"])
             case "planned":
