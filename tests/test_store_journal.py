@@ -29,8 +29,7 @@ from freelb_tune.store import (
     read_journal,
     write_whole,
 )
-from freelb_tune.store.disk import parse_lines
-from freelb_tune.store.disk import append_lines, read_lines
+from freelb_tune.store.disk import append_lines, parse_lines, read_lines
 from freelb_tune.watching.snapshot import snapshot
 
 HOLDER = """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from freelb_tune.results.statistics.comparison import Verdict
     from freelb_tune.results.tables.table import Table
 
-__all__ = ["Results", "open_results"]
+__all__ = ["Results", "open_results", "write_report"]
 
 
 class Results:
@@ -153,13 +153,7 @@ class Results:
         Raises:
             FreeLBTuneError: nothing was planned yet, a file is damaged, or none can be written.
         """
-        from freelb_tune.results.analysis import judge
-
-        if not self._store.cells:
-            raise FreeLBTuneError(
-                f"{self.folder}: its search ended before it had planned a cell; run it"
-            )
-        write_outputs(self.folder, judge, with_text=with_text)
+        write_report(self.folder, with_text=with_text)
         return self.folder / "report.html"
 
     def _selected(self, *, adversarial: bool) -> "Best":
@@ -208,3 +202,20 @@ def open_results(folder: str | Path) -> Results:
         FreeLBTuneError: it is no results folder, or a file in it is damaged.
     """
     return Results(load_store(Path(folder)))
+
+
+def write_report(folder: Path, *, with_text: bool = False) -> "tuple[Store, Table]":
+    """Write every table and the page again, as `Results.report` does.
+
+    Returns:
+        What was read, and the table with its verdict.
+
+    Raises:
+        FreeLBTuneError: as `Results.report`; also where it is no results folder.
+    """
+    from freelb_tune.results.analysis import judge
+
+    store = load_store(folder)
+    if not store.cells:
+        raise FreeLBTuneError(f"{folder}: its search ended before it had planned a cell; run it")
+    return store, write_outputs(store, judge, with_text=with_text)

@@ -6,11 +6,14 @@ Room: api. Reads what is stored; neither Ray nor torch loads.
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freelb_tune.progress import waiting
 
-__all__ = ["show_end", "status_json", "waiting", "watch"]
+if TYPE_CHECKING:
+    from freelb_tune.watching.snapshot import Snapshot
+
+__all__ = ["report", "show_end", "status_json", "waiting", "watch"]
 
 _SECONDS = 1.0  # between two looks at the folder's files
 
@@ -54,8 +57,23 @@ def watch(folder: Path, *, go_on: bool) -> None:
     console.print(status_of(found, console))
 
 
-def show_end(folder: Path) -> None:
+def report(folder: Path, *, with_text: bool) -> "Snapshot":
+    """Write every table and the page of a search again, and look at it as it stands.
+
+    Raises:
+        FreeLBTuneError: as `Results.report`.
+    """
+    from freelb_tune.api.results import write_report
+    from freelb_tune.watching.snapshot import snapshot_of
+
+    return snapshot_of(*write_report(folder, with_text=with_text))
+
+
+def show_end(search: "Path | Snapshot") -> None:
     """Print what a search has come to: the table and the verdict, and on stderr where it all is.
+
+    Args:
+        search: its folder, or what is known of it.
 
     Raises:
         FreeLBTuneError: it is no results folder, or is damaged.
@@ -63,4 +81,5 @@ def show_end(folder: Path) -> None:
     from freelb_tune.watching.snapshot import snapshot
     from freelb_tune.watching.terminal import console_for, show_end
 
-    show_end(snapshot(folder), console_for(sys.stdout), console_for(sys.stderr))
+    found = snapshot(search) if isinstance(search, Path) else search
+    show_end(found, console_for(sys.stdout), console_for(sys.stderr))

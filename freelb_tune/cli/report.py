@@ -23,12 +23,11 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Rebuild every table of a search, and its page report.html, from its journal alone."""
-    from freelb_tune.api.results import open_results
-    from freelb_tune.api.watching import show_end, status_json, waiting
+    from freelb_tune.api import watching
 
-    with waiting(f"making the tables and the page of {folder}", tell):
-        open_results(folder).report(with_text=with_text)
+    with watching.waiting(f"making the tables and the page of {folder}", tell):
+        found = watching.report(folder, with_text=with_text)
     if as_json:
-        print(json.dumps(status_json(folder), indent=2))
+        print(json.dumps(found.to_json(), indent=2))
     else:
-        show_end(folder)
+        watching.show_end(found)

@@ -254,7 +254,8 @@ def _hours(
 
 
 def _first_of_configs(plan: Plan) -> list[Cell]:
-    return list({cell.config_id: cell for cell in plan.cells}.values())
+    """The first cell of each, whose sections were read when twins were looked for."""
+    return list({cell.config_id: cell for cell in reversed(plan.cells)}.values())
 
 
 def _alike(plan: Plan, stores: Sequence[Store], names: Sequence[str]) -> list[CellResult]:

@@ -30,7 +30,9 @@ __all__ = ["Judge", "judged", "write_outputs"]
 Judge = Callable[[Store, Table], Verdict | None]
 
 
-def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool = False) -> None:
+def write_outputs(
+    known: Path | Store, judge: Judge | None = None, *, with_text: bool = False
+) -> Table:
     """Write rows, tables, the page and what choosing does, each file where it changed.
 
     Always `trials.csv`, `epochs.csv`, `configurations.csv`, the table in its four formats and
@@ -39,14 +41,17 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
     say.
 
     Args:
-        folder: the results folder.
+        known: the results folder, or what has been read of it.
         judge: the statistics, which say what a store and its table show; None for no verdict.
         with_text: show dev examples that arms judge differently in words, in the page alone.
+
+    Returns:
+        The table, with its verdict where there is one.
 
     Raises:
         FreeLBTuneError: the folder is no results folder, is damaged, or cannot be written.
     """
-    store = load_store(folder)
+    store = load_store(known) if isinstance(known, Path) else known
     table, choosing = judged(store, judge)
     contents = {
         "trials.csv": trials_csv(store.cells, table.measure.better),
@@ -63,10 +68,11 @@ def write_outputs(folder: Path, judge: Judge | None = None, *, with_text: bool =
     found = _robustness(store, table, is_judged=judge is not None)
     contents |= {} if found is None else to_robustness(found)
     for name, content in contents.items():
-        write_whole(folder / name, content)
+        write_whole(store.folder / name, content)
     texts = dev_texts(store) if with_text else None
-    write_whole(folder / "report.html", to_html(store, table, choosing, texts))
+    write_whole(store.folder / "report.html", to_html(store, table, choosing, texts))
     drop_earlier(store)
+    return table
 
 
 def _robustness(store: Store, table: Table, *, is_judged: bool) -> Robustness | None:

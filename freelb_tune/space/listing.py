@@ -104,7 +104,5 @@ def _proposals(space: Space, studies: Studies) -> str:
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    line = "  ".join(f"{{:{width}}}" for width in widths)
+    return [line.format(*row).rstrip() for row in rows]

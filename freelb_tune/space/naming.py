@@ -4,6 +4,7 @@ Room: space. One rule for lists, labels, tables and sentences; files and ids hav
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -41,6 +42,8 @@ def value_text(value: Value) -> str:
     """A value as printed: `none` for null, text as it is, all else as JSON has it."""
     if value is None:
         return "none"
+    if type(value) is float and math.isfinite(value):
+        return repr(value)  # as JSON has it, which takes ten times as long to say so
     return value if isinstance(value, str) else json.dumps(value)
 
 

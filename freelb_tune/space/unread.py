@@ -55,6 +55,8 @@ DEPENDENT: dict[str, tuple[Callable[[_Fields], bool], str]] = {
 }
 """Fields that act only beside others: whether they do, and where not, in words."""
 
+_KEYS = {name: f"trainer.{name}" for name in DEPENDENT}
+
 _ACTS_WHEN_FALSE = "dataloader_in_order"
 
 
@@ -78,7 +80,7 @@ def check_read(configurations: Iterable[Mapping[str, Value]], given: Collection[
     for settings in configurations:
         idle = _idle(settings)
         dropped |= {name for name, value in idle.items() if _asks(name, value)}
-        read |= {name for name in DEPENDENT if _named(name) in settings and name not in idle}
+        read |= {n for n, key in _KEYS.items() if key in settings and n not in idle}
         if not idle:
             continue
         rest = repr(sorted((k, v) for k, v in settings.items() if k not in map(_named, idle)))
@@ -102,9 +104,9 @@ def _idle(settings: Mapping[str, Value]) -> dict[str, Value]:
         return settings.get(_named(name))
 
     return {
-        name: of(name)
-        for name, (is_read, _) in DEPENDENT.items()
-        if _named(name) in settings and not is_read(of)
+        name: settings[key]
+        for name, key in _KEYS.items()
+        if key in settings and not DEPENDENT[name][0](of)
     }
 
 

@@ -20,7 +20,7 @@ from freelb_tune.results.tables.table_csv_json import to_json
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.store import EPOCHS, Store, cell_folder, is_held, load_store
 
-__all__ = ["Running", "Snapshot", "change_mark", "duration", "snapshot"]
+__all__ = ["Running", "Snapshot", "change_mark", "duration", "snapshot", "snapshot_of"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,11 @@ def snapshot(folder: Path) -> Snapshot:
         from freelb_tune.results.analysis import judge  # a second, for a search that is over
 
         table = with_verdict(table, judge(store, table))
+    return snapshot_of(store, table)
+
+
+def snapshot_of(store: Store, table: Table) -> Snapshot:
+    """What has been read of a results folder, with its table, as it stands."""
     at_once = running_cells(store)
     names = cell_labels([each.cell for each in store.cells])
     running = tuple(
@@ -109,7 +114,7 @@ def snapshot(folder: Path) -> Snapshot:
         if each.cell.id in at_once
     )
     return Snapshot(
-        folder=folder,
+        folder=store.folder,
         overview=overview_of(store, table),
         table=table,
         running=running,

@@ -45,8 +45,8 @@ _MOST_LOGS = 40
 
 def rounded(value: float | None) -> float | int | None:
     """A number with six digits; a whole one without a point."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and abs(value) < 1_000_000):
+        return value
     short = float(f"{value:.6g}")
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 

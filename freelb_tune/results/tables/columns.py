@@ -7,6 +7,8 @@ from these. To add a column, write it here and run `make docs`. Values are as st
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.tables.column import Column, Dtype, dtype_of
@@ -74,8 +76,7 @@ class Trial:
         return max(peaks or held, default=None)
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """A row of `epochs.csv`."""
 
     result: CellResult
@@ -182,16 +183,16 @@ def trial_columns(
 
 
 _EPOCH_CELL: tuple[Column[Epoch], ...] = (
-    Column("cell_id", "string", _CELL_ID, lambda e: e.result.cell.id),
-    Column("config_id", "string", CONFIG_ID, lambda e: e.result.cell.config_id),
-    Column("arm", "string", ARM, lambda e: e.result.cell.arm),
-    Column("seed", "Int64", "the seed", lambda e: e.result.cell.seed),
+    Column("cell_id", "string", _CELL_ID, attrgetter("result.cell.id")),
+    Column("config_id", "string", CONFIG_ID, attrgetter("result.cell.config_id")),
+    Column("arm", "string", ARM, attrgetter("result.cell.arm")),
+    Column("seed", "Int64", "the seed", attrgetter("result.cell.seed")),
 )
 
 
 def _field(name: str, dtype: Dtype, meaning: str) -> Column[Epoch]:
     """A field of `EpochRecord`."""
-    return Column(name, dtype, meaning, lambda e: getattr(e.record, name))
+    return Column(name, dtype, meaning, attrgetter(f"record.{name}"))
 
 
 _EPOCH_SCORE: tuple[Column[Epoch], ...] = (

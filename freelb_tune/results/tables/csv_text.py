@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["to_csv"]
@@ -31,8 +32,11 @@ def _field(value: Any) -> Any:
     """A value as it stands in the file."""
     if isinstance(value, (list, dict, tuple)):  # a union of types takes twice as long
         value = json.dumps(value)
-    if not isinstance(value, str):
-        return value
-    safe = f"'{value}" if value.startswith(_FORMULA) else value
+    return _safe(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1024)  # an id stands in a row for each epoch
+def _safe(text: str) -> str:
+    safe = f"'{text}" if text.startswith(_FORMULA) else text
     # Python 3.11 leaves a bare carriage return unquoted, and readers would end the row there
     return safe.replace("\r\n", "\n").replace("\r", "\n")

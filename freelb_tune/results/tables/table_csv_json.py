@@ -117,10 +117,10 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "arm": config.arm,
         "planned": config.planned,
         "finished": config.finished,
-        "best_epoch": best and asdict(best),
-        "last_epoch": last and asdict(last),
+        "best_epoch": best and vars(best),
+        "last_epoch": last and vars(last),
         "bold": entry.is_bold,
-        "seeds": [asdict(each) for each in config.seeds],
+        "seeds": [vars(each) for each in config.seeds],
     }
 
 

@@ -41,6 +41,5 @@ def configurations_csv(table: Table) -> str:
 
 
 def _csv(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
-    return to_csv(
-        [each.name for each in columns], ([c.value(row) for c in columns] for row in rows)
-    )
+    values = [each.value for each in columns]
+    return to_csv([each.name for each in columns], ([of(row) for of in values] for row in rows))
