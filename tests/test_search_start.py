@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import ray
 import search_fixtures
 from ray import cloudpickle
 from search_fixtures import Prepare, Ready, make_plan, record_of, score_of, train
@@ -62,9 +63,20 @@ def test_a_ray_that_cannot_start_is_told_in_one_message_and_another_try_starts(
     ):
         run_search(space, plan, tmp_path / "results", options, work=Work(Prepare(tmp_path), train))
     monkeypatch.delenv("RAY_OVERRIDE_RESOURCES")
-    work = Work(Prepare(tmp_path, epochs=1), train)
-    summary = run_search(space, plan, tmp_path / "results", options, work=work)
+    begin, calls = ray.init, []
+
+    def late(*args, **kwargs):
+        calls.append(kwargs)
+        if len(calls) == 1:  # as Ray says it on a busy machine, after its 30 seconds
+            raise Exception("The current node timed out during startup. This could happen ...")
+        return begin(*args, **kwargs)
+
+    monkeypatch.setattr(ray, "init", late)
+    work, told = Work(Prepare(tmp_path, epochs=1), train), Told()
+    summary = run_search(space, plan, tmp_path / "results", options, told, work)
     assert summary.counts[CellState.DONE] == 1
+    assert len(calls) == 2
+    assert any("did not start in time" in text for text in told.texts)
 
 
 @pytest.mark.slow

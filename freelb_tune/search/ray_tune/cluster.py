@@ -11,9 +11,10 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def running_ray(
     metrics_port: int | None,
     results: Path,
     trial_environment: Mapping[str, str],
+    say: Callable[[str], None],
     preload: str | None = None,
 ) -> Iterator[Running]:
     """Have Ray running: the session that this process has, the cluster at an address, or a new one.
@@ -121,6 +123,7 @@ def running_ray(
         metrics_port: where a new Ray answers Prometheus; None for any free port.
         results: the results folder, which names the scratch folder.
         trial_environment: environment variables of the workers.
+        say: takes what the user is told meanwhile.
         preload: module that a new Ray's workers, one per core, load as they start.
 
     Yields:
@@ -139,7 +142,9 @@ def running_ray(
             logging.getLogger("ray").setLevel(logging.ERROR)
             early = {"RAY_preload_python_modules": preload} if preload else {}
             with _environment({**trial_environment, **early, **own}):  # a new Ray's inherit it
-                dashboard = _init(address, with_dashboard, metrics_port, scratch, trial_environment)
+                dashboard = _init(
+                    address, with_dashboard, metrics_port, scratch, trial_environment, say
+                )
         tune_log = logging.getLogger("ray.tune")
         before = tune_log.level
         tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
@@ -192,6 +197,7 @@ def _init(
     metrics_port: int | None,
     scratch: Path,
     variables: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> str | None:
     """Start or join Ray; returns its dashboard's address, if it has one, and how to get in."""
     import ray
@@ -210,25 +216,36 @@ def _init(
         return _told(joined.dashboard_url, "its token: ray get-auth-token")
     _check_free(metrics_port)
     told = secure_token()
+    start: Callable[[], Any] = partial(
+        ray.init,
+        address="local",
+        include_dashboard=with_dashboard,
+        dashboard_host="127.0.0.1",
+        object_store_memory=_OBJECT_STORE_BYTES,
+        _metrics_export_port=metrics_port,
+        _temp_dir=str(scratch / "ray"),  # Ray opens it to all; what it lies in is closed
+        **quiet,
+    )
     with _environment({"RAY_ADDRESS": ""}):  # a cluster is joined when --address says so
-        try:
-            started = ray.init(
-                address="local",
-                include_dashboard=with_dashboard,
-                dashboard_host="127.0.0.1",
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _metrics_export_port=metrics_port,
-                _temp_dir=str(scratch / "ray"),  # Ray opens it to all; what it lies in is closed
-                **quiet,
-            )
-        except Exception as err:  # Ray raises bare ones, such as for a start that took too long
-            ray.shutdown()
-            first = next(iter(str(err).splitlines()), type(err).__name__)
+        return _told(_started(start, say).dashboard_url, told)
+
+
+def _started(start: Callable[[], Any], say: Callable[[str], None], more: int = 2) -> Any:
+    """A Ray that has started: on a busy machine the seconds that Ray gives itself may not do."""
+    import ray
+
+    try:
+        return start()
+    except Exception as err:  # Ray raises bare ones, such as for a start that took too long
+        ray.shutdown()
+        first = next(iter(str(err).splitlines()), type(err).__name__)
+        if not more or "timed out" not in first:
             raise FreeLBTuneError(
                 f"Ray could not be started here ({first}); nothing is lost: where the machine is "
                 "busy or short of memory, run the same command again when it is not"
             ) from err
-    return _told(started.dashboard_url, told)
+    say("Ray did not start in time, as on a busy machine: another try")
+    return _started(start, say, more - 1)
 
 
 def _check_free(metrics_port: int | None) -> None:

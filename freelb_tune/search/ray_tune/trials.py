@@ -151,6 +151,7 @@ def _on_machines(
         metrics_port=options.metrics_port,
         results=ledger.folder,
         trial_environment=environment,
+        say=ledger.say,
         preload=worker if _fills_the_cores(space, ledger) else None,
     ) as running:
         share = find_share(space.resources, machines())
