@@ -42,12 +42,12 @@ def test_lost_and_doubled_epochs_changed_decisions_and_other_tables_are_counted(
 
 def test_lines_come_into_the_page_in_the_order_of_the_faults(tmp_path):
     names = list(FAULTS)[:3]
-    lines = [Line(name, FAULTS[name][0], "-9, 0", 0, 0, 0, "yes", 0) for name in names]
+    lines = [Line(name, FAULTS[name][0], "-9, 0", 0, 0, 0, "yes", 0, 9) for name in names]
     page = tmp_path / "chaos.md"
     page.write_text(f"before\n\n{_HEAD[0]}\n{_HEAD[1]}\n\nafter\n")
     write_page(page, [lines[2]])
     write_page(page, [lines[0]])
-    again = Line(names[2], "said anew", "0", 1, 0, 0, "no", 0)
+    again = Line(names[2], "said anew", "0", 1, 0, 0, "no", 0, 9)
     write_page(page, [again])
     rows = f"{lines[0]}\n{again}"
     assert page.read_text() == f"before\n\n{_HEAD[0]}\n{_HEAD[1]}\n{rows}\n\nafter\n"

@@ -1,9 +1,12 @@
 """How long a trial may be silent before it counts as hung."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
 from freelb_tune.search.driver.silence import FIRST, LEAST, Silence
 from freelb_tune.store import cell_folder
 from freelb_tune.store.pulse import beat, begin_pulse, last_beat, process_of
@@ -99,3 +102,47 @@ def test_a_pulse_is_of_a_process_of_ray_or_of_nobody(tmp_path):
     assert process_of(tmp_path) is None  # this process is none of Ray's: it may not be ended
     (tmp_path / ".pulse").write_text('{"pid": [], "host": 5}')
     assert process_of(tmp_path) is None
+
+
+@pytest.fixture
+def smi(tmp_path, monkeypatch):
+    """An `nvidia-smi` that names, at each call, the next line of a file, and at last the last."""
+
+    def answers(*lines):
+        (tmp_path / "lines").write_text("".join(f"{line}\n" for line in lines))
+        script = tmp_path / "nvidia-smi"
+        script.write_text(
+            f"#!/bin/sh\ncd {tmp_path}\nhead -n 1 lines | tr ' ' '\\n'\n"
+            "[ $(wc -l < lines) -gt 1 ] && sed -i 1d lines\nexit 0\n"
+        )
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return answers
+
+
+def test_a_gpu_is_free_when_it_names_none_of_what_was_killed(smi):
+    smi("5 77", "77 [N/A]", "5")
+    assert wait_until_free({77, 78}) == set()
+
+
+def test_a_gpu_that_is_not_freed_is_told_and_not_waited_for(smi):
+    smi("77 5")
+    assert wait_until_free({77, 78}, seconds=0.1) == {77}
+
+
+def test_without_a_gpu_nothing_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert wait_until_free({77}) == set()
+
+
+def test_a_group_is_a_process_and_what_it_started():
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, process_group=0
+    ) as first:
+        while len(found := group_of(first.pid)) < 2:
+            assert first.poll() is None
+        first.stdin.close()
+    assert first.pid in found
+    assert os.getpid() not in found

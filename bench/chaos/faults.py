@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.chaos.search import Search, send
+from bench.chaos.search import FaultMissed, Search, send
 
 __all__ = ["FAULTS", "Fault"]
 
@@ -45,9 +45,7 @@ def _child_gets(name: str, number: int, epochs: int = 2) -> Fault:
     def fault(search: Search) -> None:
         process = search.start()
         search.wait(process, lambda: search.epochs() >= epochs)
-        victim = search.child(process, name)
-        if victim is not None:
-            os.kill(victim.pid, number)
+        os.kill(search.child(process, name).pid, number)
         search.end(process)
 
     return fault
@@ -69,9 +67,10 @@ def _read_only(search: Search) -> None:
     with _Disk(search.folder, "size=64m") as disk:
         process = search.start()
         search.wait(process, lambda: search.epochs() >= 2)
-        subprocess.run(["mount", "-o", "remount,ro", disk], capture_output=True)
+        _mount("--bind", str(disk), str(disk))  # the disk itself is busy, as a lock is open there
+        _mount("-o", "remount,bind,ro", str(disk))
         search.end(process)
-        subprocess.run(["mount", "-o", "remount,rw", disk], capture_output=True)
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 class _Disk:
@@ -82,9 +81,7 @@ class _Disk:
 
     def __enter__(self) -> Path:
         self._folder.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", self._options, "tmpfs", str(self._folder)]
-        if subprocess.run(mount, capture_output=True).returncode:
-            raise PermissionError("only root can mount a disk")
+        _mount("-t", "tmpfs", "-o", self._options, "tmpfs", str(self._folder))
         return self._folder
 
     def __exit__(self, *_: object) -> None:
@@ -93,6 +90,12 @@ class _Disk:
         subprocess.run(["umount", "-l", str(self._folder)], check=True)
         shutil.rmtree(self._folder)
         kept.rename(self._folder)
+
+
+def _mount(*words: str) -> None:
+    done = subprocess.run(["mount", *words], capture_output=True, text=True)
+    if done.returncode:
+        raise FaultMissed(f"only root can mount a disk ({done.stderr.strip()})")
 
 
 def _damage(change: Callable[[Search], None]) -> Fault:
@@ -118,7 +121,10 @@ def _torn_epochs(search: Search) -> None:
 
 
 def _checkpoints(search: Search) -> list[Path]:
-    return sorted((search.folder / "cells").glob("*/checkpoint"))
+    found = sorted((search.folder / "cells").glob("*/checkpoint"))
+    if not found:
+        raise FaultMissed("the killed run has left no checkpoint")
+    return found
 
 
 def _damaged_checkpoint(search: Search) -> None:
@@ -146,10 +152,10 @@ def _hang(search: Search) -> None:
     """A trial's process is stopped after its cell's second epoch; a minute later it is ended."""
     process = search.start()
     search.wait(process, lambda: max(search.known().values(), default=0) >= 2)
-    victim = search.child(process, "ray::Trial")
-    if victim is not None:
-        os.kill(victim.pid, signal.SIGSTOP)
+    os.kill(search.child(process, "ray::Trial").pid, signal.SIGSTOP)
     search.end(process)
+    if not search.said_in_journal("retried"):
+        raise FaultMissed("its trial was not tried again")
 
 
 FAULTS: Mapping[str, tuple[str, Fault]] = {

@@ -37,6 +37,10 @@ _TABLES = ("table.md", "table.csv")
 _DEADLINE = 240.0  # seconds for anything to happen, on a busy machine
 
 
+class FaultMissed(Exception):
+    """A fault could not be made: the search was over before it, or the machine refused."""
+
+
 @dataclass
 class Search:
     """A search in a folder of its own, as users start it.
@@ -115,17 +119,25 @@ class Search:
         name = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:8]
         return len(list(Path("/tmp").glob(f"flt-{name}-*")))
 
-    def wait(self, process: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -> bool:
-        """Wait until something is true; False where the run ended before it was."""
+    def wait(self, process: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -> None:
+        """Wait until something is true.
+
+        Raises:
+            FaultMissed: the run ended before it was, or it took too long.
+        """
         deadline = time.monotonic() + _DEADLINE
         while not reached():
             if process.poll() is not None or time.monotonic() > deadline:
-                return False
+                process.kill()
+                raise FaultMissed("the moment never came")
             time.sleep(0.01)
-        return True
 
-    def child(self, process: "subprocess.Popen[bytes]", name: str) -> psutil.Process | None:
-        """One of the processes of a run, by the beginning of its command's last part."""
+    def child(self, process: "subprocess.Popen[bytes]", name: str) -> psutil.Process:
+        """One of the processes of a run, by the beginning of its command's last part.
+
+        Raises:
+            FaultMissed: there is none.
+        """
         for each in psutil.Process(process.pid).children(recursive=True):
             try:
                 words = each.cmdline()
@@ -133,7 +145,8 @@ class Search:
                 continue
             if words and (words[0].startswith(name) or Path(words[0]).name == name):
                 return each
-        return None
+        process.kill()
+        raise FaultMissed(f"no process {name} runs")
 
 
 def new_search(base: Path, examples: int = 960) -> Search:

@@ -17,6 +17,7 @@ from ray import tune
 
 from freelb_tune.errors import DiskError
 from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.ray_tune.last_words import read_last_words
@@ -129,11 +130,13 @@ class Watch(tune.Callback):
         """End the process of a trial that hangs; Ray then starts the trial again, or gives it up.
 
         Ray asks a worker to end. One that the system has stopped, or that waits inside a driver of
-        its device, hears nothing of it; and one that Ray wakes up for it may train on.
+        its device, hears nothing of it; and one that Ray wakes up for it may train on. Then its GPU
+        gets half a minute to be free, before Ray can start anything there.
         """
         self._hung[cell_id] = seconds
         self._silence.ended(cell_id)  # once
         pid = process_of(cell_folder(self._ledger.folder, cell_id))
+        group = set() if pid is None else group_of(pid)
         if pid is not None:
             with suppress(ProcessLookupError):
                 if os.getpgid(pid) == pid:  # Ray gives each worker a group of its own
@@ -142,6 +145,11 @@ class Watch(tune.Callback):
         actor = self._actors.get(cell_id)
         if actor is not None:
             ray.kill(actor)
+        for held in sorted(wait_until_free(group)) if group else ():
+            self._ledger.say(
+                f"{self._ledger.board.label[cell_id]}: its process {held} was killed and still "
+                "holds memory of a GPU (nvidia-smi); the next trial there may find too little"
+            )
 
     def _is_gone(self, trial: Any) -> None:
         self._actors.pop(trial.config["cell"], None)
