@@ -40,8 +40,9 @@ SPACE = """\
 name: scaling
 task: rte
 model: a/model-that-is-not-here
-trainer: {{num_train_epochs: {epochs}}}
-adversary: {{method: freelb, adv_steps: 2, adv_lr: {{grid: {adv_lrs}}}}}
+trainer: {{num_train_epochs: {epochs}, learning_rate: {{grid: {learning_rate}}}}}
+adversary: {{method: freelb, adv_steps: 2, adv_lr: {{grid: {adv_lr}}},
+            init_mag: {{grid: {init_mag}}}, max_norm: {{grid: {max_norm}}}}}
 clean_arm: false
 seeds: [1, 2, 3, 4, 5]
 """
@@ -57,10 +58,19 @@ class Cost:
 
 
 def space_file(base: Path, cells: int, epochs: int = EPOCHS) -> Path:
-    """A space of that many cells, in five seeds each."""
+    """A space of that many cells: grids of ten values each and one of what is left, five seeds."""
     path = base / "scaling.yaml"
-    adv_lrs = [round(1e-4 * (i + 1), 4) for i in range(max(1, cells // SEEDS))]
-    path.write_text(SPACE.format(epochs=epochs, adv_lrs=adv_lrs), "utf-8")
+    left, sizes = max(1, cells // SEEDS), [1, 1, 1]
+    for at in range(len(sizes)):
+        if left >= 100 and left % 10 == 0:
+            left, sizes[at] = left // 10, 10
+    grids = {
+        "adv_lr": [round(1e-4 * (i + 1), 4) for i in range(left)],
+        "init_mag": [round(0.1 * (i + 1), 1) for i in range(sizes[0])],
+        "max_norm": [round(0.1 * (i + 1), 1) for i in range(sizes[1])],
+        "learning_rate": [round(1e-5 * (i + 1), 5) for i in range(sizes[2])],
+    }
+    path.write_text(SPACE.format(epochs=epochs, **grids), "utf-8")
     return path
 
 

@@ -40,7 +40,6 @@ from freelb_tune.store import (
     load_store,
     match_sentence,
     new_look,
-    read_journal,
     set_log_aside,
     take_results,
     utc_now,
@@ -118,10 +117,10 @@ def _opened(
 ) -> Iterator[tuple[Ledger, Proposals]]:
     """Journal the plan and read what is known; close the journal and write tables at the end."""
     folder = journal.folder
-    proposals = Proposals(space, plan, read_journal(folder))
+    store = load_store(folder)
+    proposals = Proposals(space, plan, store.events)
     planned = tuple(proposals.cells.values())
     better = get_task(space.task).metric(space.search.metric).better
-    store = load_store(folder)
     known = store.known
     same = same_cells(plan, known)
     cells = tuple(cell for cell in planned if cell.id not in same)

@@ -132,6 +132,6 @@ def _read(path: Path) -> bytes:
 
 def _sealed(raw: bytes, lines: int) -> Seal:
     """The seal of the first so many lines, or of as many as there are."""
-    whole = raw.split(b"\n")[:-1][:lines]
-    held = b"".join(line + b"\n" for line in whole)
+    *whole, rest = raw.split(b"\n", lines)
+    held = raw[: len(raw) - len(rest)]
     return Seal(len(whole), hashlib.sha256(held).hexdigest()[:16])

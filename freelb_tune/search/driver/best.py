@@ -5,6 +5,7 @@ Room: search, without Ray. While a cell runs it keeps `checkpoint/` (to go on fr
 may become so: of each configuration that is under way, the best seed's.
 """
 
+import os
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from freelb_tune.store.pulse import PULSE
 __all__ = ["BEST", "BEST_ADVERSARIAL", "BestModel", "drop_checkpoint", "start_over"]
 
 BEST, BEST_ADVERSARIAL = "best", "best_adversarial"
+
+_UNFINISHED = ("checkpoint", "model.tmp", "trainer")
 
 
 class BestModel:
@@ -73,8 +76,9 @@ class BestModel:
     def _publish(self, board: Board) -> set[str]:
         """Put the leaders where they belong; gives their cells' ids."""
         first = find_leader(board, self._has_weights)
-        other = find_leader(board, self._has_weights, clean=False)
-        lost = None
+        other = lost = None
+        if first is not None and first.is_clean:
+            other = find_leader(board, self._has_weights, clean=False)
         gone = first and first.is_clean and not self._has_weights(first.row.cell.id)
         if gone and other and self._has_weights(other.row.cell.id):
             lost, first = first, other  # version 0.1.0 let go of clean arms' weights
@@ -142,12 +146,11 @@ def _ended(home: Path) -> int:
 def drop_checkpoint(folder: Path, cell_id: str) -> None:
     """Delete what only an unfinished cell needs, and what a kill left half-written."""
     home = cell_folder(folder, cell_id)
-    for name in ("checkpoint", "model.tmp", "trainer"):
-        shutil.rmtree(home / name, ignore_errors=True)
-    for rest in home.glob("checkpoint.*"):
-        shutil.rmtree(rest, ignore_errors=True)
-    for name in (".lock", PULSE):
-        (home / name).unlink(missing_ok=True)
+    for name in os.listdir(home) if home.is_dir() else ():  # a search that goes on asks thousands
+        if name in _UNFINISHED or name.startswith("checkpoint."):
+            shutil.rmtree(home / name, ignore_errors=True)
+        elif name in (".lock", PULSE):
+            (home / name).unlink(missing_ok=True)
 
 
 def start_over(folder: Path, cell_id: str) -> None:

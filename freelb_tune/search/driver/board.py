@@ -59,6 +59,8 @@ class Board:
     """Every cell of the plan, its state and its scores.
 
     Attributes:
+        rows: by cell id, in plan order.
+        arms: the rows of each configuration, by its id.
         coming: how many cells are to be proposed, clean arms not counted; 0 where all are here.
 
     Args:
@@ -75,7 +77,9 @@ class Board:
         label: Mapping[str, str],
         select: Literal["best_epoch", "last_epoch"] = "best_epoch",
     ) -> None:
-        self.rows = {cell.id: Row(cell, place) for place, cell in enumerate(cells)}
+        self.rows: dict[str, Row] = {}
+        self.arms: dict[str, list[Row]] = {}
+        self._put(cells)
         self.label, self.select = label, select
         self.coming = 0
         self.sign = 1.0 if better == "higher" else -1.0
@@ -84,9 +88,13 @@ class Board:
 
     def add(self, cells: Sequence[Cell]) -> None:
         """More cells are planned, in plan order; what all are called tells them apart again."""
-        for cell in cells:
-            self.rows[cell.id] = Row(cell, len(self.rows))
+        self._put(cells)
         self.label = cell_labels([row.cell for row in self.rows.values()])
+
+    def _put(self, cells: Iterable[Cell]) -> None:
+        for cell in cells:
+            row = self.rows[cell.id] = Row(cell, len(self.rows))
+            self.arms.setdefault(cell.config_id, []).append(row)
 
     def __getitem__(self, cell_id: str) -> Row:
         return self.rows[cell_id]
@@ -119,9 +127,7 @@ class Board:
         """The score that counts for a cell with epochs: of its best one or its last."""
         if self.select == "last_epoch":
             return row.scores[row.epochs_done]
-        best = row.best_epoch(self.sign)
-        assert best is not None  # it has epochs
-        return best[1]
+        return max(row.scores.values()) if self.sign > 0 else min(row.scores.values())
 
     def best_so_far(self) -> Row | None:
         """The cell with the best score yet, running and early-stopped ones included."""

@@ -58,7 +58,7 @@ def find_leader(
     Returns:
         None before any such cell is done.
     """
-    arms = [rows for rows in _arms(board) if clean or rows[0].cell.arm != "clean"]
+    arms = [rows for rows in board.arms.values() if clean or rows[0].cell.arm != "clean"]
     placed = [(_standing(board, rows), rows) for rows in arms]
     first, rows = min(placed, key=lambda pair: pair[0].order, default=(None, []))
     if first is not None and first.is_complete:
@@ -77,7 +77,7 @@ def may_lead(board: Board, has_weights: Callable[[str], bool]) -> set[str]:
     that is lost, so it may be the first in the table once it is complete.
     """
     kept = set()
-    for rows in _arms(board):
+    for rows in board.arms.values():
         done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
         if done and coming and len(done) + len(coming) == sum(counts(row.state) for row in rows):
             kept.add(_best(board, _whole(done, has_weights)).cell.id)
@@ -89,21 +89,17 @@ def _whole(rows: Sequence[Row], has_weights: Callable[[str], bool]) -> Sequence[
     return [row for row in rows if has_weights(row.cell.id)] or rows
 
 
-def _arms(board: Board) -> list[list[Row]]:
-    """The cells of each configuration, in plan order."""
-    configs: dict[str, list[Row]] = {}
-    for row in board.rows.values():
-        configs.setdefault(row.cell.config_id, []).append(row)
-    return list(configs.values())
-
-
 def _done(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.state is CellState.DONE and row.scores]
+    return [row for row in rows if _is_done(row)]
+
+
+def _is_done(row: Row) -> bool:
+    return row.state is CellState.DONE and bool(row.scores)
 
 
 def _standing(board: Board, rows: Sequence[Row]) -> Standing:
-    done = {row.cell.id: board.selected(row) for row in _done(rows)}
-    return standing(((row.state, done.get(row.cell.id)) for row in rows), board.sign)
+    scores = [board.selected(row) if _is_done(row) else None for row in rows]
+    return standing(zip([row.state for row in rows], scores, strict=True), board.sign)
 
 
 def _best(board: Board, rows: Sequence[Row]) -> Row:

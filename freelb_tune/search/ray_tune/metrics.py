@@ -46,6 +46,7 @@ class Metrics:
         self._folder, self._search, self._ready = folder, search, ready
         self._board: Board | None = None
         self._shown: set[str] = set()
+        self._states: dict[str, CellState] = {}
 
     def opened(self, board: Board) -> None:
         self._of_cell = {
@@ -60,8 +61,12 @@ class Metrics:
     def said(self, text: str) -> None: ...
 
     def changed(self, cell_id: str) -> None:
-        if self._board is not None:
-            self._show(cell_id, self._board)
+        if self._board is None:
+            return
+        self._show(cell_id, self._board)
+        state = self._board[cell_id].state
+        if self._states.get(cell_id) is not state:  # counting looks at every cell
+            self._states[cell_id] = state
             self._count(self._board)
 
     def tick(self) -> None: ...
