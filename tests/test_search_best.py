@@ -11,7 +11,7 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import build_table
-from freelb_tune.search.driver.best import BestModel
+from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import find_leader, may_lead
 from freelb_tune.space import Cell
@@ -54,6 +54,19 @@ def beside(folder: Path) -> str | None:
 
 def readme(folder: Path, name: str = "best") -> str:
     return " ".join((folder / name / "README.md").read_text().split())
+
+
+def test_of_a_cell_that_is_over_only_what_it_has_to_show_stays(tmp_path):
+    home = cell_folder(tmp_path, CELLS[0].id)
+    for name in ("checkpoint", "checkpoint.old", "model.tmp", "trainer", "model", "predictions"):
+        (home / name).mkdir(parents=True)
+        (home / name / "file").touch()
+    for name in (".lock", ".pulse", "epochs.jsonl", "error.txt"):
+        (home / name).touch()
+    drop_checkpoint(tmp_path, CELLS[0].id)
+    drop_checkpoint(tmp_path, CELLS[1].id)  # one that has written nothing
+    left = {path.name for path in home.iterdir()}
+    assert left == {"model", "predictions", "epochs.jsonl", "error.txt"}
 
 
 def test_an_adapter_that_is_kept_alone_says_how_it_is_loaded(tmp_path):
