@@ -8,9 +8,9 @@ from tasks_fixtures import check_data, data_fingerprint, files, glue, load_examp
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.jobs import _carry_data
-from freelb_tune.space.also import Characters
+from freelb_tune.space.also import TEST, Characters
 from freelb_tune.space.cell import Cell
-from freelb_tune.store.predictions import read_predictions
+from freelb_tune.store.predictions import kept_test_file, read_predictions
 from freelb_tune.tasks.characters import noisy
 from freelb_tune.training import prepare, run_cell
 
@@ -198,6 +198,57 @@ def test_each_kind_makes_its_own_mistake(kind, text, allowed):
     found = {noisy([text], characters(rate=1.0, kinds=[kind], seed=seed))[0] for seed in range(200)}
     assert found <= allowed
     assert len(found) == len(allowed) or kind == "delete"
+
+
+def test_a_labelled_test_file_is_kept_whole_and_one_without_labels_as_before(tmp_path):
+    rows = "".join(f"Row {n},{'pos' if n % 2 else 'neg'}\n" for n in range(9))
+    (tmp_path / "test.csv").write_text(f"text,label\n{rows}", "utf-8")
+    settings = own(tmp_path, None, test=str(tmp_path / "test.csv"), max_eval_examples=2)
+    del settings["data.also"]
+    first = data_fingerprint(settings)
+    sets = load_examples(settings).evaluation
+    assert {name: len(found) for name, found in sets.items()} == {"dev": 2, TEST: 9}
+    (tmp_path / "test.csv").write_text("text\nSome row\n", "utf-8")
+    assert list(load_examples(settings).evaluation) == ["dev"]
+    assert check_data(settings) == ()
+    (tmp_path / "test.csv").write_text("text,label\nSome row,?\n", "utf-8")
+    assert list(load_examples(settings).evaluation) == ["dev"]
+    (note,) = check_data(settings)
+    assert "data.test is not scored, as its labels do not fit" in note
+    assert "line 2: label '?' is not one of the task's" in note
+    assert data_fingerprint(settings) == first  # it decides nothing, and is no part of an id
+
+
+def test_a_cells_predictions_on_data_test_are_kept_and_not_scored(tmp_path):
+    rows = "".join(f"word{n % 5} rest,{'pos' if n % 2 else 'neg'}\n" for n in range(20))
+    for name in ("a.csv", "test.csv"):
+        (tmp_path / name).write_text(f"text,label\n{rows}", "utf-8")
+    settings = files("classification", tmp_path, "a.csv", "a.csv", text="text")
+    tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    settings |= {
+        "data.test": str(tmp_path / "test.csv"),
+        "data.max_length": 16,
+        "model.name": "config:bert",
+        "model.config": tiny | {"intermediate_size": 32},
+        "trainer.num_train_epochs": 1,
+        "adversary.method": "none",
+    }
+    cell = Cell("c1", "k1", "k1", "clean", 1, settings, "tested", "tiny")
+    ready = prepare([cell], tmp_path / "cache")[cell.id]
+    records = []
+    run_cell(cell, ready, tmp_path / "cell", records.append)
+    assert not [name for name in records[0].metrics if "test" in name]
+    logits, labels = read_predictions(tmp_path / "cell", 1, TEST)
+    assert logits.shape == (20, 2)
+    assert labels.tolist() == [0, 1] * 10
+    first = kept_test_file(tmp_path / "cell", 1)
+    assert first
+    (tmp_path / "test.csv").write_text(f"text,label\n{rows}more,pos\n", "utf-8")
+    again = prepare([cell], tmp_path / "cache")[cell.id].tokens  # no tokens of the older file
+    assert again.sizes[TEST] == 21
+    assert again.test not in ("", first)
+    (tmp_path / "test.csv").unlink()
+    assert TEST not in prepare([cell], tmp_path / "cache")[cell.id].tokens.sizes
 
 
 def test_over_all_kinds_each_is_used():

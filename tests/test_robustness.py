@@ -13,6 +13,8 @@ from freelb_tune.results.statistics.calibration import calibration_error
 from freelb_tune.results.statistics.contrast import contrasts, holm
 from freelb_tune.results.statistics.further_sets import compare_sets
 from freelb_tune.results.tables.robustness import COLUMNS
+from freelb_tune.space.also import TEST
+from freelb_tune.store.predictions import predictions_differ
 
 SEEDS = (1, 2, 3, 4)
 LABELS = np.arange(200) % 2
@@ -105,7 +107,7 @@ def test_a_search_that_dev_ended_tests_nothing_on_further_sets(tmp_path):
     write_outputs(searched(tmp_path, space=rounds), judge)
     assert rows_of(tmp_path)["hard"]["p_adjusted"] == ""
     text = (tmp_path / "robustness.md").read_text("utf-8")
-    assert "end by the dev set, so nothing is tested on further sets" in text
+    assert "end by the dev set, so nothing is tested on other sets" in text
 
 
 def noisy_arms(rng, gains):
@@ -154,3 +156,60 @@ def test_calibration_is_the_mean_gap_of_the_bins():
     assert calibration_error(ten, np.array([0] * 9 + [1])) == pytest.approx(0.0, abs=1e-6)
     assert calibration_error(logits[:, :1], np.array([0.5, 1.5, 2.0, 1.0])) is None
     assert calibration_error(logits, np.array([[0, 1]] * 4)) is None
+
+
+def keep_test(folder, right, file="f1"):
+    """Keep predictions on `data.test` of cells that are there, so many of 200 right, by adv_lr."""
+    for lr, counts in right.items():
+        for at, seed in enumerate(SEEDS):
+            cell = glue_cell("rte", seed, **({} if lr is None else {"adv_lr": lr}))
+            path = folder / "cells" / cell.id / "predictions" / "epoch_0001.npz"
+            with np.load(path) as kept:
+                arrays = dict(kept)
+            guesses = np.where(np.arange(200) < counts[at], LABELS, 1 - LABELS)
+            arrays[f"{TEST}.logits"] = np.eye(2, dtype=np.float32)[guesses]
+            arrays[f"{TEST}.labels"], arrays[f"{TEST}.file"] = LABELS, np.array(file)
+            np.savez(path, **arrays)
+
+
+TESTED = {None: [120, 121, 119, 120], 0.2: [140, 141, 139, 141], 0.1: [199, 199, 199, 199]}
+
+
+def test_data_test_is_scored_for_the_chosen_pair_alone(tmp_path):
+    keep_test(searched(tmp_path, sets=("dev",)), TESTED)
+    write_outputs(tmp_path, judge)
+    rows = rows_of(tmp_path)
+    assert list(rows) == ["dev", "test"]
+    row = rows["test"]
+    # 0.1 would be far better on test, and dev has chosen 0.2
+    assert row["config_id"] == glue_cell("rte", adv_lr=0.2).config_id
+    assert float(row["best_mean"]) == pytest.approx(140.25 / 200)
+    assert float(row["clean_mean"]) == 0.6
+    assert float(row["difference"]) == pytest.approx(20.25 / 200)
+    assert float(row["low"]) > 0
+    assert row["better"] == "True"
+    assert "99.50" not in (tmp_path / "robustness.md").read_text("utf-8")
+
+
+def test_before_the_planned_end_nothing_is_written_of_data_test(tmp_path):
+    keep_test(searched(tmp_path, last=None), TESTED)
+    write_outputs(tmp_path, judge)
+    assert list(rows_of(tmp_path)) == ["dev", "hard"]
+    written = "".join(path.read_text("utf-8") for path in tmp_path.glob("*.[mcjh]*[dvnl]"))
+    assert "70.12" not in written
+    assert "0.70125" not in written
+
+
+def test_a_test_file_that_has_changed_is_not_scored(tmp_path):
+    keep_test(searched(tmp_path), TESTED)
+    keep_test(tmp_path, {None: TESTED[None]}, file="f2")
+    write_outputs(tmp_path, judge)
+    assert list(rows_of(tmp_path)) == ["dev", "hard"]
+    assert "data.test has changed since some" in (tmp_path / "robustness.md").read_text("utf-8")
+
+
+def test_predictions_on_another_test_file_make_no_other_cell(tmp_path):
+    keep_test(searched(tmp_path / "a"), TESTED)
+    searched(tmp_path / "b")
+    home = "cells/" + glue_cell("rte", 1).id
+    assert not predictions_differ(tmp_path / "a" / home, tmp_path / "b" / home, 1)

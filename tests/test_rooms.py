@@ -25,7 +25,16 @@ ROOMS = [
 ]
 INNER = {
     "training": ["inputs", "passes"],
-    "results": ["statistics", "tables", "glue", "page", "analysis", "earlier", "outputs"],
+    "results": [
+        "statistics",
+        "tables",
+        "glue",
+        "page",
+        "analysis",
+        "robustness",
+        "earlier",
+        "outputs",
+    ],
     "search": ["driver", "algorithms", "ray_tune", "run"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

@@ -3,28 +3,26 @@
 Room: results. Loads numpy and scipy, so it is imported where a verdict is asked for, not before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import replace
-from statistics import fmean
 
-from freelb_tune.errors import DamagedError, counted
+from freelb_tune.errors import DamagedError
 from freelb_tune.results.statistics.answered import answered_verdict
 from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.calibration import BINS, calibration_error
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.statistics.further_sets import compare_sets
+from freelb_tune.results.statistics.comparison import Verdict
 from freelb_tune.results.statistics.verdict import verdict
 from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.robustness import OneSet, Robustness, robustness_of
 from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.twins import identical_predictions, with_twins
+from freelb_tune.space.also import TEST
 from freelb_tune.store import CellResult, CellState, Store, look_number
+from freelb_tune.tasks import compute_metrics, get_task
 
-__all__ = ["analyse", "arms_of", "judge", "robustness"]
+__all__ = ["analyse", "arms_of", "judge"]
 
 
 def analyse(store: Store) -> Table:
@@ -69,83 +67,13 @@ def judge(store: Store, table: Table) -> Verdict:
     return with_twins(replace(told, footnotes=(*told.footnotes, *notes)), table)
 
 
-def robustness(store: Store, table: Table) -> Robustness | None:
-    """The best adversarial configuration and its clean arm on every evaluation set.
-
-    Args:
-        store: what is known.
-        table: the table of it with its verdict.
-
-    Returns:
-        None as for `robustness_of`; before the planned end without anything of differences.
-
-    Raises:
-        FreeLBTuneError: sets differ under one name.
-    """
-    found = robustness_of(table)
-    if found is None or table.verdict is None or pending(store) is not None:
-        return found
-    measure, arms = table.measure, {"dev": arms_of(store, table, [])}
-    arms |= {name: arms_of(store, table, [], name) for name in found.sets}
-    further = {name: arms[name] for name in found.sets}
-    by_dev = {("dev", each.config_id): each for each in table.verdict.comparisons}
-    by_rounds = table.algorithm == "verdict"
-    told = {}
-    if by_dev and not by_rounds:
-        look = look_number(store)
-        told = compare_sets(arms["dev"], further, measure.name, measure.better, look)
-    rows = tuple(_one_set(row, arms[row.name], by_dev | told) for row in found.rows)
-    return replace(found, rows=rows, notes=_robustness_notes(found, by_rounds))
-
-
-def _one_set(
-    row: OneSet, arms: Sequence[Arm], told: Mapping[tuple[str, str], Comparison]
-) -> OneSet:
-    """A row with what was tested, and how well both arms are calibrated."""
-    runs = {arm.config_id: arm.runs for arm in arms}
-    best = runs.get(row.best.config_id, ())
-    clean = runs.get(row.best.clean_id or "", ())
-    labels = next((run.labels for run in best if run.labels is not None), None)
-    return replace(
-        row,
-        examples=None if labels is None else len(labels),
-        comparison=told.get((row.name, row.best.config_id)),
-        best_ece=_calibration(best),
-        clean_ece=_calibration(clean),
-    )
-
-
-def _calibration(runs: Sequence[Run]) -> float | None:
-    errors = [
-        calibration_error(run.logits, run.labels)
-        for run in runs
-        if run.logits is not None and run.labels is not None
-    ]
-    known = [error for error in errors if error is not None]
-    return fmean(known) if known and len(known) == len(runs) else None
-
-
-def _robustness_notes(found: Robustness, by_rounds: bool) -> tuple[str, ...]:
-    sets = counted(len(found.sets), "further set")
-    tried = len(
-        {entry.config.config_id for row in found.table.rows for entry in row.entries if entry}
-    )
-    tested = (
-        "The rounds of a verdict search end by the dev set, so nothing is tested on further sets."
-        if by_rounds
-        else f"Adjusted p: Holm over {counted(tried, 'configuration')} on {sets}, as the one that "
-        "is shown was chosen among them; on dev it is the verdict's own."
-    )
-    return (
-        "Mean ± sample standard deviation over seeds, each at the epoch that counts on the dev "
-        "set; intervals are the verdict's, each by itself.",
-        tested,
-        f"ECE: expected calibration error in {BINS} bins of equal width, in percent (Guo et al. "
-        "2017), mean over seeds; 0 where a model is right as often as it is sure.",
-    )
-
-
-def arms_of(store: Store, table: Table, damaged: list[str], of: str = "dev") -> list[Arm]:
+def arms_of(
+    store: Store,
+    table: Table,
+    damaged: list[str],
+    of: str = "dev",
+    only: Container[str | None] | None = None,
+) -> list[Arm]:
     """Every configuration of the latest plan with its finished runs, clean arms first.
 
     One that trains the same as another is that one, and no arm of its own.
@@ -155,13 +83,18 @@ def arms_of(store: Store, table: Table, damaged: list[str], of: str = "dev") -> 
         table: the table of it.
         damaged: is given what is wrong with files of predictions; such a run counts by its score.
         of: the evaluation set; a run without a score on it is left out.
+        only: these configurations; None for all.
     """
     cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}
     own = (config for config in tried if not config.same_as)
     configs = [*(c for c in table.clean if c.config_id not in known), *own]
-    return [_arm(config, cells, table, damaged, of) for config in configs]
+    return [
+        _arm(config, cells, table, damaged, of)
+        for config in configs
+        if only is None or config.config_id in only
+    ]
 
 
 def _arm(
@@ -192,7 +125,7 @@ def _run(
     record = result.best(measure.better) if select == "best_epoch" else result.last
     assert record is not None  # a finished cell without epochs is read as waiting
     score = record.score if of == "dev" else record.metrics.get(f"{of}.{measure.name}")
-    if score is None:
+    if score is None and of != TEST:
         return None
     try:
         logits, labels = result.predictions(record.epoch, of) or (None, None)
@@ -200,4 +133,7 @@ def _run(
         inside = str(err).replace(f"{result.folder}/", "")
         damaged.append(f"{result.cell.id}: {inside}")
         logits = labels = None
-    return Run(result.cell.seed, score, logits, labels)
+    if of == TEST and logits is not None and labels is not None:
+        task = get_task(result.cell.task)
+        score = compute_metrics(task, logits, labels).get(measure.name)
+    return None if score is None else Run(result.cell.seed, score, logits, labels)

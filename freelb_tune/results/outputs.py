@@ -79,7 +79,7 @@ def _robustness(store: Store, table: Table, *, is_judged: bool) -> Robustness | 
     """Both arms on every evaluation set; the statistics load where they were asked for."""
     if not is_judged:
         return robustness_of(table)
-    from freelb_tune.results.analysis import robustness
+    from freelb_tune.results.robustness import robustness
 
     return robustness(store, table)
 

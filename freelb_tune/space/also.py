@@ -9,10 +9,21 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-__all__ = ["AdvGlue", "Characters", "Further", "Kind", "check_also", "further_sets", "with_files"]
+__all__ = [
+    "TEST",
+    "AdvGlue",
+    "Characters",
+    "Further",
+    "Kind",
+    "check_also",
+    "further_sets",
+    "with_files",
+]
 
 Kind = Literal["insert", "delete", "swap", "case", "keyboard", "ocr"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
+TEST = "data.test"
+"""Under this name what cells predict on `data.test` is kept, unscored; no set can be called so."""
 _TAKEN = ("train", "dev", "test", "tokenizer")  # sets, and what stands beside them on disk
 _ADVICE = "a file's name, {builtin: characters, rate: 0.05} or {builtin: advglue, file: FILE}"
 _NAMED = "a word for its set, such as hans"

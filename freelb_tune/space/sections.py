@@ -159,7 +159,8 @@ class DataFields(_Section):
         path: the GLUE folder, or a dataset's name or folder.
         train: the training file.
         dev: the dev file.
-        test: the test file.
+        test: the test file. An own one with labels is scored once, at the planned end, for the
+            best adversarial configuration and its clean arm; nothing of it is shown before.
         file: one file in place of train and dev, which are cut from it.
         dev_share: the part of it that becomes the dev set; each label keeps its share.
         split_seed: decides which rows. Not a training seed.

@@ -13,6 +13,7 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import DamagedError
+from freelb_tune.space.also import TEST
 from freelb_tune.store.disk import read_file
 from freelb_tune.store.inside import refuse_link
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["has_predictions", "predictions_differ", "read_predictions"]
+__all__ = ["has_predictions", "predictions_differ", "read_predictions", "kept_test_file"]
 
 _CUT = (OSError, ValueError, LookupError, EOFError, MemoryError, RuntimeError, SyntaxError,
         TokenError, struct.error, zipfile.BadZipFile, zlib.error)  # fmt: skip
@@ -69,6 +70,9 @@ def predictions_differ(one: Path, other: Path, epoch: int) -> bool:
         return False  # what is cut tells nothing; the whole one is kept
     if ours is None or theirs is None:
         return False
+    for arrays in (ours, theirs):  # data.test is no part of a cell
+        for name in [name for name in arrays if name.startswith(f"{TEST}.")]:
+            del arrays[name]
     same = ours.keys() == theirs.keys() and all(
         ours[name].dtype == theirs[name].dtype
         and ours[name].shape == theirs[name].shape
@@ -76,6 +80,17 @@ def predictions_differ(one: Path, other: Path, epoch: int) -> bool:
         for name in ours
     )
     return not same
+
+
+def kept_test_file(home: Path, epoch: int) -> str:
+    """The fingerprint of the file that an epoch's predictions on `data.test` are of; "" for none.
+
+    Raises:
+        DamagedError: the predictions are cut or changed.
+        FreeLBTuneError: they are a link, or cannot be read.
+    """
+    found = _arrays(home, epoch, (f"{TEST}.file",))
+    return str(found[f"{TEST}.file"]) if found else ""
 
 
 def has_predictions(home: Path, epoch: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.also import TEST
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks import glue_folder, hub, own_files
 from freelb_tune.tasks.further import read_further, stream_of
@@ -44,7 +45,7 @@ class Examples:
     Attributes:
         train: columns text_a, text_b (pairs only) and label: a class number, a real value, or 0 or
             1 for each of several labels.
-        evaluation: the same, by set; "dev" first.
+        evaluation: the same, by set; "dev" first. `data.test` is among them where it has labels.
         labels: names of the classes or labels, in order; None for regression.
         kind: what the model's head does.
         notes: what was left out or found odd, in sentences for the user.
@@ -67,6 +68,7 @@ class _Sets:
     train: Rows
     evaluation: dict[str, Rows]
     labels: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def look_at_data(task: str, fields: DataFields, most_texts: int = 0) -> Look:
     sizes, texts = {}, {}
     for name, rows in {"train": sets.train, **sets.evaluation}.items():
         limit = data.max_train_examples if name == "train" else data.max_eval_examples
+        limit = None if name == TEST else limit
         sizes[name] = min(len(rows), limit or len(rows))
         some = sample(stream_of(data, name), len(rows), min(sizes[name], most_texts))
         texts[name] = [tuple(column[place] for column in rows.texts) for place in some]
@@ -203,13 +206,19 @@ def sample(name: str, size: int, limit: int | None) -> Sequence[int]:
 
 
 def _kept(data: DataSettings, name: str, rows: Rows) -> Sequence[int]:
-    return sample(stream_of(data, name), len(rows), data.max_eval_examples)
+    limit = None if name == TEST else data.max_eval_examples
+    return sample(stream_of(data, name), len(rows), limit)
 
 
 def _read(data: DataSettings) -> _Sets:
     sets = _read_own(data)
-    further = read_further(data, sets.evaluation, sets.labels)
-    return replace(sets, evaluation=sets.evaluation | further)
+    evaluation = sets.evaluation | read_further(data, sets.evaluation, sets.labels)
+    if data.source != "files" or not Path(data.test or "").expanduser().is_file():
+        return replace(sets, evaluation=evaluation)
+    test, why = own_files.read_labelled_test(data, sets.labels)
+    if test is not None:
+        evaluation[TEST] = test
+    return replace(sets, evaluation=evaluation, notes=(why,) if why else ())
 
 
 def _read_own(data: DataSettings) -> _Sets:
@@ -251,7 +260,7 @@ def _dataset(rows: Rows, labels: tuple[str, ...] | None, keep: Sequence[int]) ->
 
 
 def _notes(data: DataSettings, sets: _Sets) -> tuple[str, ...]:
-    notes = []
+    notes = list(sets.notes)
     absent = [name for name in data.task.dev_sets if name not in sets.evaluation]
     if absent and data.source == "glue":
         file = glue_folder.LAYOUTS[data.task.name].dev[absent[0]]

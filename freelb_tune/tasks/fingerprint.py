@@ -21,7 +21,7 @@ from freelb_tune.tasks.registry import DEFINITIONS
 from freelb_tune.tasks.settings import DataSettings, data_settings
 from freelb_tune.tasks.toy import TOY_VERSION
 
-__all__ = ["data_fingerprint"]
+__all__ = ["data_fingerprint", "test_fingerprint"]
 
 READING_VERSION = 1
 """Raised by hand whenever the same files give other examples."""
@@ -72,6 +72,22 @@ def data_fingerprint(inputs: Inputs) -> str:
         facts["splits"] = [data.train or "train", data.dev or "validation"]
     text = json.dumps(facts, sort_keys=True)
     return f"{start}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def test_fingerprint(inputs: Inputs) -> str:
+    """What `data.test` holds; no part of an id, as it decides nothing.
+
+    Returns:
+        Empty where there is no such file: a cell trains without it.
+
+    Raises:
+        FreeLBTuneError: a setting is wrong, or the file cannot be read.
+    """
+    data = data_settings(inputs.task, inputs.data)
+    path = Path(data.test or "").expanduser()
+    if data.source != "files" or not path.is_file():
+        return ""
+    return f"{_file_digest(path)[:16]}{_dialect(data, path)}"
 
 
 def _files(data: DataSettings) -> dict[str, Path]:

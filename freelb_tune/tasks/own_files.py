@@ -14,7 +14,7 @@ from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.table import Table
 
-__all__ = ["file_labels", "read_files", "read_test_file"]
+__all__ = ["file_labels", "read_files", "read_labelled_test", "read_test_file"]
 
 
 def read_files(data: DataSettings) -> tuple[Rows, Rows, tuple[str, ...] | None]:
@@ -54,6 +54,28 @@ def read_test_file(data: DataSettings) -> Rows:
     rows = collect(table, Reading(data.columns, None, float, own=True))
     rows.index = list(range(len(rows)))
     return rows
+
+
+def read_labelled_test(
+    data: DataSettings, labels: tuple[str, ...] | None
+) -> tuple[Rows | None, str]:
+    """The rows of `data.test` with their labels, which are scored at a search's planned end.
+
+    Returns:
+        None where the file has no labels, or none that training knows; then also why.
+
+    Raises:
+        FreeLBTuneError: as `read_test_file`.
+    """
+    table = _open(data, str(data.test), ())
+    absent = [name for name in data.label_columns if name not in table.columns]
+    if absent:
+        return None, ""
+    read_test_file(data)
+    try:
+        return _collect(data, str(data.test), labels), ""
+    except FreeLBTuneError as err:
+        return None, f"data.test is not scored, as its labels do not fit: {err}"
 
 
 def file_labels(data: DataSettings) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ get the same numbers bit for bit on the same hardware.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,6 +16,7 @@ import transformers
 from transformers import PrinterCallback, TrainerCallback
 
 from freelb_tune.errors import DivergedError
+from freelb_tune.space.also import TEST
 from freelb_tune.space.cell import Cell
 from freelb_tune.store import (
     EpochLog,
@@ -224,9 +225,14 @@ class _EachEpoch(TrainerCallback):
         arrays: dict[str, np.ndarray] = {}
         dev_loss = float("nan")
         for name, rows in self.sets.items():
+            if name == TEST and not self._may_count(metrics):
+                continue
             said = self.trainer.predict_by_length(rows)
             assert said.labels is not None  # evaluation sets have them
             arrays[f"{name}.logits"], arrays[f"{name}.labels"] = said.logits, said.labels
+            if name == TEST:  # scored at the search's planned end, and shown nowhere before
+                arrays[f"{name}.file"] = np.array(self.prepared.tokens.test)
+                continue
             prefix = "" if name == "dev" else f"{name}."
             values = compute_metrics(self.task, said.logits, said.labels)
             metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
@@ -242,6 +248,11 @@ class _EachEpoch(TrainerCallback):
         finally:
             fresh.unlink(missing_ok=True)
         return metrics, dev_loss
+
+    def _may_count(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a table may show this epoch for the cell: the best so far, or the last."""
+        is_last = self.epoch >= self.prepared.epochs
+        return is_last or self.every_checkpoint or self.sign * metrics[self.metric] > self.best
 
     def _keep(self, record: EpochRecord) -> None:
         """Model if the best so far, checkpoint unless it was the last epoch, then the line."""

@@ -14,7 +14,7 @@ from freelb_tune.results.tables.ranking import Standing, counts, is_complete, st
 from freelb_tune.space.cell import Cell, Value
 from freelb_tune.store import Better, CellResult, CellState
 
-__all__ = ["Configuration", "Select", "SeedResult", "Spread", "configurations"]
+__all__ = ["Configuration", "Select", "SeedResult", "Spread", "configurations", "spread_of"]
 
 Select = Literal["best_epoch", "last_epoch"]
 
@@ -64,6 +64,14 @@ class Spread:
     mean: float
     sd: float | None
     median: float
+
+
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """Of these scores; None of none."""
+    if not values:
+        return None
+    sd = stdev(values) if len(values) > 1 else None
+    return Spread(len(values), fmean(values), sd, median(values))
 
 
 @dataclass(frozen=True)
@@ -147,10 +155,7 @@ class Configuration:
             for each in self.seeds
             if each.state is CellState.DONE and (value := each.value(select, metric)) is not None
         ]
-        if not values:
-            return None
-        sd = stdev(values) if len(values) > 1 else None
-        return Spread(len(values), fmean(values), sd, median(values))
+        return spread_of(values)
 
 
 def configurations(cells: Sequence[CellResult], better: Better) -> list[Configuration]:

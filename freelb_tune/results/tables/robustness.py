@@ -71,14 +71,19 @@ class Robustness:
         return [each.name for each in self.rows[1:]]
 
 
-def robustness_of(table: Table) -> Robustness | None:
+def robustness_of(table: Table, *, is_tested: bool = False) -> Robustness | None:
     """The means, before anything is tested.
 
+    Args:
+        table: the table.
+        is_tested: whether there are predictions on `data.test`.
+
     Returns:
-        None where there is no further set, or no adversarial configuration with all its seeds.
+        None where there is neither a further set nor a test set, or no adversarial configuration
+        with all its seeds.
     """
     best = table.best_adversarial or table.best
-    if not table.further or best is None or best.arm == "clean":
+    if not (table.further or is_tested) or best is None or best.arm == "clean":
         return None
     clean = next((each for each in table.clean if each.config_id == best.clean_id), None)
     name, select = table.measure.name, table.layout.select

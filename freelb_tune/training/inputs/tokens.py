@@ -20,6 +20,7 @@ from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
+from freelb_tune.tasks.fingerprint import test_fingerprint
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.tokenizer import made_tokenizer, source_tokenizer
@@ -48,6 +49,7 @@ class Tokens:
         vocabulary: number of token ids.
         pad_id: the id of padding.
         lengths: how long the texts are, whole.
+        test: what `data.test` holds, by its fingerprint; empty for none.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Tokens:
     vocabulary: int
     pad_id: int
     lengths: TextLengths
+    test: str = ""
 
     @property
     def evaluation(self) -> list[str]:
@@ -148,20 +151,22 @@ def make_tokens(
         "max_length": length,
         "versions": [TOKENS_VERSION, transformers.__version__],
     }
-    key = digest(content | ({"pad_token": source.pad_token} if source.pad_token else {}))
-    folder = cache / f"tokens-{key}"
+    content |= {"pad_token": source.pad_token} if source.pad_token else {}
+    test = test_fingerprint(cell.inputs)
+    folder = cache / f"tokens-{digest(content | ({'test': test} if test else {}))}"
     if not (folder / "tokens.json").is_file():
-        _make(cell, source, length, folder, say)
+        _make(cell, source, test, folder, say)
     return load_tokens(folder)
 
 
 def _make(
-    cell: Cell, source: ModelSource, length: int, folder: Path, say: Callable[[str], None]
+    cell: Cell, source: ModelSource, test: str, folder: Path, say: Callable[[str], None]
 ) -> None:
     import datasets
 
     from freelb_tune.tasks import load_examples
 
+    length = cell.data.max_length
     with waiting(f"reading {cell.task}", say):
         examples = load_examples(cell.task, cell.data)
     train = examples.train
@@ -178,7 +183,7 @@ def _make(
         "sizes": {name: len(rows) for name, rows in sets.items()},
         "vocabulary": len(tokenizer),
         "pad_id": tokenizer.pad_token_id,
-    }
+    } | ({"test": test} if test else {})
     tokenised = {}
     for name, rows in sets.items():
         progress = Progress(("tokenised", f"texts of {name}"), len(rows), say)
