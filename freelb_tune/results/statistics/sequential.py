@@ -19,9 +19,9 @@ Reference:
     Wald, Annals of Mathematical Statistics 16, 1945. A test that is asked at whole seeds passes its
     limit by some of a seed's weight, and the limit is lowered by that: Siegmund, "Sequential
     Analysis", 1985, chapter 3. Chances in place of limits where the variance is estimated:
-    Jennison & Turnbull, "Group Sequential Methods", 1999, section 4.4. His 0.583 is 0.4 here, and
-    log(ratio) grows by 1 + 2 / freedom: so the errors stay what they are to be where there are few
-    degrees of freedom, by simulation (docs/statistics.md).
+    Jennison & Turnbull, "Group Sequential Methods", 1999, section 4.4. Beside that log(ratio) grows
+    by 1 + 2 / freedom: so the errors stay what they are to be where there are few degrees of
+    freedom, by simulation (docs/statistics.md).
 """
 
 import math
@@ -40,7 +40,7 @@ Answer = Literal["better", "below", "open"]
 BETTER, BELOW = 0.25 * ALPHA, 0.75 * ALPHA
 """Chances of a wrong "better" and of a wrong "none is better by the margin", before looks share."""
 
-_OVERSHOOT = 0.4
+_OVERSHOOT = 0.583  # standard normal steps: Siegmund's
 _ESTIMATED = 2.0
 
 
