@@ -92,6 +92,8 @@ def test_a_reader_sorts_filters_groups_and_opens_a_cell(browser, searched):
     for text in ("Is the adversary healthy?", "Right here, wrong there", "roberta-base"):
         assert text in sheet.inner_text()
     assert page.locator("#cell .confusion tbody tr").count() == 20
+    matrix = page.get_by_label("Confusion matrix")
+    assert matrix.evaluate("e => e.scrollWidth - e.clientWidth") == 0  # all classes are in sight
     assert page.locator("#cell .js-plotly-plot").count() == 4
     rate = page.locator("#cell .js-plotly-plot").nth(3)
     low, high = rate.evaluate("plot => plot._fullLayout.yaxis.range")
@@ -118,6 +120,10 @@ def test_figures_are_drawn_when_they_come_into_sight(browser, searched):
     seen.page.click("#theme")
     seen.page.click("#theme")
     assert seen.page.evaluate(ground) == "rgb(255, 255, 255)"
+    space = seen.page.locator("#space pre")
+    for event, unfolded in (("beforeprint", True), ("afterprint", False)):  # paper has no clicks
+        seen.page.evaluate(f"dispatchEvent(new Event('{event}'))")
+        assert space.is_visible() == unfolded
     assert seen.wrong == []
 
 

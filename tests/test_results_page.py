@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -78,6 +79,41 @@ def test_the_page_says_how_to_repeat_it(tmp_path):
     assert len(best["id"]) == 12
 
 
+def test_who_has_the_page_alone_knows_what_was_tried_and_can_run_it_elsewhere(tmp_path):
+    text = page(Made(rates=2, space=f"{SPACE}# {EVIL}\n").write(tmp_path))
+    said = words(text)
+    assert "2 configurations and 1 clean arm; method freelb; adv_lr 0.01, 0.02" in said
+    assert "learning_rate 2e-05, batch size 16" in said
+    space = re.search(r'id="space">.*?<pre.*?>(.*?)</pre>', text, re.DOTALL)[1]
+    assert unescape(space) == (tmp_path / "space.yaml").read_text().strip()
+    assert EVIL in unescape(space)
+    assert EVIL not in text
+
+
+def test_a_row_says_which_of_its_seeds_are_missing_and_why(tmp_path):
+    made = Made(rates=3, seeds=3, ends={5: "failed", 6: "diverged", 8: "failed"})
+    text = page(made.write(tmp_path), judge)
+    for said in (words(text), (tmp_path / "table.md").read_text()):
+        assert "2/3 (seed 3 failed)" in said
+        assert "1/3 (seed 3 failed; seed 1 diverged)" in said
+        assert "one seed" in said  # a difference without an interval says why
+    rows = data(text)["figures"]["seeds"]
+    assert len(rows["data"][2]["y"]) == 2  # one seed has no bar
+
+
+def test_a_pause_between_two_runs_takes_no_room(tmp_path):
+    folder = Made(seeds=1, rates=3).write(tmp_path)
+    axis = data(page(folder))["figures"]["timeline"]["layout"]["xaxis"]
+    assert "rangebreaks" not in axis
+    path = folder / "journal.jsonl"
+    later = r"2026-11-26T00:0\1Z"  # the last two cells ran six hours after the first two
+    path.write_text(re.sub(r"2026-11-25T18:0(0:40|1:..)Z", later, path.read_text()))
+    figures = data(page(folder))["figures"]
+    for name in ("timeline", "progress"):
+        (pause,) = figures[name]["layout"]["xaxis"]["rangebreaks"]
+        assert pause["bounds"] == ["2026-11-25 18:00:55", "2026-11-26 00:00:40"]
+
+
 def test_a_setting_a_name_and_a_message_cannot_write_into_the_page(tmp_path):
     search = Search(
         [cell(adv_lr=lr, init_mag=EVIL if lr > 0.2 else "b") for lr in (0.1, 0.2, 0.3, 0.4)]
@@ -106,10 +142,8 @@ def test_examples_are_named_by_number_where_the_arms_disagree(tmp_path):
     found = data(page(folder, judge))["predictions"]
     store = load_store(folder)
     (mine, clean) = (store.cells[2], store.cells[0])
-    right = [
-        each.predictions("best")[0].argmax(1) == each.predictions("best")[1]
-        for each in (mine, clean)
-    ]
+    said = [each.predictions(each.best("higher").epoch) for each in (mine, clean)]
+    right = [logits.argmax(1) == labels for logits, labels in said]
     told = found[mine.cell.id]
     assert told["against"] == clean.cell.id
     assert told["gained"] == [int(n) + 1 for n in (right[0] & ~right[1]).nonzero()[0]]
@@ -125,6 +159,7 @@ def test_values_have_an_error_in_place_of_a_confusion(tmp_path):
     content = data(page(folder, judge))
     told = content["predictions"][store.cells[2].cell.id]
     assert content["lossUnit"] == "squared units of the values"
+    assert content["errors"] == []
     assert "confusion" not in told
     assert told["closer"] + told["farther"] == 20
 
@@ -214,6 +249,7 @@ def test_rungs_and_rounds_are_drawn_where_there_are_any(tmp_path):
     figures = data(text)["figures"]
     assert [len(trace["x"]) for trace in figures["rungs"]["data"]] == [5, 1]
     assert figures["rounds"]["data"][0]["y"] == [5]
+    assert figures["rounds"]["layout"]["yaxis"]["dtick"] == 1
     row = data(text)["cells"]["rows"][4]
     assert row["why"] == "stopped early, at its rung after epoch 1"
     assert "<td>1</td><td>6</td><td>5</td><td>1</td>" in text  # the rungs in words

@@ -87,6 +87,7 @@ def page_data(
             "scale": measure.scale,
             "digits": measure.digits,
         },
+        "errors": _errors(store),
         "lossUnit": _loss_unit(store),
         "cells": cells_of(store, table, running_cells(store), names),
         "predictions": predictions,
@@ -114,6 +115,12 @@ def figures_of(store: Store, table: Table, choosing: "Choosing | None") -> list[
         time_line(store, ran, names),
     ]
     return [figure for figure in found if figure is not None]
+
+
+def _errors(store: Store) -> list[str]:
+    """The task's metrics that are errors, and no fractions."""
+    known = TASKS[store.task].metrics if store.task in TASKS else ()
+    return [each.name for each in known if each.better == "lower"]
 
 
 def _loss_unit(store: Store) -> str:

@@ -1,4 +1,4 @@
-"""The facts at the head of the page: when a search ran, on what, over which data, at what cost.
+"""The facts at the head of the page: what was tried, when, on what, over which data, at what cost.
 
 Room: results. Headings and short texts, for the template.
 """
@@ -7,13 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freelb_tune.errors import counted
+from freelb_tune.results.page.names import configurations_of, swept
 from freelb_tune.results.page.times import moment, spent
+from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.cost import costs_of
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.naming import short_name
 from freelb_tune.store import Store, cells_left, read_environment
 
 __all__ = ["facts_of"]
+
+_MOST_VALUES = 6  # of a setting that were tried; of more the first and the last are named
+_TRAINING = (
+    "trainer.num_train_epochs",
+    "trainer.learning_rate",
+    "trainer.per_device_train_batch_size",
+)
 
 
 def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
@@ -22,15 +32,38 @@ def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
     about = "not known yet" if cost.left is None else f"about {_hours(cost.left)}"
     left = [f"{about} left"] if cells_left(store) else []
     facts = [
+        ("Tried", _tried(store, table)),
+        ("Training", _training(table)),
         ("When", _when(store)),
         ("On", _machine(store.folder)),
         ("Data", _data(store, table)),
         ("Model", _fixed(table, "model.name")),
-        (f"{unit}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
+        (f"{unit[0].upper()}{unit[1:]}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
         ("Seeds", ", ".join(map(str, table.seeds))),
         ("With", _versions(store.folder)),
     ]  # fmt: skip
     return [(heading, text) for heading, text in facts if text]
+
+
+def _tried(store: Store, table: Table) -> str:
+    """How many configurations, of which methods and values."""
+    known = {each.config_id: each for each in configurations_of(table) if each.arm != "clean"}
+    order = dict.fromkeys(each.cell.config_id for each in store.cells)  # as they were planned
+    configs = [known[each] for each in order if each in known]
+    clean = f" and {counted(len(table.clean), 'clean arm')}" if table.clean else ""
+    said = [f"{counted(len(configs), 'configuration')}{clean}"]
+    for name in dict.fromkeys(["adversary.method", *swept(table)]):
+        values = list(dict.fromkeys(shown(each, name).text for each in configs))
+        if len(values) > _MOST_VALUES:
+            values = [f"{len(values)} values from {values[0]} to {values[-1]}"]
+        said += [f"{short_name(name)} {', '.join(values)}"] if values else []
+    return "; ".join(said)
+
+
+def _training(table: Table) -> str:
+    """What all share of how long and how fast they were trained."""
+    found = [f"{short_name(n)} {table.fixed[n].text}" for n in _TRAINING if n in table.fixed]
+    return ", ".join(found)
 
 
 def _hours(hours: float) -> str:
@@ -74,6 +107,9 @@ def _data(store: Store, table: Table) -> str:
     ]
     prints = dict.fromkeys(each.cell.data_fingerprint for each in store.cells)
     said = cell.data_fingerprint if len(prints) == 1 else f"{len(prints)} data sets"
+    known = store.lengths.get((cell.data_fingerprint, cell.weights, cell.data.max_length))
+    if known and len(prints) == 1:
+        source += [f"{each.texts:,} examples of {name}" for name, each in known.sets.items()]
     return f"{table.measure.task}{': ' if source else ''}{', '.join(source)} (fingerprint {said})"
 
 

@@ -6,15 +6,16 @@ Room: results. Texts and small tables, for the template.
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from freelb_tune.errors import counted
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.page.facts import facts_of
 from freelb_tune.results.page.names import swept
 from freelb_tune.results.page.times import is_running, running_cells
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import Grid, Text, score_text
+from freelb_tune.results.tables.grid import Grid, Text, comparison_texts, score_text, seeds_text
 from freelb_tune.results.tables.sentences import (
     clean_sentence,
     configuration_name,
@@ -24,11 +25,13 @@ from freelb_tune.results.tables.sentences import (
 from freelb_tune.results.tables.table import Ranked, Table
 from freelb_tune.space.naming import short_name
 from freelb_tune.store import CellState, Store, cells_left
+from freelb_tune.store.disk import read_file
 
 __all__ = ["Best", "Overview", "overview_of"]
 
 _SHOWN = 12  # rows before the reader asks for more
 _MOST_ROWS = 500
+_MOST_SPACE = 100_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Overview:
         left_out: rows that the page does not hold.
         best: the selected configurations.
         command: that ran the search; empty where the journal has none.
+        space: the search space that it ran, as the results folder keeps it; empty without one.
         facts: heading and text: when, on what, from which data, at what cost.
         notes: the table's footer.
     """
@@ -81,6 +85,7 @@ class Overview:
     left_out: int
     best: tuple[Best, ...]
     command: str
+    space: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
@@ -102,6 +107,7 @@ def overview_of(store: Store, table: Table) -> Overview:
         left_out=max(len(ranking) - _MOST_ROWS, 0),
         best=_bests(store, table, command),
         command=shlex.join(command),
+        space=_space(store.folder),
         facts=tuple(facts_of(store, table)),
         notes=footnotes(table),
     )
@@ -135,6 +141,14 @@ def _command(store: Store) -> list[str]:
     opened = [event for event in store.events if event["event"] == "opened"]
     command = opened[-1].get("command") if opened else None
     return [str(word) for word in command] if isinstance(command, list) else []
+
+
+def _space(folder: Path) -> str:
+    """`space.yaml` as it stands: whoever has the page alone can run it again."""
+    try:
+        return read_file(folder / "space.yaml")[:_MOST_SPACE].decode("utf-8", "replace").strip()
+    except (OSError, FreeLBTuneError):
+        return ""
 
 
 def _results(store: Store, command: Sequence[str]) -> str:
@@ -217,21 +231,12 @@ def _row(
     texts = [Text(place), *(Text(shown(config, name).text) for name in settings)]
     texts += [
         Text(score, entry.is_bold),
-        Text(f"{config.finished}/{config.planned}"),
+        Text(seeds_text(config, table)),
         Text(score_text(config, other, measure)),
     ]
     for name in table.further:
         found = config.spread(table.layout.select, name)
         texts.append(Text(measure.show(found.mean) if found else "-"))
-    return (*texts, *(_compared(ranked, table) if is_compared else ()))
-
-
-def _compared(ranked: Ranked, table: Table) -> tuple[Text, Text, Text]:
-    one, measure = ranked.entry.comparison, table.measure
-    if one is None or one.difference is None:
-        return Text("-"), Text("-"), Text("-")
-    interval = "-"
-    if one.low is not None and one.high is not None:
-        interval = f"{measure.show_difference(one.low)} to {measure.show_difference(one.high)}"
-    p = "-" if one.p_adjusted is None else f"{one.p_adjusted:.3f}"
-    return Text(measure.show_difference(one.difference)), Text(interval), Text(p)
+    if is_compared:
+        texts += [Text(each) for each in comparison_texts(entry.comparison, measure)]
+    return tuple(texts)

@@ -90,8 +90,14 @@
     }, { rootMargin: "400px" });
     waiting().forEach((element) => seen.observe(element));
   };
-  addEventListener("beforeprint", () => { waiting().forEach(drawOne); redraw(670); });
-  addEventListener("afterprint", () => redraw());
+  let unfolded = []; // for paper, which nobody can click
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details.opened:not([open])")];
+    unfolded.forEach((each) => { each.open = true; });
+    waiting().forEach(drawOne);
+    redraw(670);
+  });
+  addEventListener("afterprint", () => { unfolded.forEach((each) => { each.open = false; }); redraw(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
 
   // ---- the table of cells --------------------------------------------------------------------
@@ -239,12 +245,14 @@
     if (told.error !== undefined) out.push(make("p", {}, `Mean absolute error ${plain(told.error)} over ${told.n} examples.`));
     if (told.confusion) {
       const total = told.confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
-      const head = make("tr", {}, make("th", { scope: "col" }, "true / predicted"), told.confusion.map((_, at) => make("th", { scope: "col", class: "num" }, className(at))), make("th", { scope: "col", class: "num" }, "n"), make("th", { scope: "col", class: "num" }, "F1"));
-      const body = told.confusion.map((row, at) => make("tr", {}, make("th", { scope: "row" }, className(at)), row.map((count, to) => {
+      const isDense = told.confusion.length > 8; // then only narrow columns are all in sight
+      const named = (text) => make("th", { scope: "col", class: "num" }, text);
+      const head = make("tr", {}, make("th", { scope: "col" }, "true / predicted"), named("n"), named("F1"), told.confusion.map((_, at) => make("th", { scope: "col", class: "num class" }, make("span", {}, className(at)))));
+      const body = told.confusion.map((row, at) => make("tr", {}, make("th", { scope: "row" }, className(at)), make("td", { class: "num" }, String(total[at])), make("td", { class: "num" }, told.f1[at] === null ? "-" : told.f1[at].toFixed(3)), row.map((count, to) => {
         const share = total[at] ? count / total[at] : 0;
-        return make("td", { class: `num${at === to ? " hit" : ""}`, style: `background:color-mix(in srgb, var(--${at === to ? "tried" : "bad"}) ${Math.round(45 * share)}%, transparent)` }, String(count));
-      }), make("td", { class: "num" }, String(total[at])), make("td", { class: "num" }, told.f1[at] === null ? "-" : told.f1[at].toFixed(3))));
-      out.push(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, make("table", { class: "grid confusion" }, make("thead", {}, head), make("tbody", {}, body))));
+        return make("td", { class: `num${at === to ? " hit" : ""}`, style: `background:color-mix(in srgb, var(--${at === to ? "tried" : "bad"}) ${Math.round(45 * share)}%, transparent)` }, isDense && !count ? "" : String(count));
+      })));
+      out.push(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, make("table", { class: `grid confusion${isDense ? " dense" : ""}` }, make("thead", {}, head), make("tbody", {}, body))));
     }
     if (told.support) out.push(table(["label", "n", "F1"], told.f1.map((value, at) => [className(at), String(told.support[at]), value === null ? "-" : value.toFixed(3)]), "F1 of each label"));
     if (told.closer !== undefined) out.push(make("p", {}, `Closer to the truth than the clean arm with the same seed on ${told.closer} of ${told.n} examples, farther on ${told.farther}.`));
@@ -269,10 +277,11 @@
   const fill = (cell) => {
     opened = cell.id;
     const own = config(cell);
-    const score = metric.scale === 100 ? 100 : 1;
     const metrics = cells.epochFields.slice(field.peak_gib + 1);
+    const isError = (name) => data.errors.includes(name.split(".").pop());
     charts = cell.epochs && cell.epochs.length ? [
-      lines(`Dev metrics${score === 100 ? ", in percent" : ""}`, cell, metrics.map((name) => [name, name, score])),
+      lines("Dev metrics, in percent", cell, metrics.filter((name) => !isError(name)).map((name) => [name, name, 100])),
+      lines("Dev errors, as measured", cell, metrics.filter(isError).map((name) => [name, name])),
       lines(`Losses, in ${data.lossUnit}`, cell, [["train_loss", own.arm === "clean" ? "training" : "training, adversarial"], ["dev_loss", "dev, clean"]]),
       own.arm === "clean" ? null : lines("The adversary", cell, [["delta_ratio", "norm over the ball's radius"], ["bound_share", "share on the ball"], ["adv_loss_gain", "adversarial minus clean loss"]]),
       lines("Learning rate at the end of the epoch", cell, [["learning_rate", "learning rate"]], { rangemode: "tozero", exponentformat: "e" }), // a constant one has no range of its own
@@ -365,10 +374,10 @@
   // ---- news, where the page is served --------------------------------------------------------
   const take = (text) => {
     const news = new DOMParser().parseFromString(text, "text/html"); // runs no script
-    const unfolded = [...document.querySelectorAll("main details")].map((each) => each.open);
+    const wasOpen = [...document.querySelectorAll("main details")].map((each) => each.open);
     drawn.forEach((_, element) => { if (!$("#cell").contains(element)) { Plotly.purge(element); drawn.delete(element); } });
     $("main").replaceWith(document.adoptNode($("main", news)));
-    document.querySelectorAll("main details").forEach((each, at) => { each.open = Boolean(unfolded[at]); });
+    document.querySelectorAll("main details").forEach((each, at) => { each.open = Boolean(wasOpen[at]); });
     document.title = news.title;
     document.body.dataset.live = news.body.dataset.live;
     setUp($("#data", news).textContent);

@@ -12,6 +12,7 @@ from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.sentences import column_heading, entry_text
 from freelb_tune.results.tables.table import Entry, Ranked, Table
 from freelb_tune.space.naming import short_name
+from freelb_tune.store import CellState
 
 __all__ = [
     "Grid",
@@ -21,7 +22,10 @@ __all__ = [
     "print_ranking",
     "print_table",
     "score_text",
+    "seeds_text",
 ]
+
+_NAMED = 4  # most seeds that a row names; of more it says how many
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     entry, config, measure = ranked.entry, ranked.entry.config, table.measure
     is_baseline = config.arm == "clean" and ranked.place is None
     place = "clean" if is_baseline else str(ranked.place or "-")
-    texts = [place, *(value.text for value in ranked.settings), _denominator(config)]
+    texts = [place, *(value.text for value in ranked.settings), seeds_text(config, table)]
     texts += _spread(config, "best_epoch", measure)
     texts += _spread(config, "last_epoch", measure)
     further = [config.spread(table.layout.select, name) for name in table.further]
@@ -113,9 +117,26 @@ def _is_compared(table: Table) -> bool:
     return table.verdict is not None and bool(table.verdict.comparisons)
 
 
-def _denominator(config: Configuration) -> str:
-    """Seeds finished of planned: `2/3`."""
-    return f"{config.finished}/{config.planned}"
+def seeds_text(config: Configuration, table: Table) -> str:
+    """Seeds finished of planned, which are missing and why: `2/3 (seed 3 failed)`."""
+    missing = []
+    for state, word in _MISSING.items():
+        seeds = [str(each.seed) for each in config.seeds if each.state is state]
+        if seeds and (state is not CellState.WAITING or table.end is not None):
+            named = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+            named = named if len(seeds) <= _NAMED else str(len(seeds))
+            missing.append(word if config.planned == 1 else f"{named} {word}")
+    said = f"{config.finished}/{config.planned}"
+    return f"{said} ({'; '.join(missing)})" if missing else said
+
+
+_MISSING = {
+    CellState.FAILED: "failed",
+    CellState.DIVERGED: "diverged",
+    CellState.STOPPED: "stopped early",
+    CellState.DROPPED: "not run",
+    CellState.WAITING: "not run",
+}
 
 
 def score_text(config: Configuration, select: Select, measure: Measure) -> str:
@@ -145,11 +166,11 @@ def _cost(cost: Cost | None) -> list[str]:
 
 
 def comparison_texts(comparison: Comparison | None, measure: Measure) -> list[str]:
-    """Difference from the clean arm, its interval and its p."""
+    """Difference from the clean arm, its interval and its p; one seed alone has neither."""
     if comparison is None or comparison.difference is None:
         return ["-", "-", "-"]
     difference = measure.show_difference(comparison.difference)
-    interval = "-"
+    interval = "one seed" if comparison.n_seeds == 1 else "-"
     if comparison.low is not None and comparison.high is not None:
         low, high = (measure.show_difference(end) for end in (comparison.low, comparison.high))
         interval = f"{low} to {high}"

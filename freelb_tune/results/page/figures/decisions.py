@@ -121,7 +121,11 @@ def rounds(store: Store, names: Mapping[str, str]) -> Figure | None:
         ],
         layout={
             "xaxis": {"title": "seeds of each", "type": "category"},
-            "yaxis": {"title": "configurations", "rangemode": "tozero", "tickformat": "d"},
+            "yaxis": {
+                "title": "configurations",
+                "rangemode": "tozero",
+                "dtick": max(len(event["contenders"]) for event in found) // 8 + 1,
+            },
         },
         header=("seeds", "in contention", "out in this round", "over"),
         rows=rows,

@@ -65,7 +65,7 @@ def best_so_far(
         "of more cells is higher by chance alone, so this line says little of which arm is better.",
         traces=traces,
         layout={
-            "xaxis": {"title": "time, UTC", "type": "date"},
+            "xaxis": _time_axis(spans),
             "yaxis": {"title": label(table.measure.name)},
         },
         header=("when", "arm", f"best {table.measure.name}", "cell"),
@@ -112,7 +112,8 @@ def time_line(store: Store, spans: Sequence[Span], names: dict[str, str]) -> Fig
         traces=[_bars(kind, groups[kind], names, now) for kind in _STATES if kind in groups],
         layout={
             "barmode": "overlay",
-            "xaxis": {"title": "time, UTC", "type": "date"},
+            "showlegend": True,
+            "xaxis": _time_axis(shown),
             "yaxis": {"title": "lane", "dtick": 1, "autorange": "reversed"},
         },
         header=("from", "to", "cell", "how it ended"),
@@ -127,6 +128,22 @@ def time_line(store: Store, spans: Sequence[Span], names: dict[str, str]) -> Fig
         ],
         height=170 + 28 * (max(lanes, default=0) + 1),
     )
+
+
+def _time_axis(spans: Sequence[Span]) -> dict[str, Any]:
+    """An axis of dates without the pauses between runs, beside which a run would be a hair."""
+    known = [(span.start, span.end or span.start) for span in spans]  # in the order of beginning
+    busy, pauses = 0.0, []
+    until = known[0][0]
+    for start, end in known:
+        if start > until:
+            pauses.append((until, start))
+        busy += max((end - max(start, until)).total_seconds(), 0.0)
+        until = max(until, end)
+    long = [(a, b) for a, b in pauses if (b - a).total_seconds() > max(busy / 4, 60)]
+    breaks = [{"bounds": [_text(a), _text(b)]} for a, b in long]
+    title = "time, UTC, without the pauses between runs" if breaks else "time, UTC"
+    return {"title": title, "type": "date", **({"rangebreaks": breaks} if breaks else {})}
 
 
 def _kind(span: Span, result: CellResult) -> str:
@@ -169,5 +186,5 @@ def _bars(
         ],
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": f"@{kind}", "line": {"color": "@ground", "width": 1}},
+        "marker": {"color": f"@{kind}", "line": {"color": "@ground", "width": len(found) < 40}},
     }

@@ -147,7 +147,7 @@ def _bars(entries: Sequence[Entry], names: Sequence[str], table: Table) -> dict[
         "name": "95 % interval of the difference",
         "x": x,
         "y": y,
-        "marker": {"size": 1, "color": "@best"},
+        "marker": {"symbol": "line-ew", "size": 10, "line": {"color": "@best", "width": 1.6}},
         "error_x": {
             "type": "data",
             "symmetric": False,
