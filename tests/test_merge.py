@@ -235,7 +235,7 @@ DECIDED = {"event": "decided", "config_id": cell().config_id, "epoch": 1, "score
         ({"cells": []}, r"its search ended before it had planned a cell"),
         (
             {"event": DECIDED},
-            r"its search \(algorithm: grid\) decided as results arrived, by those",
+            r"its search \(algorithm: grid\) decided by the results of this folder alone",
         ),
         ({"format": FORMAT + 1}, rf"its results have format {FORMAT + 1}"),
     ],

@@ -168,8 +168,7 @@ def test_a_race_states_its_stopping_rule_and_its_error_rate(tmp_path):
     text = SPACE + "search: {algorithm: race, budget: 5}\n"
     _, race, work, _ = forecast(*planned(tmp_path, text), tmp_path).sentences
     assert "Race: every configuration gets 2 seeds" in race
-    assert "at most 5 % chance over the whole race" in race
-    assert "where the budget of 5 cells does not reach for all" in race
+    assert "is at most 5 % over the whole race. Where the budget of 5 cells does not" in race
     assert work.startswith("Work: at most ")
 
 
@@ -177,7 +176,7 @@ def test_a_verdict_search_says_when_it_ends_and_what_an_answer_is_likely_to_take
     text = SPACE + "search: {algorithm: verdict, margin: 2, budget: 8}\n"
     _, rule, *_ = forecast(*planned(tmp_path, text), tmp_path).sentences
     assert "Verdict: every arm gets 2 seeds" in rule
-    assert "or the budget of 8 cells is spent; either answer is wrong with at most 5 %" in rule
+    assert "or the budget of 8 cells is spent. Either answer is wrong with at most 5 %" in rule
     assert "Where nothing helps an answer takes about " in rule
 
 

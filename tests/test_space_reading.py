@@ -60,7 +60,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("trainer: {lr_scheduler_type: greedy}", "known beforehand, such as linear, cosine or co"),
         (
             "trainer: {lr_scheduler_type: {grid: [linear, reduce_lr_on_plateau]}}",
-            "and greedy wait for evaluations inside Trainer",
+            "and greedy read scores inside Trainer",
         ),
         ("trainer: {group_by_length: true}", "write train_sampling_strategy: group_by_length"),
         (

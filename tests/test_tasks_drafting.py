@@ -132,7 +132,7 @@ def test_a_script_without_spaces_is_not_cut_as_if_it_were_one_word(tmp_path):
         (
             ["text", "label"],
             [["one", "two", "three"], ["a", "a", "b"]],
-            "a.csv has one row alone of the label 'b'",
+            "a.csv has only one row of the label 'b'",
         ),
         (
             ["a good film", "pos"],

@@ -55,7 +55,9 @@ def test_real_values_are_cut_without_regard_to_them(tmp_path):
 def test_a_label_with_one_row_alone_is_named(tmp_path):
     rows = [f"text {n},{'ab'[n == 7]}" for n in range(10)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
-    with pytest.raises(FreeLBTuneError, match="a.csv has one row alone of the label 'b', and each"):
+    with pytest.raises(
+        FreeLBTuneError, match="a.csv has only one row of the label 'b'; a label needs two"
+    ):
         check_data(own(tmp_path))
 
 

@@ -139,8 +139,8 @@ def _refuse_twins(path: Path, one: Run, other: Run) -> None:
     values = [f"{run.unread.get(flags[0]) or 'nothing'}" for run in (one, other)]
     raise FreeLBTuneError(
         f"{path}: {one.place} and {other.place} differ only in {', '.join(flags)} "
-        f"({' and '.join(values)}), which has no counterpart here, so that they would be one run; "
-        "take the flag out, or write the space by hand"
+        f"({' and '.join(values)}). Nothing here corresponds to it, so they would be one run; take "
+        "the flag out, or write the space by hand"
     )
 
 

@@ -116,14 +116,14 @@ class RaceSettings(SeedRounds):
         cut = ""
         if self.budget is not None:
             cut = (
-                f"; the last in rank go where the budget of {self.budget:,} cells does not reach "
-                "for all"
+                f" Where the budget of {self.budget:,} cells does not reach for all, the last in "
+                "rank go."
             )
         return (
             f"Race: every configuration gets {self.FIRST_SEEDS} seeds, and one more each round, "
-            f"up to {seeds}, while it is not worse than the leader by a test that drops the truly "
-            f"best one with at most 5 % chance over the whole race{cut}. The power above is for "
-            f"all {seeds}."
+            f"up to {seeds}. One that a test finds worse than the leader gets no more; the chance "
+            f"that this drops the truly best one is at most 5 % over the whole race.{cut} The "
+            f"power above is for all {seeds}."
         )
 
 
@@ -164,9 +164,9 @@ class VerdictSettings(SeedRounds):
         end = "" if self.budget is None else f", or the budget of {self.budget:,} cells is spent"
         return (
             f"Verdict: every arm gets {self.FIRST_SEEDS} seeds, and one more each round, up to "
-            f"{seeds}, while a gain of {self.margin:g} or more is not excluded. It ends when a "
-            f"configuration is better than its clean arm, when none is by that much{end}; either "
-            f"answer is wrong with at most 5 % chance in all. The power above is for all {seeds}."
+            f"{seeds}, while it may still gain {self.margin:g} or more. The search ends when a "
+            f"configuration is better than its clean arm, when none is by that much{end}. Either "
+            f"answer is wrong with at most 5 % chance. The power above is for all {seeds}."
         )
 
 

@@ -194,9 +194,9 @@ def defaults_sentence(given: Collection[str]) -> str:
 def _schedule(value: str) -> str:
     if value in _FOLLOWING:
         raise ValueError(
-            f"a schedule that is known beforehand, such as linear, cosine or constant "
-            f"({' and '.join(_FOLLOWING)} wait for evaluations inside Trainer, and a cell is "
-            "evaluated after each epoch by itself)"
+            "a schedule that needs no scores, such as linear, cosine or constant "
+            f"({' and '.join(_FOLLOWING)} read scores inside Trainer; here a cell is evaluated "
+            "outside it)"
         )
     return value
 

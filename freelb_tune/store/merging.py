@@ -102,10 +102,9 @@ def _load(folder: Path) -> Store:
     if any(event["event"] in ("decided", "proposed") for event in store.events):
         algorithm = (store.space.get("search") or {}).get("algorithm")
         raise FreeLBTuneError(
-            f"{folder}: its search (algorithm: {algorithm}) decided as results arrived, by those "
-            "of this folder alone, so no search over all of them would have decided so; folders "
-            "can be put together where every cell is run: algorithm grid, or random without a "
-            "sampler"
+            f"{folder}: its search (algorithm: {algorithm}) decided by the results of this folder "
+            "alone; with the others' it might have decided otherwise. Folders can be put together "
+            "where every cell is run: algorithm grid, or random without a sampler"
         )
     return store
 
@@ -140,10 +139,9 @@ def _plan(stores: Sequence[Store]) -> tuple[tuple[Cell, ...], tuple[int, ...]]:
         lacking = sum(name not in known for name in first.plan)
         if lacking:
             raise FreeLBTuneError(
-                f"{counted(lacking, 'cell')} of the {len(first.plan):,} of the plan "
-                f"{'is' if lacking == 1 else 'are'} in none of these folders, which are the parts "
-                f"{', '.join(str(store.shard) for store in stores)}; name the others, too, or run "
-                "them with --shard"
+                f"these folders are the parts {', '.join(str(store.shard) for store in stores)} "
+                f"of a plan of {counted(len(first.plan), 'cell')}, of which they lack {lacking:,}; "
+                "name the other parts, too, or run them with --shard"
             )
         return tuple(known[name] for name in first.plan), first.seeds
     plans = [[each.cell for each in store.cells] for store in stores]

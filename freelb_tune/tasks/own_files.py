@@ -118,8 +118,8 @@ def _cut(data: DataSettings, rows: Rows, names: Sequence[str]) -> tuple[Rows, Ro
         alone = [name for place, name in enumerate(names) if list(kept).count(place) == 1]
     if alone:
         raise FreeLBTuneError(
-            f"data.dev_share: {data.file} has one row alone of the label {alone[0]!r}"
-            f"{f' and of {len(alone) - 1} more' if alone[1:] else ''}, and each label needs one to "
+            f"data.dev_share: {data.file} has only one row of the label {alone[0]!r}"
+            f"{f' and of {len(alone) - 1} more' if alone[1:] else ''}; a label needs two, one to "
             "train on and one for dev: add rows, take these out, or name data.train and data.dev"
         )
     try:

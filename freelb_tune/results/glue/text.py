@@ -153,9 +153,9 @@ def _what(table: GlueTable) -> str:
 def _choice(table: GlueTable) -> str:
     """How a configuration came to stand for its arm."""
     said = (
-        "Each arm shows its best configuration by the mean over its seeds, chosen on the very dev "
-        "set that it is shown on: the more were tried, the better it looks. One that lacks a seed "
-        "stands only where there is no complete one."
+        "Each arm shows its best configuration by the mean over its seeds. It was chosen on the "
+        "same dev set: the more were tried, the better it looks. One that lacks a seed stands only "
+        "where there is no complete one."
     )
     methods = {
         each.settings.get("adversary.method")

@@ -57,10 +57,10 @@ def answered_verdict(
     found = [_untested(one, answered) for one in contrasts(arms, metric, better)]
     said = [_sentence(found, answered, unit)]
     notes = [
-        "Seeds were added round by round until the question was answered, by a sequential test "
-        f"that is wrong with at most {100 * ALPHA * share_of(look):.2g} % chance in all, whatever "
-        "ended it. Intervals and p values of a fixed plan do not hold here, and differences that "
-        "ended the search look larger than they are."
+        "Seeds were added round by round until a sequential test had the answer. It is wrong with "
+        f"at most {100 * ALPHA * share_of(look):.2g} % chance, whatever ended the search. "
+        "Intervals and p values of a fixed plan do not hold here. Differences that ended the "
+        "search look larger than they are."
     ]
     if collapsed is not None:
         said.append(collapsed_sentence(collapsed, (), unit))

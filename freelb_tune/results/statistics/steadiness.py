@@ -26,8 +26,8 @@ CLEAN_LEVEL = 0.25
 rests on."""
 
 UNSTEADY = 5.0
-"""What the variance of an arm set apart is taken for, in units of the rest's, where its own seeds
-are too few to say it better and do not show more."""
+"""The variance of an arm set apart, in units of the rest's. Its own seeds replace this number once
+there are enough of them, or once they show more."""
 
 Numbers = Any  # a float, or an array of floats
 

@@ -36,7 +36,7 @@ def build_table(store: Store) -> Table:
     column_values = _distinct(_column(config, layout) for config in tried)
     early = pending(store)
     entries = _entries(tried, clean, layout, measure, is_early=early is not None)
-    baselines = [
+    clean_arms = [
         Entry(config, None, None, is_bold=False) for config in clean if config not in tried
     ]
     best = _first(configs, layout, measure)
@@ -49,7 +49,7 @@ def build_table(store: Store) -> Table:
         column_values=column_values,
         rows=_rows(entries, layout, column_values),
         clean=clean,
-        ranking=_ranking(entries, baselines, layout, measure),
+        ranking=_ranking(entries, clean_arms, layout, measure),
         states=Counter(each.state for each in store.cells),
         seeds=store.seeds or tuple(sorted({each.cell.seed for each in store.cells})),
         others=len(store.others),
@@ -196,9 +196,9 @@ def _rows(
 
 
 def _ranking(
-    entries: Sequence[Entry], baselines: Sequence[Entry], layout: Layout, measure: Measure
+    entries: Sequence[Entry], clean_arms: Sequence[Entry], layout: Layout, measure: Measure
 ) -> tuple[Ranked, ...]:
-    """Complete ones by mean, equal ones in plan order; then the incomplete, then baselines.
+    """Complete ones by mean, equal ones in plan order; then the incomplete, then clean arms.
 
     Of those that were ended early with all their seeds, the one that came farthest is the first.
     """
@@ -215,7 +215,7 @@ def _ranking(
     found = places([standing(entry) for entry in ordered])
     ranked = []
     for place, entry in zip(
-        [*found, *(None for _ in baselines)], [*ordered, *baselines], strict=True
+        [*found, *(None for _ in clean_arms)], [*ordered, *clean_arms], strict=True
     ):
         settings = tuple(shown(entry.config, name) for name in names)
         ranked.append(Ranked(place, settings, entry))

@@ -42,8 +42,8 @@ _STATE = (
 _PASSES = "forward and backward passes of mini-batches so far"
 _PEAK = "most device memory held so far, in GiB; none on a CPU"
 _UNIT = (
-    'of the metrics: "fraction" (0.8014 for 80.14 %; a correlation from -1 to 1), then the names '
-    'of those that stand "as measured", such as an error in the values\' own unit'
+    'of the metrics: "fraction" (0.8014 for 80.14 %; a correlation from -1 to 1); metrics that '
+    'stand "as measured", such as an error in the values\' own unit, are named after it'
 )
 _HELD = "most memory that the process held so far, in GiB, on a CPU; none on a GPU"
 

@@ -97,8 +97,8 @@ _COMPARED = ("difference", "95 % interval", "adjusted p")
 def _ranked(ranked: Ranked, table: Table) -> tuple[Text, ...]:
     """One row of the ranking."""
     entry, config, measure = ranked.entry, ranked.entry.config, table.measure
-    is_baseline = config.arm == "clean" and ranked.place is None
-    place = "clean" if is_baseline else str(ranked.place or "-")
+    is_clean_arm = config.arm == "clean" and ranked.place is None
+    place = "clean" if is_clean_arm else str(ranked.place or "-")
     texts = [place, *(value.text for value in ranked.settings), seeds_text(config, table)]
     texts += _spread(config, "best_epoch", measure)
     texts += _spread(config, "last_epoch", measure)

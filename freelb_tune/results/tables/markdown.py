@@ -20,7 +20,7 @@ __all__ = ["markdown_grid", "markdown_line", "markdown_notes", "to_markdown"]
 
 
 def to_markdown(table: Table, choosing: "Choosing | None" = None) -> str:
-    """The whole table: title, baseline, table, verdict, footer, ranking, and what choosing does."""
+    """The whole table: title, clean arms, table, verdict, footer, ranking, what choosing does."""
     parts = [f"# {markdown_line(title(table))}", markdown_line(clean_sentence(table))]
     if table.rows:
         parts.append(markdown_grid(print_table(table)))

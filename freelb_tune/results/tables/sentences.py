@@ -35,7 +35,7 @@ def title(table: Table) -> str:
 
 
 def configuration_name(config: Configuration, table: Table) -> str:
-    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, bsz 16`."""
+    """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, batch size 16`."""
     start = ["clean arm"] if config.arm == "clean" else []
     said = settings_text(config, table.rank_names)
     return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"
@@ -71,7 +71,7 @@ def clean_sentence(table: Table) -> str:
             return f"{subject} is {low} to {high} over {len(table.clean)} clean arms."
         return f"{subject} is not known yet."
     names = _telling(table.clean)
-    parts = [_baseline(config, names, table) for config in table.clean]
+    parts = [_clean_arm(config, names, table) for config in table.clean]
     if not any(config.spread(table.layout.select) for config in table.clean):
         return f"{subject} is not known: {'; '.join(parts)}."
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -87,7 +87,7 @@ def _telling(configs: Sequence[Configuration]) -> list[str]:
     return (short or alone)[:1] or varying
 
 
-def _baseline(config: Configuration, names: Sequence[str], table: Table) -> str:
+def _clean_arm(config: Configuration, names: Sequence[str], table: Table) -> str:
     """One clean arm: `80.14 ± 0.53 (batch size=16, n=2)`."""
     labels = [f"{short_name(name)}={shown(config, name).text}" for name in names]
     number = _number(config, table.layout.select, table.measure)

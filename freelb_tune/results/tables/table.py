@@ -1,4 +1,4 @@
-"""The result table as numbers: rows, columns, baselines, ranking. Rendering is elsewhere.
+"""The result table as numbers: rows, columns, clean arms, ranking. Rendering is elsewhere.
 
 Room: results. A store in, one frozen object out, from which every format is made.
 """

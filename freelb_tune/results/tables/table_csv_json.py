@@ -24,7 +24,7 @@ __all__ = ["to_json", "to_table_csv"]
 
 
 def to_table_csv(table: Table) -> str:
-    """The table's own rows and columns; beside each result its deviation, n, baseline and notes."""
+    """The table's rows and columns; beside each result its deviation, n, clean arm and notes."""
     header = [short_name(name) for name in table.row_names]
     for value in table.column_values:
         header.append(column_heading(table, value, unit=table.measure.unit))

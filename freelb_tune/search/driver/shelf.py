@@ -40,8 +40,8 @@ the best of the cells that are done. No configuration{others} has all of its see
 end, so none is the first in `table.md`, and this may be a lucky seed."""
 _BESIDE = "{what} is in `{name}/`: cell `{cell}`.\n"
 _LOST = """\
-The clean arm (cell `{cell}`) has a better mean, and its weights were let go of by the version of
-freelb-tune that trained it: so this is the best adversarial model.
+The clean arm (cell `{cell}`) has a better mean, but the version of freelb-tune that trained it
+did not keep its weights. So this is the best model that was trained with perturbation.
 """
 _LOADS = """
     from transformers import pipeline

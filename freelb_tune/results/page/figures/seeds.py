@@ -27,8 +27,8 @@ def seeds(table: Table, called: Mapping[str, str]) -> Figure | None:
     names = _names(shown, called)
     told = any(_interval(entry) for entry in shown)
     more = (
-        " Bars: the 95 % interval of the difference from the clean arm, over seeds, drawn around "
-        "the clean arm's mean plus that difference."
+        " Bars: the difference from the clean arm with its 95 % interval over seeds, drawn on top "
+        "of the clean arm's mean."
         if told
         else ""
     )

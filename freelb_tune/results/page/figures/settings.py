@@ -156,8 +156,8 @@ def importance(choosing: "Choosing | None") -> Figure | None:
     return Figure(
         name="importance",
         title="Which settings mattered",
-        says="The share of the variance among complete adversarial configurations that a setting "
-        "explains alone, with a 90 % interval over drawings of the configurations.",
+        says="How much of the variance between configurations each setting explains alone. Only "
+        "complete adversarial ones count. Bars: 90 % intervals over drawings of configurations.",
         traces=[
             {
                 "type": "scatter",
