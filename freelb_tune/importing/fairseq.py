@@ -15,6 +15,7 @@ from freelb_tune.importing.runs import (
     Run,
     rate_settings,
     steps_in_epochs,
+    whole_batch,
 )
 from freelb_tune.space.cell import Value
 
@@ -104,20 +105,14 @@ def _model(flags: Flags, notes: Notes) -> dict[str, Value]:
 def _batch(flags: Flags, notes: Notes) -> int:
     sentences, freq = flags.need(int, "--max-sentences"), flags.get(int, "--update-freq") or 1
     tokens, gpus = flags.get(int, "--max-tokens"), flags.command.gpus
-    parts = [f"--max-sentences {sentences}"]
-    parts += [f"--update-freq {freq}"] if freq > 1 else []
-    parts += [f"{gpus} GPUs"] if gpus > 1 else []
-    if len(parts) > 1:
-        notes.add(
-            f"{' x '.join(parts)} is per_device_train_batch_size {sentences * freq * gpus}; what "
-            "does not fit into memory at once is cut, the update unchanged"
-        )
+    written = f"--max-sentences {sentences}", f"--update-freq {freq}"
+    batch = whole_batch(written[0], sentences, written[1], freq, gpus, notes)
     if tokens is not None:
         notes.add(
             f"--max-tokens {tokens} made batches of long examples smaller; here all have the same "
             "number of examples"
         )
-    return sentences * freq * gpus
+    return batch
 
 
 def _rate(flags: Flags, examples: int, batch: int, notes: Notes) -> dict[str, Value]:
@@ -139,7 +134,7 @@ def _rate(flags: Flags, examples: int, batch: int, notes: Notes) -> dict[str, Va
                 "so does max_steps with lr_end here"
             )
     warmup = flags.get(int, "--warmup-updates") or 0
-    return rate_settings(flags.need(float, "--lr"), warmup, end, stop)
+    return rate_settings(flags.need(float, "--lr"), warmup, end, stop, flags.command.place)
 
 
 def _optimizer(flags: Flags, notes: Notes) -> dict[str, Value]:

@@ -162,6 +162,7 @@ def _rate(flags: Flags) -> dict[str, Value]:
         4000 if warmup is None else warmup,
         end,
         end if stop is None else stop,
+        flags.command.place,
     )
 
 

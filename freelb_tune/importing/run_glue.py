@@ -11,7 +11,7 @@ from io import StringIO
 from ruamel.yaml import YAML
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run
+from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run, whole_batch
 from freelb_tune.space.cell import Value
 from freelb_tune.space.checks import read_value
 from freelb_tune.space.refusal import Refusal
@@ -87,17 +87,8 @@ def _dropout(flags: Flags, notes: Notes) -> dict[str, Value]:
 def _batch(flags: Flags, notes: Notes) -> int:
     size = flags.get(int, "per_gpu_train_batch_size", "per_device_train_batch_size", "batch_size")
     steps = flags.get(int, "gradient_accumulation_steps") or 1
-    gpus = _gpus(flags)
     size = 8 if size is None else size
-    parts = [str(size)]
-    parts += [f"{steps} accumulated"] if steps > 1 else []
-    parts += [f"{gpus} GPUs"] if gpus > 1 else []
-    if len(parts) > 1:
-        notes.add(
-            f"{' x '.join(parts)} is per_device_train_batch_size {size * steps * gpus}; what does "
-            "not fit into memory at once is cut, the update unchanged"
-        )
-    return size * steps * gpus
+    return whole_batch(str(size), size, f"{steps} accumulated", steps, _gpus(flags), notes)
 
 
 def _gpus(flags: Flags) -> int:

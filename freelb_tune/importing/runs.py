@@ -11,7 +11,16 @@ from typing import TypeVar
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.cell import Value
 
-__all__ = ["Command", "Flags", "Known", "Notes", "Run", "rate_settings", "steps_in_epochs"]
+__all__ = [
+    "Command",
+    "Flags",
+    "Known",
+    "Notes",
+    "Run",
+    "rate_settings",
+    "steps_in_epochs",
+    "whole_batch",
+]
 
 _T = TypeVar("_T", str, int, float)
 _KINDS = {int: "a whole number", float: "a number", str: "a value"}
@@ -183,12 +192,34 @@ class Flags:
         return other
 
 
+def whole_batch(first: str, size: int, freq: str, steps: int, gpus: int, notes: Notes) -> int:
+    """Examples in one weight update, over accumulated batches and devices.
+
+    Args:
+        first: how a batch of `size` is written there.
+        size: examples of one batch on one device.
+        freq: how `steps` is written there.
+        steps: batches that are accumulated.
+        gpus: devices that the command saw together.
+        notes: is told where one batch stands for several.
+    """
+    parts = [first]
+    parts += [freq] if steps > 1 else []
+    parts += [f"{gpus} GPUs"] if gpus > 1 else []
+    if len(parts) > 1:
+        notes.add(
+            f"{' x '.join(parts)} is per_device_train_batch_size {size * steps * gpus}; what does "
+            "not fit into memory at once is cut, the update unchanged"
+        )
+    return size * steps * gpus
+
+
 def steps_in_epochs(examples: int, batch: int, epochs: int) -> int:
     """Weight updates in so many passes over the data, a last, smaller batch counted."""
     return -(-examples // batch) * epochs
 
 
-def rate_settings(rate: float, warmup: int, end: int, stop: int) -> dict[str, Value]:
+def rate_settings(rate: float, warmup: int, end: int, stop: int, place: str) -> dict[str, Value]:
     """A learning rate that rises, then falls on a straight line; and the updates that are made.
 
     Args:
@@ -196,6 +227,10 @@ def rate_settings(rate: float, warmup: int, end: int, stop: int) -> dict[str, Va
         warmup: updates over which it rises from 0.
         end: the update at which the line is at 0.
         stop: updates that are made; fewer than `end` cut the line off above 0.
+        place: of the command, for the message.
+
+    Raises:
+        FreeLBTuneError: training ends before the rate has risen.
     """
     settings: dict[str, Value] = {
         "trainer.learning_rate": rate,
@@ -206,8 +241,8 @@ def rate_settings(rate: float, warmup: int, end: int, stop: int) -> dict[str, Va
         return settings | {"trainer.lr_scheduler_type": "linear"}
     if stop <= warmup:
         raise FreeLBTuneError(
-            f"training ends after {stop} updates, within the {warmup} over which the rate rises; "
-            "this has no counterpart here"
+            f"{place}: training ends after {stop} updates, within the {warmup} over which the rate "
+            "rises; this has no counterpart here"
         )
     last = float(f"{rate * (end - stop) / (end - warmup):.6g}")
     return settings | {
