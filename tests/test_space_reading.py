@@ -57,7 +57,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("trainer: {adam_beta2: 1}", "expected below 1.0, got 1"),
         ("trainer: {warmup_steps: -3}", "expected at least 0.0, got -3"),
         ("trainer: {lr_scheduler_type: polinomial}", "polynomial"),
-        ("trainer: {lr_scheduler_type: greedy}", "known beforehand, such as linear, cosine or co"),
+        ("trainer: {lr_scheduler_type: greedy}", "needs no scores, such as linear, cosine or co"),
         (
             "trainer: {lr_scheduler_type: {grid: [linear, reduce_lr_on_plateau]}}",
             "and greedy read scores inside Trainer",
