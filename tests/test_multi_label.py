@@ -216,6 +216,18 @@ def test_a_file_with_some_of_the_label_columns_is_predicted_and_the_absent_ones_
     assert whole.labels == ([0.0, 0.0, 1.0],)
 
 
+def test_a_label_that_the_model_does_not_know_says_how_to_predict_without_it(tmp_path):
+    (tmp_path / "new.csv").write_text("text,label\nwell,good\nill,bad\nso,soso\nno,\n", "utf-8")
+    data = DataFields(source="files", text="text", label="label")
+    with pytest.raises(FreeLBTuneError, match=r"new\.csv") as raised:
+        read_unseen(tmp_path / "new.csv", get_task("classification"), data, ("good", "bad"))
+    said = str(raised.value)
+    assert "line 4" in said
+    assert "soso" in said
+    assert "(rename the column 'label' to predict without it)" in said
+    assert "line 2" not in said
+
+
 def test_scores_are_scikit_learns():
     logits, labels = made_up()
     said = logits > 0

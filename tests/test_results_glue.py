@@ -103,7 +103,7 @@ def test_the_best_mean_over_seeds_is_chosen_and_said_to_be_chosen(tmp_path):
     first = texts(table)[0]
     assert first["adversarial settings"] == "freelb: adv_lr 0.1; best of 3"
     assert first["adversarial training"] == "76.00 ± 0.00 (n=2)"
-    assert "chosen on the very dev set that it is shown on" in " ".join(glue_notes(table))
+    assert "It was chosen on the same dev set" in " ".join(glue_notes(table))
 
 
 def test_a_configuration_with_a_failed_seed_is_not_chosen_before_a_complete_one(tmp_path):

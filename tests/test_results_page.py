@@ -210,6 +210,14 @@ def test_texts_of_data_that_has_changed_are_refused(tmp_path):
         dev_texts(load_store(made.write(tmp_path)))
 
 
+def test_texts_of_several_data_sets_are_refused(tmp_path):
+    made = Made(rates=2, sizes=1)
+    plain = made.cells()
+    made.cells = lambda: [_with(each, {}, f"data {each.arm}") for each in plain]
+    with pytest.raises(FreeLBTuneError, match="--with-text: the cells of .* have 2 data sets, and"):
+        dev_texts(load_store(made.write(tmp_path)))
+
+
 def test_a_large_search_keeps_the_clean_arm_and_the_best_and_says_what_it_dropped(
     tmp_path, monkeypatch
 ):

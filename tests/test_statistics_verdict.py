@@ -103,6 +103,16 @@ def test_a_single_loss_is_the_whole_sentence():
     )
 
 
+def test_several_losses_are_counted_and_the_worst_is_named():
+    table = losing(chance(0.85, arms=4, seeds=4), 1)
+    table[3, :, :40] = 0  # of 100 examples; c1 loses 25
+    told = verdict(searched(table), "accuracy")
+    assert re.search(
+        rf"2 of 3 are worse; the worst, c3, by -\d+\.\d points {INTERVAL}\.", told.sentence
+    )
+    assert told.sentence.startswith("No setting is better than the clean arm: the best of them, c2")
+
+
 def test_an_incomplete_configuration_is_not_called_the_best():
     table = chance(0.7)[[0, 0]]  # c1 is as the clean arm
     lucky = table[0, :1].copy()

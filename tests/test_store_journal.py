@@ -30,6 +30,7 @@ from freelb_tune.store import (
     write_whole,
 )
 from freelb_tune.store.disk import append_lines, parse_lines, read_lines
+from freelb_tune.store.journal import OWNER, is_held
 from freelb_tune.watching.snapshot import snapshot
 
 HOLDER = """
@@ -145,6 +146,15 @@ def test_a_second_driver_is_refused_with_the_firsts_pid(tmp_path):
         Journal(tmp_path).__enter__()
     with Journal(tmp_path):  # and let in once the first is gone
         pass
+
+
+@pytest.mark.parametrize("owner", ["", "{}", "[1]", '{"pid": 3'])
+def test_a_run_that_has_not_said_who_it_is_is_told_all_the_same(tmp_path, owner):
+    with Journal(tmp_path):
+        (tmp_path / OWNER).write_text(owner)
+        with pytest.raises(FreeLBTuneError, match="another run is writing here .it has only just"):
+            Journal(tmp_path).__enter__()
+        assert not is_held(tmp_path)
 
 
 def test_a_killed_driver_leaves_no_lock(tmp_path):
