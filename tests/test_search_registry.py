@@ -4,12 +4,15 @@ from typing import Literal
 
 import pytest
 from search_fixtures import make_plan
+from store_fixtures import Search, cell
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results import build_table
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.registry import BEHAVIOURS, register
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings
-from freelb_tune.space.algorithms import GridSettings
+from freelb_tune.space.algorithms import GridSettings, VerdictSettings, settings_class
+from freelb_tune.store import load_store
 
 
 class BackwardsSettings(AlgorithmSettings):
@@ -53,6 +56,31 @@ def test_a_name_stands_for_one_algorithm(registry):
     with pytest.raises(FreeLBTuneError, match="the algorithm 'grid' is .*GridSettings already"):
         register(Other, Algorithm)
     assert ALGORITHMS["grid"] is GridSettings
+
+
+@pytest.mark.parametrize(
+    ("space", "kind"),
+    [
+        ({"search": {"algorithm": "grid", "order": "shuffled"}}, GridSettings),
+        ({"search": {"algorithm": "gone", "step": 3}}, AlgorithmSettings),  # a plugin's, not here
+        ({"search": {"algorithm": ["grid"]}}, AlgorithmSettings),
+        ({"search": None}, AlgorithmSettings),
+        ({}, AlgorithmSettings),
+    ],
+)
+def test_a_stored_search_is_asked_for_traits_and_not_for_its_name(space, kind):
+    assert settings_class(space) is kind
+
+
+def test_an_algorithm_of_ones_own_may_answer_the_verdicts_question_by_rounds(tmp_path, registry):
+    class BackwardsRounds(VerdictSettings):
+        algorithm: Literal["backwards"] = "backwards"
+
+    register(BackwardsRounds, BEHAVIOURS["verdict"])
+    for name, by_rounds in (("verdict", True), ("backwards", True), ("race", False)):
+        Search([cell()]).end(cell(), 0.7).write(tmp_path / name)
+        (tmp_path / name / "space.yaml").write_text(f"search: {{algorithm: {name}}}\n")
+        assert build_table(load_store(tmp_path / name)).by_rounds is by_rounds
 
 
 def test_settings_without_a_name_are_refused():

@@ -53,13 +53,12 @@ def judge(store: Store, table: Table) -> Verdict:
         return early
     damaged: list[str] = []
     arms, measure = arms_of(store, table, damaged), table.measure
-    search, asked = (store.space.get(name) or {} for name in ("search", "verdict"))
-    if search.get("algorithm") == "verdict":
+    if table.by_rounds:
         told = answered_verdict(
             arms, measure.name, measure.better, store.answered, look_number(store)
         )
     else:
-        margin = asked.get("margin")
+        margin = (store.space.get("verdict") or {}).get("margin")
         margin = None if margin is None else margin / measure.scale
         told = verdict(arms, measure.name, measure.better, margin, look_number(store))
     notes = [f"Without the predictions of cell {each}." for each in damaged]

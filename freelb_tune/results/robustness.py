@@ -57,7 +57,7 @@ def robustness(store: Store, table: Table) -> Robustness | None:
     dev = arms_of(store, table, [])
     further = {name: arms_of(store, table, [], name) for name in found.sets}
     told = {("dev", each.config_id): each for each in table.verdict.comparisons}
-    by_rounds, look = table.algorithm == "verdict", look_number(store)
+    by_rounds, look = table.by_rounds, look_number(store)
     is_compared = bool(told) and not by_rounds
     better, metric = table.measure.better, table.measure.name
     if is_compared:

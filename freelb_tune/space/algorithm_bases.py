@@ -34,12 +34,14 @@ class AlgorithmSettings(BaseModel):
             Each names whatever is drawn, and is crossed with the grids that it does not name.
         STOPS_EARLY: whether it ends cells before their last epoch.
         LEAVES_OUT: whether there are cells that it never runs.
+        BY_ROUNDS: whether its rounds of seeds answer the verdict's question, by its own margin.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     STOPS_EARLY: ClassVar[bool] = False
     LEAVES_OUT: ClassVar[bool] = False
+    BY_ROUNDS: ClassVar[bool] = False
 
     algorithm: str
     metric: str | None = None

@@ -4,7 +4,8 @@ Room: space. Settings alone: what an algorithm does is one file in `search/algor
 the classes of `algorithm_bases`, which plugins import from here.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +30,7 @@ __all__ = [
     "RandomSettings",
     "SAMPLERS",
     "VerdictSettings",
+    "settings_class",
 ]
 __all__ += algorithm_bases.__all__
 
@@ -135,6 +137,8 @@ class VerdictSettings(SeedRounds):
         budget: most cells that are run, clean arms among them; None for no limit but the seeds.
     """
 
+    BY_ROUNDS: ClassVar[bool] = True
+
     algorithm: Literal["verdict"] = "verdict"
     margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     budget: Count | None = None
@@ -183,3 +187,9 @@ ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
 
 SAMPLERS = ("tpe", "gp")
 """What `search.algorithm` may say for random search with this sampler."""
+
+
+def settings_class(space: Mapping[str, Any]) -> type[AlgorithmSettings]:
+    """What to ask of a stored search instead of its algorithm's name."""
+    name = (space.get("search") or {}).get("algorithm")
+    return ALGORITHMS.get(name, AlgorithmSettings) if isinstance(name, str) else AlgorithmSettings

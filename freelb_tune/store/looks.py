@@ -8,7 +8,7 @@ resume, a report, a killed run, the same command again or a part of a plan is no
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freelb_tune.space.algorithms import VerdictSettings
+from freelb_tune.space.algorithms import VerdictSettings, settings_class
 from freelb_tune.store.known import CellResult, Store
 from freelb_tune.store.look import ROUNDS, Look
 from freelb_tune.store.records import CellState
@@ -20,7 +20,7 @@ def _shown_by(space: Mapping[str, Any]) -> str:
     """Which numbers of its cells a space's table shows."""
     search, table = (space.get(name) or {} for name in ("search", "table"))
     shown = f"{search.get('metric')}, {table.get('select', 'best_epoch')}"
-    if search.get("algorithm") == "verdict":
+    if settings_class(space).BY_ROUNDS:
         shown += f"{ROUNDS}{search.get('margin', VerdictSettings().margin):g}"
     return shown
 

@@ -16,6 +16,7 @@ from freelb_tune.results.tables.metric import Measure, measure_of
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.ranking import SAME, Standing, places
 from freelb_tune.results.tables.table import Entry, Ranked, Row, Table
+from freelb_tune.space.algorithms import settings_class
 from freelb_tune.store import Store
 
 __all__ = ["build_table", "with_verdict"]
@@ -55,6 +56,7 @@ def build_table(store: Store) -> Table:
         others=len(store.others),
         end=store.end,
         algorithm=(store.space.get("search") or {}).get("algorithm") or "",
+        by_rounds=settings_class(store.space).BY_ROUNDS,
         fixed=_fixed(configs),
         verdict=None,
         further=_further(store, measure),

@@ -40,7 +40,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
     seen = [tuple(value.text for value in row.settings) for row in table.rows]
     if len(set(seen)) < len(seen):
         notes.append("Rows that look alike differ only in settings that do nothing there.")
-    if table.algorithm != "verdict" and {CellState.DROPPED, CellState.SPARED} & set(table.states):
+    if not table.by_rounds and {CellState.DROPPED, CellState.SPARED} & set(table.states):
         notes.append(
             "A race: every configuration gets two seeds, those still in contention more; the truly "
             "best one is tested out with at most 5 % chance, and a budget's cuts have no error "

@@ -148,7 +148,7 @@ def _notes(config: Configuration, table: Table) -> list[str]:
 
 def _out(table: Table) -> str:
     """Why a configuration got no further seed, in a few words."""
-    return "known not to gain the margin" if table.algorithm == "verdict" else "out of the race"
+    return "known not to gain the margin" if table.by_rounds else "out of the race"
 
 
 def _stops(config: Configuration, table: Table) -> list[str]:

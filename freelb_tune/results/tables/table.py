@@ -89,6 +89,7 @@ class Table:
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
         end: the limit that ended the search before every cell was over; None where none did.
         algorithm: of the search; empty where its space does not say.
+        by_rounds: whether its rounds of seeds answered the verdict's question.
         damaged: what is wrong with cells' logs, a sentence each; they count as still to come.
     """
 
@@ -112,6 +113,7 @@ class Table:
     best: Configuration | None = None
     best_adversarial: Configuration | None = None
     algorithm: str = ""
+    by_rounds: bool = False
 
     @property
     def row_names(self) -> tuple[str, ...]:
