@@ -51,8 +51,6 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("seeds: {}", "got an empty mapping"),
         ("seeds: null", "got nothing (null)"),
         ("name: [1, 2", "check the indentation, colons, quotes and brackets there and just above"),
-        ("branches: [{model.adapter.type: 5}]", "expected the name of a type, got 5"),
-        ("branches: [{model.adapter.type: loar}]", "did you mean 'lora'?"),
         ("trainer: {warmup_ratio: 0.1}", "write warmup_steps, which takes a fraction below 1"),
         ("trainer: {per_device_train_batch_size: 0}", "expected at least 1, got 0"),
         ("trainer: {per_device_train_batch_size: 1.5}", "expected a whole number, got 1.5"),
