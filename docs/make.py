@@ -113,7 +113,8 @@ def columns_page() -> str:
         (
             "robustness.csv",
             "One row per evaluation set, the dev set first: the best adversarial configuration and "
-            "its clean arm. Written where cells have further sets ([robustness](robustness.md)).",
+            "its clean arm. Written where cells have further sets, or a labelled test file "
+            "([robustness](robustness.md)). `Results.robustness` in Python.",
             ROBUSTNESS,
         ),
     )

@@ -7,6 +7,7 @@ import pytest
 from glue_fixtures import glue_cell, write_search
 from statistics_fixtures import arm
 
+from freelb_tune import open_results
 from freelb_tune.results.analysis import judge
 from freelb_tune.results.outputs import write_outputs
 from freelb_tune.results.statistics.calibration import calibration_error
@@ -77,6 +78,18 @@ def test_the_configuration_that_dev_chose_stands_beside_its_clean_arm_on_each_se
     assert "Holm over 2 configurations on 1 further set" in text
 
 
+def test_page_and_python_have_the_same_table(tmp_path):
+    write_outputs(searched(tmp_path), judge)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "Beside the dev set adv_lr 0.2 is worse than its clean arm on hard." in page
+    assert '<td class="num">45.00 ± 0.41</td>' in page
+    frame = open_results(tmp_path).robustness
+    assert frame["set"].tolist() == ["dev", "hard"]
+    assert frame["best_mean"].tolist() == [
+        float(r["best_mean"]) for r in rows_of(tmp_path).values()
+    ]
+
+
 def test_the_dev_sets_row_says_what_the_verdict_says(tmp_path):
     write_outputs(searched(tmp_path), judge)
     with (tmp_path / "configurations.csv").open(encoding="utf-8") as file:
@@ -100,6 +113,8 @@ def test_before_the_planned_end_there_are_means_and_no_difference(tmp_path, is_j
 def test_without_a_further_set_there_is_no_such_table(tmp_path):
     write_outputs(searched(tmp_path, sets=("dev",)), judge)
     assert not list(tmp_path.glob("robustness.*"))
+    assert "Other evaluation sets" not in (tmp_path / "report.html").read_text("utf-8")
+    assert open_results(tmp_path).robustness.empty
 
 
 def test_a_search_that_dev_ended_tests_nothing_on_further_sets(tmp_path):

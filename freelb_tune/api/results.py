@@ -91,6 +91,18 @@ class Results:
 
         return configurations_frame(self._table)
 
+    @cached_property
+    def robustness(self) -> "pd.DataFrame":
+        """One row per evaluation set: the best adversarial configuration and its clean arm.
+
+        Empty where cells have no further set and no labelled `data.test`. docs/columns.md says
+        what each column means.
+        """
+        from freelb_tune.results.robustness import robustness
+        from freelb_tune.results.tables.frames import robustness_frame
+
+        return robustness_frame(robustness(self._store, self._table))
+
     @property
     def verdict(self) -> "Verdict":
         """What it has shown: `sentence`, `comparisons`, `better`, `footnotes`.

@@ -25,7 +25,7 @@ from freelb_tune.store import Store, load_store, write_whole
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing
 
-__all__ = ["Judge", "judged", "write_outputs"]
+__all__ = ["Judge", "both_arms", "judged", "write_outputs"]
 
 Judge = Callable[[Store, Table], Verdict | None]
 
@@ -65,17 +65,19 @@ def write_outputs(
     if choosing is not None:
         contents["selection.json"] = to_selection_json(choosing, table)
         contents["cost.json"] = to_cost_json(choosing)
-    found = _robustness(store, table, is_judged=judge is not None)
+    found = both_arms(store, table, is_judged=judge is not None)
     contents |= {} if found is None else to_robustness(found)
     for name, content in contents.items():
         write_whole(store.folder / name, content)
     texts = dev_texts(store) if with_text else None
-    write_whole(store.folder / "report.html", to_html(store, table, choosing, texts))
+    write_whole(
+        store.folder / "report.html", to_html(store, table, choosing, texts, robustness=found)
+    )
     drop_earlier(store)
     return table
 
 
-def _robustness(store: Store, table: Table, *, is_judged: bool) -> Robustness | None:
+def both_arms(store: Store, table: Table, *, is_judged: bool) -> Robustness | None:
     """Both arms on every evaluation set; the statistics load where they were asked for."""
     if not is_judged:
         return robustness_of(table)

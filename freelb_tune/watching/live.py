@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freelb_tune.results.outputs import Judge, judged
+from freelb_tune.results.outputs import Judge, both_arms, judged
 from freelb_tune.results.page.document import page_data, to_html
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.store import load_store
@@ -80,5 +80,6 @@ def _make(folder: Path, what: str, mark: str) -> str:
         told = judge
     table, choosing = judged(store, told)
     if what == "page":
-        return to_html(store, table, choosing, live=mark)
+        found = both_arms(store, table, is_judged=told is not None)
+        return to_html(store, table, choosing, live=mark, robustness=found)
     return json.dumps(page_data(store, table, choosing, {}))

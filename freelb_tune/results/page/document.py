@@ -32,6 +32,7 @@ from freelb_tune.tasks import TASKS
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from freelb_tune.results.tables.robustness import Robustness
     from freelb_tune.results.tables.tuning import Choosing
 
 __all__ = ["page_data", "plotly_script", "to_html"]
@@ -43,6 +44,7 @@ def to_html(
     choosing: "Choosing | None" = None,
     texts: Mapping[int, tuple[str, ...]] | None = None,
     live: str | None = None,
+    robustness: "Robustness | None" = None,
 ) -> str:
     """The page.
 
@@ -54,12 +56,13 @@ def to_html(
             None for none, as data may be private.
         live: the mark of what is shown, for a page that is served and asks for news; None for a
             file that has everything in itself.
+        robustness: both arms on every evaluation set; None where there is the dev set alone.
     """
     figures = figures_of(store, table, choosing)
     data = page_data(store, table, choosing, texts or {})
     data["figures"] = {each.name: each.plot for each in figures}
     return _template().render(
-        top=overview_of(store, table),
+        top=overview_of(store, table, robustness),
         data=data,
         figures=figures,
         style=_own("page.css"),

@@ -16,6 +16,12 @@ from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.footer import footnotes
 from freelb_tune.results.tables.grid import Grid, Text, comparison_texts, score_text, seeds_text
+from freelb_tune.results.tables.robustness import (
+    Robustness,
+    robustness_grid,
+    robustness_sentence,
+    robustness_title,
+)
 from freelb_tune.results.tables.sentences import (
     clean_sentence,
     configuration_name,
@@ -54,6 +60,23 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Sets:
+    """Both arms on every evaluation set.
+
+    Attributes:
+        title: what is compared.
+        grid: a row for each set.
+        sentence: what it shows.
+        notes: how to read it.
+    """
+
+    title: str
+    grid: Grid
+    sentence: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Overview:
     """The top of the page.
 
@@ -72,6 +95,7 @@ class Overview:
         space: the search space that it ran, as the results folder keeps it; empty without one.
         facts: heading and text: when, on what, from which data, at what cost.
         notes: the table's footer.
+        sets: both arms on every evaluation set; None where there is the dev set alone.
     """
 
     title: str
@@ -88,9 +112,10 @@ class Overview:
     space: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    sets: Sets | None = None
 
 
-def overview_of(store: Store, table: Table) -> Overview:
+def overview_of(store: Store, table: Table, robustness: Robustness | None = None) -> Overview:
     """Put it together; `table` has its verdict, where there is one."""
     ranking = sorted(table.ranking, key=lambda each: each.entry.config.arm != "clean")
     over = sum(each.state.is_over for each in store.cells)
@@ -110,6 +135,13 @@ def overview_of(store: Store, table: Table) -> Overview:
         space=_space(store.folder),
         facts=tuple(facts_of(store, table)),
         notes=footnotes(table),
+        sets=None if robustness is None else _sets(robustness),
+    )
+
+
+def _sets(found: Robustness) -> Sets:
+    return Sets(
+        robustness_title(found), robustness_grid(found), robustness_sentence(found), found.notes
     )
 
 

@@ -17,6 +17,8 @@ from freelb_tune.results.tables.columns import (
     trials_of,
 )
 from freelb_tune.results.tables.configuration_columns import configuration_columns
+from freelb_tune.results.tables.robustness import COLUMNS as ROBUSTNESS
+from freelb_tune.results.tables.robustness import Robustness
 from freelb_tune.results.tables.table import Table
 from freelb_tune.store import Better, CellResult
 from freelb_tune.tasks import get_task
@@ -24,7 +26,7 @@ from freelb_tune.tasks import get_task
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["configurations_frame", "epochs_frame", "trials_frame"]
+__all__ = ["configurations_frame", "epochs_frame", "robustness_frame", "trials_frame"]
 
 Row = TypeVar("Row")
 
@@ -42,6 +44,11 @@ def epochs_frame(cells: Sequence[CellResult]) -> "pd.DataFrame":
 def configurations_frame(table: Table) -> "pd.DataFrame":
     """One row per configuration, the best first: the columns of `configurations.csv`."""
     return _frame(configuration_columns(table), table.ranking)
+
+
+def robustness_frame(found: Robustness | None) -> "pd.DataFrame":
+    """One row per evaluation set: the columns of `robustness.csv`; no row for None."""
+    return _frame(ROBUSTNESS, found.rows if found else ())
 
 
 def _metrics(cells: Sequence[CellResult]) -> list[str]:

@@ -18,7 +18,16 @@ from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.sentences import configuration_name, spread_text
 from freelb_tune.results.tables.table import Table
 
-__all__ = ["COLUMNS", "OneSet", "Robustness", "robustness_of", "to_robustness"]
+__all__ = [
+    "COLUMNS",
+    "OneSet",
+    "Robustness",
+    "robustness_grid",
+    "robustness_of",
+    "robustness_sentence",
+    "robustness_title",
+    "to_robustness",
+]
 
 _HEADER = ("set", "examples", "clean arm", "best adversarial", "difference", "95 % interval",
            "adjusted p", "ECE clean", "ECE adversarial")  # fmt: skip
@@ -104,17 +113,28 @@ def to_robustness(found: Robustness) -> dict[str, str]:
     }
 
 
+def robustness_title(found: Robustness) -> str:
+    """What is compared."""
+    name = configuration_name(found.rows[0].best, found.table)
+    return (
+        f"{found.table.measure.name} of {name}, the best of those that perturb by the dev set, and "
+        "of its clean arm."
+    )
+
+
+def robustness_grid(found: Robustness) -> Grid:
+    """A row of text for each set."""
+    measure = found.table.measure
+    rows = tuple(tuple(map(Text, _texts(row, measure))) for row in found.rows)
+    return Grid(_HEADER, rows, 1)
+
+
 def _markdown(found: Robustness) -> str:
-    table, best = found.table, found.rows[0].best
-    rows = tuple(tuple(map(Text, _texts(row, table.measure))) for row in found.rows)
     parts = [
-        f"# {markdown_line(f'Robustness: {table.name}')}",
-        markdown_line(
-            f"{table.measure.name} of {configuration_name(best, table)}, the best of those that "
-            "perturb by the dev set, and of its clean arm."
-        ),
-        markdown_grid(Grid(_HEADER, rows, 1)),
-        markdown_line(_sentence(found)),
+        f"# {markdown_line(f'Robustness: {found.table.name}')}",
+        markdown_line(robustness_title(found)),
+        markdown_grid(robustness_grid(found)),
+        markdown_line(robustness_sentence(found)),
         markdown_notes(found.notes),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -131,7 +151,7 @@ def _texts(row: OneSet, measure: Measure) -> list[str]:
     ]
 
 
-def _sentence(found: Robustness) -> str:
+def robustness_sentence(found: Robustness) -> str:
     """What the further sets show; what the verdict says where nothing was tested."""
     tested = {
         row.name: row.comparison for row in found.rows[1:] if row.comparison and row.comparison.p

@@ -123,7 +123,8 @@ def _read(flat: Flat, source: str) -> Space:
 def _resolved(space: Space, key: str, value: Any) -> Any:
     """A setting's text as the reader left it, with a local path made absolute."""
     section, dot, name = key.partition(".")
-    return space.content[section][name] if dot and isinstance(value, str | PurePath) else value
+    has_paths = isinstance(value, str | PurePath) or key == "data.also"
+    return space.content[section][name] if dot and has_paths else value
 
 
 def _is_anothers(key: str, method: str) -> bool:
