@@ -208,6 +208,9 @@ def test_a_local_path_of_the_base_is_found_from_a_trials_own_folder(tmp_path, mo
     (tmp_path / "glue").mkdir()
     monkeypatch.chdir(tmp_path)
     assert check_base({"data": {"path": Path("glue")}}) == {"data.path": str(tmp_path / "glue")}
+    (tmp_path / "hard.csv").write_text("text,label\n", "utf-8")
+    found = check_base({"data": {"also": {"hard": "hard.csv"}}})
+    assert found == {"data.also": {"hard": str(tmp_path / "hard.csv")}}
 
 
 def test_a_trial_that_names_its_adversary_leaves_out_what_only_others_read():
