@@ -115,6 +115,10 @@ def test_figures_are_drawn_when_they_come_into_sight(browser, searched):
             "e => e.classList.contains('js-plotly-plot')", arg=figures.nth(at).element_handle()
         )
     assert seen.page.locator("#fig-heat .js-plotly-plot").count() == 1
+    assert seen.page.locator("#fig-slice .js-plotly-plot").count() == 1
+    seen.page.select_option("#slice-setting", label="adv_lr")
+    slice_ = seen.page.locator("#fig-slice details tbody tr").first
+    assert slice_.text_content().startswith("0.01")  # its configurations, one mark each
     heat = seen.page.locator("#fig-heat details").text_content()
     assert heat.count("(n=2)") == 2  # the seeds of a complete configuration, as the table has them
     seen.page.click("#theme")

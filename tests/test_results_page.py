@@ -101,6 +101,14 @@ def test_a_row_says_which_of_its_seeds_are_missing_and_why(tmp_path):
     assert len(rows["data"][2]["y"]) == 2  # one seed has no bar
 
 
+def test_the_best_so_far_stands_among_all_finished_cells(tmp_path):
+    made = Made(ends={3: "failed", 7: "waiting"})
+    dots = data(page(made.write(tmp_path)))["figures"]["progress"]["data"]
+    assert [len(trace["x"]) for trace in dots if trace["mode"] == "markers"] == [2, 4]
+    best = max(y for trace in dots for y in trace["y"])
+    assert best in [y for trace in dots if trace["mode"] == "lines" for y in trace["y"]]
+
+
 def test_a_pause_between_two_runs_takes_no_room(tmp_path):
     folder = Made(seeds=1, rates=3).write(tmp_path)
     axis = data(page(folder))["figures"]["timeline"]["layout"]["xaxis"]

@@ -311,7 +311,35 @@
   });
   $("#cell").addEventListener("click", (event) => { if (event.target === $("#cell")) $("#cell").close(); });
 
-  // ---- heat map of two settings --------------------------------------------------------------
+  // ---- one setting, and two of them, against the score ---------------------------------------
+  const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  const setUpSlice = (scored, varied) => {
+    const slice = $("#fig-slice"), element = $(".plot", slice);
+    const render = () => {
+      const { at, short } = varied.find((each) => each.name === $("#slice-setting").value);
+      const values = [...new Set(scored.map((each) => each.values[at]))].sort(compare), numbers = values.map(Number);
+      const isNumber = !numbers.some(Number.isNaN), isLog = isNumber && numbers[0] > 0 && numbers[numbers.length - 1] >= 20 * numbers[0];
+      const x = (value) => (isNumber ? Number(value) : safe(value));
+      $("#cap-slice").textContent = `Each mark is a complete adversarial configuration (n = ${scored.length}), by the mean over its seeds; those above one value differ in other settings.${isLog ? " The axis is logarithmic." : ""}`;
+      data.figures.slice = {
+        data: [{ type: "scatter", mode: "markers", x: scored.map((each) => x(each.values[at])), y: scored.map((each) => each.mean * metric.scale), text: scored.map((each) => safe(each.name)),
+          marker: { color: "@tried", size: 9, opacity: 0.6 }, hovertemplate: `%{y:.${metric.digits}f}<br>%{text}<extra></extra>`, showlegend: false }],
+        layout: { height: 340, xaxis: { title: safe(short), type: isLog ? "log" : isNumber ? "linear" : "category" }, yaxis: { title: safe(metric.name) } },
+      };
+      if (drawn.has(element)) draw(element, data.figures.slice); // else when it comes into sight
+      const said = values.map((value) => {
+        const means = scored.filter((each) => each.values[at] === value).map((each) => each.mean);
+        return [value, String(means.length), ...[Math.min(...means), means.reduce((sum, mean) => sum + mean, 0) / means.length, Math.max(...means)].map(show)];
+      });
+      $("details .scroll", slice).replaceChildren(table([short, "configurations", "lowest", "mean", "highest"], said, "Scores by one setting").firstChild);
+    };
+    slice.hidden = false;
+    element.dataset.figure = "slice";
+    options($("#slice-setting"), varied.map((each) => [each.name, each.short]));
+    $("#slice-setting").value = (varied.find((each) => each.name === data.pair[0]) || varied[0]).name;
+    $("#slice-setting").addEventListener("change", render);
+    render();
+  };
   const setUpHeat = () => {
     const heat = $("#fig-heat");
     const scored = cells.configs.filter((each) => each.arm !== "clean" && each.mean !== null);
@@ -325,7 +353,6 @@
       const z = places.map((row) => row.map(mean));
       const seeds = (list) => list.reduce((sum, each) => sum + each.done, 0); // n as the table has it
       const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${seeds(list)}` : "")));
-      const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
       const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
       const height = Math.max(230, 110 + 52 * rows.length);
       const element = $(".plot", heat);
@@ -341,6 +368,7 @@
       $("details .scroll", heat).replaceChildren(table([`${down.short} / ${across.short}`, ...cols], said, "Heat map, as a table").firstChild);
     };
     if (varied.length > 1 && scored.length > 1) {
+      setUpSlice(scored, varied);
       heat.hidden = false;
       $(".plot", heat).dataset.figure = "heat";
       for (const id of ["#heat-rows", "#heat-columns"]) {

@@ -35,13 +35,15 @@ def best_so_far(
         return None
     traces, rows = [], []
     for kind, said in (("clean", "clean arm"), ("tried", "adversarial")):
-        steps = _steps([c for c in done if (c.cell.arm == "clean") == (kind == "clean")], table)
+        mine = [c for c in done if (c.cell.arm == "clean") == (kind == "clean")]
+        steps = _steps(mine, table)
         if not steps:
             continue
+        traces.append(_every(kind, mine[-_MOST:], ends, names, table))
         traces.append(
             {
                 "type": "scatter",
-                "mode": "lines+markers",
+                "mode": "lines",
                 "name": said,
                 "x": [_text(ends[each.cell.id]) for each, _ in steps],
                 "y": [round(score * table.measure.scale, 4) for _, score in steps],
@@ -61,8 +63,9 @@ def best_so_far(
     return Figure(
         name="progress",
         title=f"Best {table.measure.name} so far",
-        says=f"The best finished cell up to each moment (n = {len(done)} finished cells). The best "
-        "of more cells is higher by chance alone, so this line says little of which arm is better.",
+        says="Dots: finished cells. Lines: the best of them up to each moment "
+        f"(n = {len(done)} finished cells). The best of more cells is higher by chance alone, so "
+        "this line says little of which arm is better.",
         traces=traces,
         layout={
             "xaxis": _time_axis(spans),
@@ -71,6 +74,27 @@ def best_so_far(
         header=("when", "arm", f"best {table.measure.name}", "cell"),
         rows=rows,
     )
+
+
+def _every(
+    kind: str,
+    cells: Sequence[CellResult],
+    ends: dict[str, datetime],
+    names: dict[str, str],
+    table: Table,
+) -> dict[str, Any]:
+    """Every finished cell of an arm, beside whom the best is seen to be one of many."""
+    known = [(c, record.score) for c in cells if (record := c.best(table.measure.better))]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [_text(ends[each.cell.id]) for each, _ in known],
+        "y": [round(score * table.measure.scale, 4) for _, score in known],
+        "text": [label(names[each.cell.id]) for each, _ in known],
+        "marker": {"color": f"@{kind}", "size": 6, "opacity": 0.45},
+        "showlegend": False,
+        "hovertemplate": f"%{{y:.{table.measure.digits}f}}<br>%{{text}}<extra></extra>",
+    }
 
 
 def _steps(cells: Sequence[CellResult], table: Table) -> list[tuple[CellResult, float]]:
