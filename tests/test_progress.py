@@ -5,6 +5,7 @@ import threading
 
 import freelb_tune.training.inputs.tokens as tokens
 from freelb_tune.progress import Progress, waiting
+from freelb_tune.training.inputs.words import word_tokenizer
 
 
 def test_a_long_step_says_now_and_then_how_far_it_is():
@@ -40,7 +41,7 @@ def test_tokenising_counts_every_text(monkeypatch):
     from datasets import Dataset
     from transformers import PreTrainedTokenizerFast
 
-    words = PreTrainedTokenizerFast(tokenizer_object=tokens.word_tokenizer(["a b c d"]))
+    words = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(["a b c d"]))
     counted = []
     progress = Progress(("tokenised", "texts"), 3, counted.append)
     monkeypatch.setattr(progress, "add", counted.append)
