@@ -146,7 +146,7 @@ def _dealt(
 
 def _one(table: Floats, constant: float, least: float) -> tuple[float, float]:
     """One search with collapsed runs: whether it calls anything, share of intervals that hold 0."""
-    (row,) = tested_with_collapses([table], [table <= constant + 1e-12], least)
+    (row,) = tested_with_collapses([table], [table <= constant + 1e-12], least, (), 0.0)
     p = holm([1.0 if one.estimate is None else one.estimate.p for one in row])
     called = any(max(a, one.p_dealt) <= LEVEL for a, one in zip(p, row, strict=True))
     ends = [one.estimate.interval() for one in row if one.estimate is not None]

@@ -79,7 +79,7 @@ def simulated(
 
 def _struck(drawn: NDArray[np.float64], least: float) -> tuple[bool, bool]:
     """Whether a search with collapsed runs calls anything, and its first interval holds 0."""
-    (found,) = tested_with_collapses([drawn], [drawn <= COLLAPSED], least)
+    (found,) = tested_with_collapses([drawn], [drawn <= COLLAPSED], least, (), 0.0)
     p = holm([1.0 if one.estimate is None else one.estimate.p for one in found])
     calls = any(max(a, one.p_dealt) <= LEVEL for a, one in zip(p, found, strict=True))
     first = found[0].estimate

@@ -29,6 +29,7 @@ def plan_frame(cells: Sequence[Cell], known: Mapping[str, str]) -> pd.DataFrame:
             "clean_id": cell.clean_id,
             "arm": cell.arm,
             "seed": cell.seed,
+            **({} if cell.fold is None else {"fold": cell.fold}),
             "state": known.get(cell.id, "new"),
             **{name: cell.settings.get(name) for name in settings},
         }

@@ -69,8 +69,8 @@ class Plan:
         """One row per cell in the order of running.
 
         `cell_id`, `config_id` (the same for all seeds), `clean_id` (of its clean arm), `arm`,
-        `seed`, `state` ("new", "as another" of one that trains the same as another, or what the
-        results folder knows), then every setting by its dotted name.
+        `seed`, `fold` where there are folds, `state` ("new", "as another" of one that trains the
+        same as another, or what the results folder knows), then every setting by its dotted name.
         """
         from freelb_tune.api.frames import plan_frame
 
@@ -158,6 +158,7 @@ class Plan:
                     "clean_id": cell.clean_id,
                     "arm": cell.arm,
                     "seed": cell.seed,
+                    **({} if cell.fold is None else {"fold": cell.fold}),
                     "state": self.known.get(cell.id, "new"),
                     "settings": dict(cell.settings),
                 }
@@ -246,7 +247,7 @@ def span(
         data_fingerprint=data,
         model_fingerprint=partial(model_fingerprint, fetch=fetch),
         limit=most_cells,
-        examples=lambda cell: data_sizes(cell.task, cell.data).train,
+        examples=lambda cell: None if cell.fold else data_sizes(cell.task, cell.data).train,
     )
     _check_losses(cells)
     _unread(space, cells)

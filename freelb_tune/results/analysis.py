@@ -3,13 +3,14 @@
 Room: results. Loads numpy and scipy, so it is imported where a verdict is asked for, not before.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from freelb_tune.errors import DamagedError
 from freelb_tune.results.statistics.answered import answered_verdict
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.statistics.folds import overlap_of
 from freelb_tune.results.statistics.verdict import verdict
 from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.configuration import Configuration, Select
@@ -19,6 +20,7 @@ from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.twins import identical_predictions, with_twins
 from freelb_tune.space.also import TEST
+from freelb_tune.space.cell import Block
 from freelb_tune.store import CellResult, CellState, Store, look_number
 from freelb_tune.tasks import compute_metrics, get_task
 
@@ -84,7 +86,7 @@ def arms_of(
         of: the evaluation set; a run without a score on it is left out.
         only: these configurations; None for all.
     """
-    cells = {(each.cell.config_id, each.cell.seed): each for each in store.cells}
+    cells = {(each.cell.config_id, each.cell.block): each for each in store.cells}
     tried = [entry.config for row in table.rows for entry in row.entries if entry]
     known = {config.config_id for config in tried}
     own = (config for config in tried if not config.same_as)
@@ -98,23 +100,34 @@ def arms_of(
 
 def _arm(
     config: Configuration,
-    cells: Mapping[tuple[str, int], CellResult],
+    cells: Mapping[tuple[str, Block], CellResult],
     table: Table,
     damaged: list[str],
     of: str,
 ) -> Arm:
     """One configuration with its finished runs."""
-    done = [each.seed for each in config.seeds if each.state is CellState.DONE]
+    done = [each.block for each in config.seeds if each.state is CellState.DONE]
     select, measure = table.layout.select, table.measure
-    runs = [_run(cells[config.config_id, seed], select, measure, damaged, of) for seed in done]
+    found = [_run(cells[config.config_id, each], select, measure, damaged, of) for each in done]
+    runs = tuple(run for run in found if run is not None)
     return Arm(
         config_id=config.config_id,
         clean_id=config.clean_id,
         name=configuration_name(config, table),
         planned=config.planned,
-        runs=tuple(run for run in runs if run is not None),
+        runs=runs,
         failed=config.count(CellState.FAILED, CellState.DIVERGED),
+        overlap=_overlap(config, runs),
     )
+
+
+def _overlap(config: Configuration, runs: Sequence[Run]) -> float:
+    """What folds share, by their examples; 0 where there are no folds."""
+    folds, most = (config.settings.get(f"data.{n}") for n in ("folds", "max_train_examples"))
+    if not isinstance(folds, int):
+        return 0.0
+    tested = max((len(run.labels) for run in runs if run.labels is not None), default=0)
+    return overlap_of(folds, tested, most if isinstance(most, int) else None)
 
 
 def _run(
@@ -135,4 +148,8 @@ def _run(
     if of == TEST and logits is not None and labels is not None:
         task = get_task(result.cell.task)
         score = compute_metrics(task, logits, labels).get(measure.name)
-    return None if score is None else Run(result.cell.seed, score, logits, labels)
+    return (
+        None
+        if score is None
+        else Run(result.cell.seed, score, logits, labels, result.cell.fold or 0)
+    )

@@ -4,6 +4,7 @@ Room: results. A space, its plan and the results so far in; numbers and their se
 Without numpy until a power is asked for, and never pandas, torch or Ray.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.space.algorithms import VerdictSettings
-from freelb_tune.space.cell import Value
+from freelb_tune.space.cell import Block, Value
 from freelb_tune.store import CellResult, CellState, Store, load_store
 from freelb_tune.tasks import Metric, data_sizes, get_task
 
@@ -36,7 +37,7 @@ _SAME_MODEL = (
     "model.adapter.type",
     "data.max_length",
 )
-_SAME_DATA = ("data.max_train_examples", "data.max_eval_examples")
+_SAME_DATA = ("data.max_train_examples", "data.max_eval_examples", "data.folds")
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def _power(
     if count < 2:
         return f"Power: none, with {count} dev example."
     from freelb_tune.results.statistics.anova import pooled_spread
+    from freelb_tune.results.statistics.folds import overlap_of
     from freelb_tune.results.statistics.power import Power, Trial
     from freelb_tune.results.statistics.prior import prior_spreads
 
@@ -206,8 +208,16 @@ def _power(
     if spread > 0 and freedom >= _ENOUGH:
         spreads = (spread, spread)
         source = f"measured in {counted(len(alike), 'finished cell')} of this model and task"
-    low, high = (Trial(len(compared), len(space.seeds), one) for one in spreads)
-    return Power(low, high, count, source)
+    arms, seeds, folds = len(compared), len(space.seeds), space.folds
+    if not folds:
+        low, high = (Trial(arms, seeds, one) for one in spreads)
+        return Power(low, high, count, source)
+    least, most = spreads
+    if least < most:  # what seeds do beyond flipping examples is averaged over them
+        spreads = (least, math.sqrt(least**2 + (most**2 - least**2) / seeds))
+    overlap = overlap_of(folds, count, plan.cells[0].data.max_train_examples)
+    low, high = (Trial(arms, folds, one, overlap=overlap) for one in spreads)
+    return Power(low, high, count, source, seeds)
 
 
 def _cost(space: Space, plan: Plan, stores: Sequence[Store], sizes: _Sizes) -> Cost:
@@ -277,19 +287,21 @@ def _alike(plan: Plan, stores: Sequence[Store], names: Sequence[str]) -> list[Ce
 def _tables(
     space: Space, cells: Sequence[CellResult], metric: Metric
 ) -> "list[NDArray[np.float64]]":
-    """The metric of finished seeds: a table of arms and seeds for each clean arm."""
+    """The metric of finished cells: a table of arms and seeds (or folds) for each clean arm."""
     import numpy as np
 
-    families: dict[str, dict[str, dict[int, float]]] = {}
+    from freelb_tune.results.statistics.folds import fold_means
+
+    families: dict[str, dict[str, dict[Block, float]]] = {}
     for each in cells:
         values = [e.metrics[metric.name] for e in each.epochs if metric.name in e.metrics]
         if values:
             value = max(values) if space.table.select == "best_epoch" else values[-1]
             arms = families.setdefault(each.cell.clean_id or each.cell.config_id, {})
-            arms.setdefault(each.cell.config_id, {})[each.cell.seed] = value
+            arms.setdefault(each.cell.config_id, {})[each.cell.block] = value
     tables = []
     for arms in families.values():
-        seeds = sorted({seed for row in arms.values() for seed in row})
-        rows = [[row.get(seed, np.nan) for seed in seeds] for row in arms.values()]
-        tables.append(np.array(rows))
+        blocks = sorted({block for row in arms.values() for block in row})
+        made = np.array([[row.get(block, np.nan) for block in blocks] for row in arms.values()])
+        tables.append(fold_means(made, blocks) if space.folds else made)
     return tables

@@ -7,7 +7,7 @@ sections, typed objects that are read from those once, when they are first asked
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,11 +25,18 @@ from freelb_tune.space.checks import (
     section_of,
 )
 from freelb_tune.space.refusal import Refusal
-from freelb_tune.space.sections import DataFields, Inputs, LossFields, ModelFields, RunFields
+from freelb_tune.space.sections import (
+    DataFields,
+    FoldFields,
+    Inputs,
+    LossFields,
+    ModelFields,
+    RunFields,
+)
 from freelb_tune.space.trainer_section import TrainerFields
 from freelb_tune.space.values import Value, digest
 
-__all__ = ["Cell", "Value", "digest"]
+__all__ = ["Block", "Cell", "Value", "digest"]
 
 _Section = TypeVar("_Section")
 
@@ -52,11 +59,27 @@ class _Stored(BaseModel):
     data: str
     weights: str
     plugin: str = ""
+    fold: int | None = None
+
+
+class Block(NamedTuple):
+    """What a configuration's cells differ in, and all configurations share: those are compared.
+
+    Attributes:
+        seed: the seed.
+        fold: the fold, 1 for the first; 0 where all cells have one dev set.
+    """
+
+    seed: int
+    fold: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seed}, fold {self.fold}" if self.fold else str(self.seed)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration and one seed.
+    """One configuration and one seed; with `data.folds`, also one fold.
 
     A section raises `FreeLBTuneError` where the settings, which may come from a file that somebody
     has edited, are not what a search space could have said.
@@ -73,6 +96,7 @@ class Cell:
         data_fingerprint: of the data.
         weights: fingerprint of the model's files.
         plugin: fingerprint of the plugin that the adversary comes from; empty for our methods.
+        fold: the fold that is its dev set, 1 for the first; None where the data has a dev set.
     """
 
     id: str
@@ -84,6 +108,12 @@ class Cell:
     data_fingerprint: str
     weights: str
     plugin: str = ""
+    fold: int | None = None
+
+    @property
+    def block(self) -> Block:
+        """What cells that are compared have in common: seed and fold."""
+        return Block(self.seed, self.fold or 0)
 
     @property
     def task(self) -> str:
@@ -120,7 +150,10 @@ class Cell:
     @cached_property
     def data(self) -> DataFields:
         """Where the rows come from, and how many tokens and examples are taken."""
-        return self._read(lambda: read_whole("data", DataFields, self._section("data")))
+        found = self._read(lambda: read_whole("data", DataFields, self._section("data")))
+        if self.fold is None:
+            return found
+        return FoldFields(**dict(found), fold=self.fold)
 
     @cached_property
     def model(self) -> ModelFields:
@@ -150,6 +183,8 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, ready for JSON."""
         content = self.__getstate__()
+        if self.fold is None:
+            del content["fold"]
         return {"data" if k == "data_fingerprint" else k: v for k, v in content.items()}
 
     @classmethod

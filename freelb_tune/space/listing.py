@@ -27,7 +27,8 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
         known: the state of the cells that the results folder knows, by id.
     """
     varying = told_apart(plan.cells)
-    rows = [["cell", "arm", *map(short_name, varying), "seed", "state"]]
+    folds = ["fold"] if space.folds else []
+    rows = [["cell", "arm", *map(short_name, varying), "seed", *folds, "state"]]
     fixed: dict[str, Value] = {}
     texts: dict[str, list[str]] = {}  # the same for all seeds
     for cell in plan.cells:
@@ -36,7 +37,8 @@ def list_plan(space: Space, plan: Plan, known: Mapping[str, str]) -> str:
             texts[cell.config_id] = [value_text(own[n]) if n in own else "-" for n in varying]
             fixed = {**own, **fixed}
         state = known.get(cell.id, "as another" if cell.config_id in plan.twins else "new")
-        rows.append([cell.id, cell.arm, *texts[cell.config_id], str(cell.seed), state])
+        block = map(str, cell.block if folds else cell.block[:1])
+        rows.append([cell.id, cell.arm, *texts[cell.config_id], *block, state])
     lines = _columns(rows if plan.cells else [])
     settled = ", ".join(f"{n} {value_text(v)}" for n, v in fixed.items() if n not in varying)
     same = ["", f"the same in all cells: {settled}"] if plan.cells else []
@@ -47,6 +49,7 @@ def _counts(space: Space, plan: Plan, known: Mapping[str, str]) -> list[str]:
     arms = Counter(cell.arm for cell in plan.cells)
     configs = len({cell.config_id for cell in plan.cells})
     of = f"{counted(configs, 'configuration')} x {counted(len(space.seeds), 'seed')}"
+    of += f" x {space.folds} folds" if space.folds else ""
     if plan.part is not None:
         of = f"part {plan.part} of the plan, which has {len(plan.part.whole):,}"
     lines = [
@@ -97,7 +100,7 @@ def _proposals(space: Space, studies: Studies) -> str:
     return (
         f"{getattr(space.search, 'sampler', 'a sampler')} proposes {count:,} more "
         f"configuration{'s' * (count != 1)} as results arrive"
-        f"{beside if len(studies.each) > 1 else ''}: {counted(count * len(space.seeds), 'cell')}"
+        f"{beside if len(studies.each) > 1 else ''}: {counted(count * space.replicates, 'cell')}"
         f"{arms}. It proposes {', '.join(names)}."
     )
 

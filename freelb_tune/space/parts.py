@@ -67,12 +67,12 @@ def take_part(plan: Plan, shard: str, search: AlgorithmSettings) -> Plan:
             "many parts"
         )
     first, end = ((len(own) * at) // of for at in (number - 1, number))
-    chosen = {(cell.config_id, cell.seed) for cell in _by_seed(own)[first:end]}
+    chosen = {(cell.config_id, cell.block) for cell in _by_block(own)[first:end]}
     runs_for = {name: twin.of for name, twin in plan.twins.items()}
     cells = tuple(
         cell
         for cell in plan.cells
-        if (runs_for.get(cell.config_id, cell.config_id), cell.seed) in chosen
+        if (runs_for.get(cell.config_id, cell.config_id), cell.block) in chosen
     )
     configs = {cell.config_id for cell in cells}
     twins = {name: twin for name, twin in plan.twins.items() if name in configs}
@@ -80,10 +80,10 @@ def take_part(plan: Plan, shard: str, search: AlgorithmSettings) -> Plan:
     return replace(plan, cells=cells, twins=twins, part=part)
 
 
-def _by_seed(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells of the first seed, of the second, and so on, each in the plan's order."""
-    seeds = {seed: place for place, seed in enumerate(dict.fromkeys(c.seed for c in cells))}
-    return sorted(cells, key=lambda cell: seeds[cell.seed])
+def _by_block(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of the first seed (and fold), of the second, and so on, each in plan order."""
+    blocks = {block: place for place, block in enumerate(dict.fromkeys(c.block for c in cells))}
+    return sorted(cells, key=lambda cell: blocks[cell.block])
 
 
 def _why_not(search: AlgorithmSettings) -> str:

@@ -44,6 +44,7 @@ NAMED_BY_FINGERPRINT = frozenset(
         "separator",
         "file",
         "dev_share",
+        "folds",
         "split_seed",
         "quotes",
         "encoding",
@@ -273,7 +274,7 @@ class _Planner:
             settings = {**rest.settings, **adversary.settings}
             self._cells[config_id] = [
                 Cell(
-                    id=_name(config_id, str(seed)),
+                    id=_name(config_id, str(seed), *([f"fold {fold}"] if fold else [])),
                     config_id=config_id,
                     clean_id=config_id if arm == "clean" else clean_id,
                     arm=arm,
@@ -282,7 +283,9 @@ class _Planner:
                     data_fingerprint=rest.data,
                     weights=rest.weights,
                     plugin=adversary.plugin,
+                    fold=fold,
                 )
                 for seed in self._space.seeds
+                for fold in (range(1, self._space.folds + 1) if self._space.folds else (None,))
             ]
         return config_id

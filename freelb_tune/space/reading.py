@@ -32,6 +32,7 @@ __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
        "resources", "table", "verdict", "track")  # fmt: skip
+_FOLDS = "data.folds"
 LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
 
 
@@ -105,6 +106,7 @@ class Space:
         )
         if isinstance(search, VerdictSettings) and space.verdict.margin is not None:
             problems.add("verdict.margin", "search.margin says what is asked; take one out")
+        _check_folds(layers, search, problems)
         problems.raise_if_any()
         content["table"] = space.table.model_dump()
         return space
@@ -122,11 +124,41 @@ class Space:
         samples = self.search.samples if isinstance(self.search, Drawing) else 1
         configurations = sum(layer.size(samples) for layer in self.layers)
         configurations += sum(p.layer.size(1) for p in self.points if p.layer.drawn)
-        return configurations * len(self.seeds)
+        return configurations * self.replicates
+
+    @property
+    def folds(self) -> int | None:
+        """Folds that each seed is run in; None where the data has a dev set."""
+        found = self.layers[0].settings.get(_FOLDS)
+        return found if isinstance(found, int) else None
+
+    @property
+    def replicates(self) -> int:
+        """Cells of a configuration: seeds, times the folds."""
+        return len(self.seeds) * (self.folds or 1)
 
     def to_yaml(self) -> str:
         """The file as resolved; it loads again to the same plan."""
         return to_yaml(self.content)
+
+
+def _check_folds(layers: Sequence[Layer], search: AlgorithmSettings, problems: Problems) -> None:
+    """All configurations are compared in the same folds, by one that knows what folds share."""
+    said = [layer.settings.get(_FOLDS) for layer in layers]
+    tied = any(_FOLDS in tie for layer in layers for tie in layer.ties)
+    is_one = isinstance(said[0], int | None) and all(each == said[0] for each in said)
+    if tied or not is_one:
+        problems.add(
+            _FOLDS,
+            "expected one number for all configurations, as they are compared in the same folds",
+        )
+    elif said[0] is not None and search.LEAVES_OUT:
+        problems.add(
+            _FOLDS,
+            f"a {search.algorithm} takes its cells for independent, and folds share most of their "
+            "training rows; write search: {algorithm: grid}, random or asha, or cut one dev set "
+            "with data.dev_share",
+        )
 
 
 def load_space(

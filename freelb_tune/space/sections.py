@@ -24,6 +24,7 @@ __all__ = [
     "SEARCHED",
     "DataFields",
     "ClassWeights",
+    "FoldFields",
     "Inputs",
     "LossFields",
     "ModelFields",
@@ -163,6 +164,8 @@ class DataFields(_Section):
             best adversarial configuration and its clean arm; nothing of it is shown before.
         file: one file in place of train and dev, which are cut from it.
         dev_share: the part of it that becomes the dev set; each label keeps its share.
+        folds: in place of dev_share, cross-validation: the file is cut into so many parts, and each
+            is the dev set of cells that are trained on the others.
         split_seed: decides which rows. Not a training seed.
         text: the text column, or two for a pair.
         label: the label's column; a list of columns has one for each label, with 0 or 1.
@@ -189,6 +192,7 @@ class DataFields(_Section):
     test: str | None = None
     file: str | None = None
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
     split_seed: Annotated[int, Field(ge=0)] | None = None
     text: str | list[str] | None = None
     label: str | list[str] | None = None
@@ -203,6 +207,16 @@ class DataFields(_Section):
     max_train_examples: Count | None = None
     max_eval_examples: Count | None = None
     max_length: Annotated[int, Field(ge=4)] = 128
+
+
+class FoldFields(DataFields):
+    """The data section of a cell whose dev set is a fold; no file says which.
+
+    Attributes:
+        fold: 1 for the first.
+    """
+
+    fold: Count
 
 
 @dataclass(frozen=True)

@@ -146,9 +146,10 @@ def _plan(stores: Sequence[Store]) -> tuple[tuple[Cell, ...], tuple[int, ...]]:
         return tuple(known[name] for name in first.plan), first.seeds
     plans = [[each.cell for each in store.cells] for store in stores]
     seeds = sorted({cell.seed for plan in plans for cell in plan})
-    found = {(cell.config_id, cell.seed): cell for plan in plans for cell in plan}
+    blocks = sorted({cell.block for plan in plans for cell in plan})
+    found = {(cell.config_id, cell.block): cell for plan in plans for cell in plan}
     configs = dict.fromkeys(cell.config_id for cell in plans[0])
-    cells = (found.get((config, seed)) for config in configs for seed in seeds)
+    cells = (found.get((config, block)) for config in configs for block in blocks)
     return tuple(cell for cell in cells if cell is not None), tuple(seeds)
 
 

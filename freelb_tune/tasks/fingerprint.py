@@ -62,6 +62,8 @@ def data_fingerprint(inputs: Inputs) -> str:
             name: "" if isinstance(each, str) else each.model_dump(exclude={"file"})
             for name, each in further_sets(data.also).items()
         }
+    if data.folds is not None:
+        facts["folds"] = data.folds
     if data.alike_labels == "merge":
         facts["alike_labels"] = "merge"
     start = str(data.source)

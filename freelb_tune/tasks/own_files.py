@@ -9,6 +9,7 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks.files import read_table
+from freelb_tune.tasks.folds import cut_fold
 from freelb_tune.tasks.label_sets import label_reader, names_in, strata
 from freelb_tune.tasks.rows import Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
@@ -29,7 +30,8 @@ def read_files(data: DataSettings) -> tuple[Rows, Rows, tuple[str, ...] | None]:
     if data.file is not None:
         rows = _collect(data, data.file, labels)
         _check_targets(data, rows)
-        return *_cut(data, rows, labels or ()), labels
+        cut = _cut if data.folds is None else cut_fold
+        return *cut(data, rows, labels or ()), labels
     train, dev = (_collect(data, str(name), labels) for name in (data.train, data.dev))
     _check_targets(data, train)
     return train, dev, labels

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pydantic import InstanceOf
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.space.also import Characters, further_sets
 from freelb_tune.space.sections import DataFields
 from freelb_tune.tasks.delimited import Form
 from freelb_tune.tasks.registry import get_task
@@ -30,9 +31,11 @@ class DataSettings(DataFields):
 
     Attributes:
         task: the task.
+        fold: where the dev set is a fold, which one; the first where no cell asks.
     """
 
     task: InstanceOf[Task]
+    fold: int = 1
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -130,8 +133,18 @@ def _check_labels(read: DataSettings) -> None:
 
 def _check_split(read: DataSettings) -> None:
     """Refuse half of what cuts one file into train and dev, and what goes against it."""
+    if read.folds is not None and read.source != "files":
+        raise FreeLBTuneError(
+            f"data.folds: task {read.task.name!r} has a dev set of its own; folds cut data.file, "
+            "which has none; take it out"
+        )
+    if read.folds is not None and read.dev is not None:
+        raise FreeLBTuneError(
+            "data.folds: data.dev names a dev set, and folds stand in place of one; take one out "
+            "(one file that is cut is data.file)"
+        )
     if read.file is None:
-        for name in ("dev_share", "split_seed"):
+        for name in ("dev_share", "folds", "split_seed"):
             if getattr(read, name) is not None:
                 raise FreeLBTuneError(f"data.{name}: cuts data.file, which is not set; take it out")
         return
@@ -141,9 +154,21 @@ def _check_split(read: DataSettings) -> None:
         raise FreeLBTuneError(
             "data.file: stands in place of data.train and data.dev; take one side out"
         )
-    if read.dev_share is None:
+    if read.dev_share is None and read.folds is None:
         raise FreeLBTuneError(
-            "data.dev_share: is missing; data.file is cut in two, such as dev_share: 0.2"
+            "data.dev_share: is missing; data.file is cut in two, such as dev_share: 0.2, or into "
+            "folds, such as folds: 5"
+        )
+    if read.dev_share is not None and read.folds is not None:
+        raise FreeLBTuneError(
+            "data.folds: and data.dev_share both say what the dev set is; take one out"
+        )
+    fixed = [k for k, v in further_sets(read.also).items() if not isinstance(v, Characters)]
+    if read.folds is not None and fixed:
+        raise FreeLBTuneError(
+            f"data.also.{fixed[0]}: the models of all folds would judge the same rows, whose luck "
+            "folds do not show; beside data.folds there is {builtin: characters, rate: 0.05} "
+            "alone; take it out, or cut one dev set with data.dev_share"
         )
 
 

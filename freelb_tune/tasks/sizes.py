@@ -48,8 +48,11 @@ def _whole(data: DataSettings) -> tuple[int | None, int | None]:
     if data.source == "files":
         if data.file is not None:
             whole = _rows(Path(data.file), data.form)
-            share = ceil((data.dev_share or 0) * (whole or 0))  # as scikit-learn cuts it
-            return (None, None) if whole is None else (whole - share, share)
+            if whole is None:
+                return None, None
+            share = ceil((data.dev_share or 0) * whole)  # as scikit-learn cuts it
+            share = whole // data.folds if data.folds else share  # of a fold, to within a few
+            return whole - share, share
         train, dev = (_rows(Path(str(each)), data.form) for each in (data.train, data.dev))
         return train, dev
     if data.source == "glue":

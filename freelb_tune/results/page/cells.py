@@ -74,6 +74,7 @@ def cells_of(
                 "id": each.cell.id,
                 "config": place[each.cell.config_id],
                 "seed": each.cell.seed,
+                **({"fold": each.cell.fold} if each.cell.fold else {}),
                 "name": names[each.cell.id],
                 "state": _state(each, running),
                 "why": _why(each),

@@ -40,6 +40,7 @@ def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
         ("Model", _fixed(table, "model.name")),
         (f"{unit[0].upper()}{unit[1:]}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
         ("Seeds", ", ".join(map(str, table.seeds))),
+        ("Folds", f"{table.folds}, of the data above" if table.folds else ""),
         ("With", _versions(store.folder)),
     ]  # fmt: skip
     return [(heading, text) for heading, text in facts if text]

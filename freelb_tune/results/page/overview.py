@@ -220,12 +220,12 @@ def _best(
     seeds = [s for s in config.seeds if s.value(table.layout.select) is not None]
     top = max(seeds, key=lambda s: table.measure.sign * (s.value(table.layout.select) or 0.0))
     cells = [each.cell for each in store.cells]
-    cell = next(c for c in cells if (c.config_id, c.seed) == (config.config_id, top.seed))
+    cell = next(c for c in cells if (c.config_id, c.block) == (config.config_id, top.block))
     return Best(
         heading=heading,
         name=configuration_name(config, table),
         score=f"{table.measure.name} {table.measure.show(spread.mean)}{sd} (n = {spread.n} "
-        f"seed{'s' * (spread.n != 1)})",
+        f"{table.replicate}{'s' * (spread.n != 1)})",
         folder=folder,
         again=shlex.join(["freelb-tune", "rerun", _results(store, command), cell.id]),
     )
@@ -241,7 +241,7 @@ def _grid(ranking: Sequence[Ranked], table: Table) -> Grid:
         "rank",
         *(short_name(name) for name in settings),
         f"{table.measure.name}, {which}",
-        "seeds",
+        f"{table.replicate}s",
         other,
         *(name.replace(".", " ") for name in table.further),
         *(("difference", "95 % interval", "adjusted p") if compared else ()),

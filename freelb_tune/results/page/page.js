@@ -102,10 +102,11 @@
 
   // ---- the table of cells --------------------------------------------------------------------
   const config = (cell) => cells.configs[cell.config];
+  const seedOf = (cell) => (cell.fold ? `${cell.seed}, fold ${cell.fold}` : String(cell.seed));
   let hasPeak, columns, words, groupKey;
   const columnsOf = (hasWhy) => [
     ...cells.swept.map((setting, at) => ({ name: setting.short, title: setting.name, text: (cell) => config(cell).values[at], sort: (cell) => config(cell).values[at] })),
-    { name: "seed", num: true, text: (cell) => String(cell.seed), sort: (cell) => cell.seed },
+    { name: "seed", num: true, text: seedOf, sort: (cell) => cell.seed + (cell.fold || 0) / 1e6 },
     { name: "state", chip: true, text: (cell) => cell.state, sort: (cell) => data.states.indexOf(cell.state) },
     { name: `best ${metric.name}`, num: true, down: metric.better === "higher", text: (cell) => show(cell.best), sort: (cell) => cell.best },
     { name: "last", num: true, down: metric.better === "higher", text: (cell) => show(cell.last), sort: (cell) => cell.last },
@@ -122,7 +123,7 @@
     if (!Number.isNaN(x) && !Number.isNaN(y) && a !== "" && b !== "") return Math.sign(x - y);
     return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0;
   };
-  const wordsOf = () => cells.rows.map((cell) => [cell.id, config(cell).name, config(cell).arm, cell.state, cell.why || "", `seed ${cell.seed}`, ...config(cell).values].join(" ").toLowerCase());
+  const wordsOf = () => cells.rows.map((cell) => [cell.id, config(cell).name, config(cell).arm, cell.state, cell.why || "", `seed ${seedOf(cell)}`, ...config(cell).values].join(" ").toLowerCase());
   const chosen = () => {
     const terms = view.find.toLowerCase().split(",").map((term) => term.trim()).filter(Boolean);
     const rows = cells.rows.filter((cell, at) => (!view.state || cell.state === view.state) && terms.every((term) => words[at].includes(term)));
@@ -299,7 +300,7 @@
       ...charts.flatMap((chart) => chart.node),
       ...(own.arm === "clean" ? [] : [make("h3", {}, "Is the adversary healthy?"), make("p", {}, health(cell))]),
       ...mistakes(cell),
-      make("h3", {}, "Settings as used"), pairs([...swept, ["seed", String(cell.seed)], ...constant]),
+      make("h3", {}, "Settings as used"), pairs([...swept, ["seed", seedOf(cell)], ...constant]),
       ...(cell.log ? [make("h3", {}, "End of its log"), make("pre", { tabindex: "0" }, cell.log)] : []),
       epochTable(cell));
   };

@@ -34,7 +34,7 @@ def predictions_of(store: Store, table: Table) -> dict[str, Any]:
     rank |= {config.config_id: -1 for config in table.clean}
     done = [each for each in store.cells if each.state is CellState.DONE]
     done.sort(key=lambda each: rank.get(each.cell.config_id, len(rank)))
-    twins = {(c.cell.config_id, c.cell.seed): c for c in done if c.cell.arm == "clean"}
+    twins = {(c.cell.config_id, c.cell.block): c for c in done if c.cell.arm == "clean"}
     known: dict[str, Pair | None] = {}
 
     def said(each: CellResult) -> "Pair | None":
@@ -47,7 +47,7 @@ def predictions_of(store: Store, table: Table) -> dict[str, Any]:
         mine = said(each)
         if mine is None:
             continue
-        twin = twins.get((each.cell.clean_id or "", each.cell.seed))
+        twin = twins.get((each.cell.clean_id or "", each.cell.block))
         theirs = said(twin) if twin and each.cell.arm != "clean" else None
         told = _told(*mine)
         if theirs is not None and twin is not None and len(theirs[1]) == len(mine[1]):

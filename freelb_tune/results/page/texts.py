@@ -24,6 +24,11 @@ def dev_texts(store: Store) -> dict[int, tuple[str, ...]]:
             "show the texts of one; leave it out"
         )
     ((fingerprint, cell),) = kinds.items()
+    if cell.fold is not None:
+        raise FreeLBTuneError(
+            "--with-text: with data.folds each cell judges the examples of its own fold, and the "
+            "page can show the texts of one dev set; leave it out"
+        )
     if data_fingerprint(cell.inputs) != fingerprint:
         raise FreeLBTuneError(
             "--with-text: the data has changed since these cells were trained, so its texts are "

@@ -85,13 +85,16 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
 
-def differences(families: Sequence[Floats], least: float = 0.0) -> list[list[Estimate | None]]:
+def differences(
+    families: Sequence[Floats], least: float = 0.0, overlap: float = 0.0
+) -> list[list[Estimate | None]]:
     """Estimate each configuration's difference from its clean arm.
 
     Args:
         families: per clean arm its scores and its configurations' below them, `(A, S)`; nan where
             a seed has no score. The seeds of one family have nothing to do with another's columns.
         least: what the errors' variance is at least, such as that of a rounded score.
+        overlap: of columns that are folds, as `folds.overlap_of` has it; 0 for seeds.
 
     Returns:
         Per family an estimate for each configuration, in order; None with fewer than two seeds in
@@ -105,7 +108,9 @@ def differences(families: Sequence[Floats], least: float = 0.0) -> list[list[Est
     made = []
     for table, own in zip(families, squares, strict=True):
         spreads = [own.apart(at, total, freedom, least) for at in range(len(table))]
-        made.append([_difference(table, at, spreads, pooled, least) for at in range(1, len(table))])
+        made.append(
+            [_difference(table, at, spreads, pooled, least, overlap) for at in range(1, len(table))]
+        )
     return made
 
 
@@ -232,7 +237,12 @@ def _residual(system: Floats, side: Floats, within: float, free: float) -> tuple
 
 
 def _difference(
-    table: Floats, arm: int, spreads: Sequence[_Apart | None], pooled: _Variance, least: float
+    table: Floats,
+    arm: int,
+    spreads: Sequence[_Apart | None],
+    pooled: _Variance,
+    least: float,
+    overlap: float,
 ) -> Estimate | None:
     """One configuration against row 0."""
     paired = table[arm] - table[0]
@@ -250,4 +260,5 @@ def _difference(
         variance = apart.difference()
     if variance.value <= 0:
         return None
-    return Estimate(float(paired.mean()), math.sqrt(variance.value / count), variance.freedom)
+    error = math.sqrt(variance.value * (1 / count + overlap))
+    return Estimate(float(paired.mean()), error, variance.freedom)

@@ -142,13 +142,14 @@ def optimism_sentence(
     for arm in arms:
         if arm.is_clean or not arm.is_complete or not arm.runs:
             continue
-        values = [
-            pseudo_values(metric, run.logits, run.labels)
-            for run in arm.runs
-            if run.logits is not None and run.labels is not None and len(run.labels) > 1
-        ]
-        if len(values) == len(arm.runs):
-            rows.append(np.mean(values, axis=0))
+        values: dict[int, list[NDArray[np.float64]]] = {}
+        for run in arm.runs:
+            if run.logits is not None and run.labels is not None and len(run.labels) > 1:
+                values.setdefault(run.fold, []).append(
+                    pseudo_values(metric, run.logits, run.labels)
+                )
+        if sum(map(len, values.values())) == len(arm.runs):  # folds together are all examples
+            rows.append(np.concatenate([np.mean(values[f], axis=0) for f in sorted(values)]))
     found = optimism(np.stack(rows), better) if len(rows) > 1 else None
     if found is None:
         return None

@@ -15,6 +15,7 @@ Reference:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 
 from freelb_tune.results.statistics.anova import Estimate, differences
 from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.folds import fold_means
 from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.space.cell import Block
 
 __all__ = [
     "CollapsedArm",
@@ -65,12 +68,12 @@ class CollapsedArm:
     Attributes:
         name: how a sentence calls it.
         of: how many runs have finished.
-        runs: seed and score of those that collapsed.
+        runs: seed (and fold) and score of those that collapsed.
     """
 
     name: str
     of: int
-    runs: tuple[tuple[int, float], ...]
+    runs: tuple[tuple[Block, float], ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Collapses:
     """The collapsed runs of a search.
 
     Attributes:
-        constant: what always giving one answer scores.
+        constant: what always giving one answer scores; the mean over folds.
         arms: every arm with a finished run.
     """
 
@@ -91,15 +94,17 @@ def collapses(
 ) -> Collapses | None:
     """Find the runs that collapsed; None where there are none."""
     sign = 1.0 if better == "higher" else -1.0
-    labels = next((run.labels for arm in arms for run in arm.runs if run.labels is not None), None)
-    constant = None if labels is None else constant_score(metric, labels)
-    if constant is None:
+    sets = {run.fold: run.labels for arm in arms for run in arm.runs if run.labels is not None}
+    constants = [constant_score(metric, labels) for labels in sets.values()]
+    known = [constant for constant in constants if constant is not None]
+    if not known:
         return None
+    constant = fmean(known)
     made = []
     for arm in (arm for arm in arms if arm.runs):
         scores = [(run, score_of(run, metric)) for run in arm.runs]
         runs = [
-            (run.seed, score)
+            (run.block, score)
             for run, score in scores
             if score is not None and has_collapsed(run, score, metric, sign)
         ]
@@ -116,7 +121,11 @@ def score_of(run: Run, metric: str) -> float | None:
 
 
 def tested_with_collapses(
-    families: Sequence[Floats], collapsed: Sequence[NDArray[np.bool_]], least: float
+    families: Sequence[Floats],
+    collapsed: Sequence[NDArray[np.bool_]],
+    least: float,
+    folds: Sequence[Sequence[Block]],
+    overlap: float,
 ) -> list[list[Tested]]:
     """Estimate each configuration's difference, whether runs have collapsed or not.
 
@@ -124,15 +133,23 @@ def tested_with_collapses(
         families: as for `anova.differences`.
         collapsed: where a run has collapsed, of the same shapes.
         least: as for `anova.differences`.
+        folds: with cross-validation, per family the blocks that its columns are; else none.
+        overlap: as for `anova.differences`.
 
     Returns:
         Per family one for each configuration.
     """
-    every = differences(families, least)
+
+    def estimated(tables: Sequence[Floats]) -> list[list[Estimate | None]]:
+        if folds:
+            tables = [fold_means(t, blocks) for t, blocks in zip(tables, folds, strict=True)]
+        return differences(tables, least, overlap)
+
+    every = estimated(families)
     if not any(of.any() for of in collapsed):
         return [[Tested(one) for one in row] for row in every]
-    whole = differences(
-        [np.where(of, np.nan, table) for table, of in zip(families, collapsed, strict=True)], least
+    whole = estimated(
+        [np.where(of, np.nan, table) for table, of in zip(families, collapsed, strict=True)]
     )
     dealt = dealt_p(families)
     made = []

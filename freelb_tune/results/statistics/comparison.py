@@ -58,6 +58,8 @@ class Comparison:
         collapsed: its seeds that collapsed.
         clean_collapsed: those of its clean arm.
         whole: the difference among whole runs, where one of these collapsed.
+        n_folds: with cross-validation, the folds that it is paired over, each the mean of its
+            seeds; 0 for none. Then the interval is for other data of this size.
     """
 
     config_id: str
@@ -77,6 +79,17 @@ class Comparison:
     collapsed: tuple[int, ...] = ()
     clean_collapsed: tuple[int, ...] = ()
     whole: Interval | None = None
+    n_folds: int = 0
+
+    @property
+    def over(self) -> str:
+        """What is the replicate: "seeds" or "folds"."""
+        return "folds" if self.n_folds else "seeds"
+
+    @property
+    def replicates(self) -> int:
+        """How many of these there are."""
+        return self.n_folds or self.n_seeds
 
 
 @dataclass(frozen=True)

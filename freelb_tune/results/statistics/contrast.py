@@ -28,8 +28,10 @@ from freelb_tune.results.statistics.collapse import (
 )
 from freelb_tune.results.statistics.comparison import Comparison, Interval
 from freelb_tune.results.statistics.examples import flips_of, one_seed_interval, paired_values
+from freelb_tune.results.statistics.folds import fold_means
 from freelb_tune.results.statistics.pseudo_values import predicted
 from freelb_tune.results.statistics.spending import ALPHA, share_of
+from freelb_tune.space.cell import Block
 
 __all__ = ["Contrast", "adjusted", "contrasts", "holm", "unadjusted"]
 
@@ -46,35 +48,54 @@ class Contrast:
     Attributes:
         comparison: what is printed; its `p_adjusted` is of the whole search.
         name: how a sentence calls the configuration.
-        is_complete: whether every planned seed could be compared.
+        is_complete: whether every planned run could be compared.
         estimate: of the difference over seeds; None where nothing could be tested.
+        overlap: what its error has more than independent replicates would give it.
     """
 
     comparison: Comparison
     name: str
     is_complete: bool = True
     estimate: Estimate | None = None
+    overlap: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Family:
-    """A clean arm with its configurations, and their scores by seed.
+    """A clean arm with its configurations, and their scores by block: seed, or seed and fold.
 
     Attributes:
         arms: the clean one first.
-        seeds: all that any of them has, in order.
-        scores: more is better, `(A, S)`; nan where there is none.
-        collapsed: where a run is no better than a constant answer, `(A, S)`.
+        blocks: all that any of them has, in order.
+        scores: more is better, `(A, B)`; nan where there is none.
+        collapsed: where a run is no better than a constant answer, `(A, B)`.
     """
 
     arms: tuple[Arm, ...]
-    seeds: tuple[int, ...]
+    blocks: tuple[Block, ...]
     scores: Floats
     collapsed: NDArray[np.bool_]
 
+    @property
+    def has_folds(self) -> bool:
+        """Whether this is cross-validation."""
+        return any(block.fold for block in self.blocks)
+
+    @property
+    def overlap(self) -> float:
+        """As `folds.overlap_of` has it."""
+        return max(arm.overlap for arm in self.arms)
+
+    def paired(self, arm: int) -> Floats:
+        """The differences of one arm from the clean one that are known: by seed, or by fold."""
+        table = fold_means(self.scores, self.blocks) if self.has_folds else self.scores
+        found = table[arm] - table[0]
+        return np.asarray(found[~np.isnan(found)])
+
     def collapsed_seeds(self, arm: int) -> tuple[int, ...]:
         """The seeds of one arm that collapsed."""
-        return tuple(s for s, is_so in zip(self.seeds, self.collapsed[arm], strict=True) if is_so)
+        blocks = zip(self.blocks, self.collapsed[arm], strict=True)
+        return tuple(dict.fromkeys(block.seed for block, is_so in blocks if is_so))
 
 
 def contrasts(
@@ -128,6 +149,8 @@ def unadjusted(
         [family.scores for family in families],
         [family.collapsed for family in families],
         _rounding(arms),
+        [family.blocks for family in families if family.has_folds],
+        max((family.overlap for family in families), default=0.0),
     )
     made, dealt = {}, {}
     for family, row in zip(families, found, strict=True):
@@ -188,10 +211,10 @@ def _relatives(arms: Sequence[Arm]) -> list[tuple[Arm, ...]]:
     return made
 
 
-def _collapsed(arms: Sequence[Arm], metric: str, sign: float) -> frozenset[tuple[str, int]]:
-    """Configuration and seed of each run that collapsed."""
+def _collapsed(arms: Sequence[Arm], metric: str, sign: float) -> frozenset[tuple[str, Block]]:
+    """Configuration and block of each run that collapsed."""
     return frozenset(
-        (arm.config_id, run.seed)
+        (arm.config_id, run.block)
         for arm in arms
         for run in arm.runs
         if (score := score_of(run, metric)) is not None and has_collapsed(run, score, metric, sign)
@@ -199,21 +222,21 @@ def _collapsed(arms: Sequence[Arm], metric: str, sign: float) -> frozenset[tuple
 
 
 def _family(
-    arms: tuple[Arm, ...], metric: str, sign: float, struck: frozenset[tuple[str, int]]
+    arms: tuple[Arm, ...], metric: str, sign: float, struck: frozenset[tuple[str, Block]]
 ) -> _Family:
     for arm in arms[1:]:
         paired(arm, arms[0])  # refuses a seed that stands twice
-    seeds = tuple(sorted({run.seed for arm in arms for run in arm.runs}))
-    places = {seed: at for at, seed in enumerate(seeds)}
-    scores = np.full((len(arms), len(seeds)), np.nan)
+    blocks = tuple(sorted({run.block for arm in arms for run in arm.runs}))
+    places = {block: at for at, block in enumerate(blocks)}
+    scores = np.full((len(arms), len(blocks)), np.nan)
     collapsed = np.zeros(scores.shape, dtype=bool)
     for row, arm in enumerate(arms):
         for run in arm.runs:
             score = score_of(run, metric)
             if score is not None:
-                scores[row, places[run.seed]] = sign * score
-                collapsed[row, places[run.seed]] = (arm.config_id, run.seed) in struck
-    return _Family(arms, seeds, scores, collapsed)
+                scores[row, places[run.block]] = sign * score
+                collapsed[row, places[run.block]] = (arm.config_id, run.block) in struck
+    return _Family(arms, blocks, scores, collapsed)
 
 
 def _rounding(arms: Sequence[Arm]) -> float:
@@ -232,30 +255,31 @@ def _contrast(
 ) -> Contrast:
     """One configuration against its clean arm, before any adjustment."""
     clean, arm, estimate = family.arms[0], family.arms[row], tested.estimate
-    paired_scores = family.scores[row] - family.scores[0]
-    known = paired_scores[~np.isnan(paired_scores)]
-    pairs = paired(arm, clean)
+    known, pairs = family.paired(row), paired(arm, clean)
+    both = ~np.isnan(family.scores[row] - family.scores[0])
+    blocks = [block for block, is_there in zip(family.blocks, both, strict=True) if is_there]
     one = Comparison(
         arm.config_id,
         clean.config_id,
-        len(known),
+        len({block.seed for block in blocks}),
         float(known.mean()) if len(known) else None,
-        note=_note(arm, pairs, len(known)),
+        note=_note(arm, pairs, len(blocks), family.has_folds),
         flips=flips_of(pairs),
         collapsed=family.collapsed_seeds(row),
         clean_collapsed=family.collapsed_seeds(0),
+        n_folds=len(known) if family.has_folds else 0,
     )
-    values = paired_values(pairs, metric, sign)
+    values = None if family.has_folds else paired_values(pairs, metric, sign)
     if estimate is not None:
         one = _over_seeds(one, estimate, values, margin)
     elif len(known) > 1:
-        one = replace(one, note="no spread over seeds: nothing can be tested")
+        one = replace(one, note=f"no spread over {one.over}: nothing can be tested")
     elif len(known) == 1 and values is not None:
         found = one_seed_interval(values[0], metric)
         one = replace(one, low=found.low, high=found.high)
     if tested.whole is not None:
         one = replace(one, whole=Interval(tested.whole.mean, *tested.whole.interval()))
-    return Contrast(one, arm.name, len(known) >= arm.planned, estimate)
+    return Contrast(one, arm.name, len(blocks) >= arm.planned, estimate, family.overlap)
 
 
 def _over_seeds(
@@ -281,13 +305,14 @@ def _over_seeds(
     )
 
 
-def _note(arm: Arm, pairs: Sequence[tuple[Run, Run]], known: int) -> str | None:
+def _note(arm: Arm, pairs: Sequence[tuple[Run, Run]], known: int, has_folds: bool) -> str | None:
     """What a reader has to know of a comparison."""
+    word = "cell" if has_folds else "seed"
     if not pairs:
-        return "no seed has finished in both arms"
-    notes = [ONE_SEED] if known == 1 else []
+        return f"no {word} has finished in both arms"
+    notes = [ONE_SEED] if known == 1 and not has_folds else []
     if 1 < known < arm.planned:
-        notes.append(f"{known} of {arm.planned} seeds")
+        notes.append(f"{known} of {arm.planned} {word}s")
     if all(_same_predictions(*pair) for pair in pairs):
         notes.append(IDENTICAL)
     return "; ".join(notes) or None

@@ -41,7 +41,10 @@ def paired_values(pairs: Pairs, metric: str, sign: float) -> Floats | None:
 
 
 def flips_of(pairs: Pairs) -> Flips | None:
-    """Examples that only one of a pair gets right, mean per seed; None without labels."""
+    """Examples that only one of a pair gets right, mean per seed; None without labels.
+
+    The folds of a seed together judge every example once.
+    """
     gained = lost = 0
     for run, clean in pairs:
         logits, labels, others = run.logits, run.labels, clean.logits
@@ -52,7 +55,8 @@ def flips_of(pairs: Pairs) -> Flips | None:
         mine, theirs = right(logits, labels), right(others, labels)
         gained += int((mine & ~theirs).sum())
         lost += int((theirs & ~mine).sum())
-    return Flips(gained / len(pairs), lost / len(pairs)) if pairs else None
+    seeds = len({run.seed for run, _ in pairs})
+    return Flips(gained / seeds, lost / seeds) if pairs else None
 
 
 def one_seed_interval(values: Floats, metric: str) -> Interval:

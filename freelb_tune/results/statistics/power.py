@@ -55,12 +55,19 @@ class Trial:
         spread: deviation of a score over seeds, what a seed gives to all arms taken out; a
             fraction.
         look: which look at the results its verdict is.
+        overlap: of folds in place of seeds, as `folds.overlap_of` has it; 0 for seeds.
     """
 
     configurations: int
     seeds: int
     spread: float
     look: int = 1
+    overlap: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Variance of a mean over the seeds, over that of one."""
+        return 1 / self.seeds + self.overlap
 
     def __post_init__(self) -> None:
         for name, value in (("configurations", self.configurations), ("seeds", self.seeds)):
@@ -79,12 +86,15 @@ class Power:
         high: with the largest; the same as `low` where the spread is measured.
         n_dev: dev examples.
         source: where the spread comes from, in words.
+        per_fold: with cross-validation, the seeds of each fold; 0 for none. Then the replicates
+            of `low` and `high`, and their spread, are the folds', each the mean of its seeds.
     """
 
     low: Trial
     high: Trial
     n_dev: int
     source: str
+    per_fold: int = 0
 
     @property
     def smallest(self) -> tuple[float, float] | None:
@@ -111,20 +121,23 @@ class Power:
                 "Power: none with one seed: it cannot be told from luck. Two seeds or more show "
                 "something."
             )
-        needed = _range(
-            *("more than 10,000" if n is None else f"{n:,}" for n in self.seeds_for_a_point)
-        )
-        more = ""
+        over, extent, more = "seeds", counted(self.low.seeds, "seed"), ""
+        if self.per_fold:
+            over, extent = "folds", f"{self.low.seeds} folds x {counted(self.per_fold, 'seed')}"
+        else:
+            ends = self.seeds_for_a_point
+            needed = _range(*("more than 10,000" if n is None else f"{n:,}" for n in ends))
+            more = f" To show 1 point: {needed} seeds."
         if count > 1:
             best = _range(*(f"{100 * one:.1f}" for one in self.luck))
-            more = f" With no effect at all the best would look {best} points better than it is."
+            more += f" With no effect at all the best would look {best} points better than it is."
         seen = _range(*("more than 100" if one > 1 else f"{100 * one:.1f}" for one in found))
         spread = _range(*(f"{100 * one.spread:.1f}" for one in (self.low, self.high)))
         return (
             "Smallest true difference that this search would show with 80 % power: "
             f"{seen} points ({self.n_dev:,} dev examples, "
-            f"{counted(count, 'configuration')}, {counted(self.low.seeds, 'seed')}, spread over "
-            f"seeds {spread} points: {self.source}). To show 1 point: {needed} seeds.{more}"
+            f"{counted(count, 'configuration')}, {extent}, spread over {over} {spread} points: "
+            f"{self.source}).{more}"
         )
 
 
@@ -138,7 +151,7 @@ def chance_to_see(trial: Trial, difference: float) -> float:
     if trial.seeds < 2:
         return 0.0
     needed = _needed(trial.configurations, trial.seeds, share_of(trial.look))
-    effect = abs(difference) / trial.spread / math.sqrt(2 / trial.seeds)
+    effect = abs(difference) / trial.spread / math.sqrt(2 * trial.share)
     return float(np.mean(ndtr(effect - needed) + ndtr(-effect - needed)))
 
 
@@ -183,7 +196,7 @@ def luck(trial: Trial) -> float:
     density = np.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
     count = trial.configurations
     best = np.sum(grid * count * density * ndtr(grid) ** (count - 1)) * (grid[1] - grid[0])
-    return max(0.0, float(best)) * trial.spread / math.sqrt(trial.seeds)
+    return max(0.0, float(best)) * trial.spread * math.sqrt(trial.share)
 
 
 def _range(low: str, high: str) -> str:

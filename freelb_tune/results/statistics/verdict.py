@@ -22,7 +22,7 @@ from freelb_tune.results.statistics.contrast import (
 )
 from freelb_tune.results.statistics.power import MOST_SEEDS, Trial, seeds_for, smallest
 from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.results.statistics.wording import POINTS, Unit, unit_of
+from freelb_tune.results.statistics.wording import POINTS, Unit, extent, unit_of
 
 __all__ = ["collapsed_runs", "collapsed_sentence", "verdict", "verdict_of", "why_silent"]
 
@@ -132,10 +132,11 @@ def _untested(known: Sequence[Contrast], unit: Unit) -> str:
     """Where no two seeds can be compared, or no two of them differ."""
     best = max(known, key=_place)
     against = f"The best setting, {best.name}, is {unit.by(best.comparison)} against the clean arm."
-    if max(one.comparison.n_seeds for one in known) == 1:
-        return f"One seed: cannot be told from luck. {against}"
+    over = best.comparison.over
+    if max(one.comparison.replicates for one in known) == 1:
+        return f"One {over[:-1]}: cannot be told from luck. {against}"
     return (
-        "No verdict: without predictions and without a spread over seeds nothing can be tested. "
+        f"No verdict: without predictions and without a spread over {over} nothing can be tested. "
         f"{against}"
     )
 
@@ -156,8 +157,8 @@ def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
     best, worse = max(tested, key=_place), _worse(tested, unit)
     if len(tested) == 1 and worse:
         return worse.strip()
-    seeds = best.comparison.n_seeds
-    start = "No setting is" if seeds > _FEW_SEEDS else f"After {seeds} seeds no setting is"
+    few = best.comparison.n_seeds <= _FEW_SEEDS
+    start = f"After {extent(best.comparison)} no setting is" if few else "No setting is"
     claim = "better than" if worse else "distinguishable from"
     gain = max(max(one.comparison.gain_below or 0.0 for one in tested), 0.0)
     return (
@@ -186,15 +187,15 @@ def _worse(tested: Sequence[Contrast], unit: Unit) -> str:
 def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int) -> str:
     """What would have been seen at the spread that this search shows, and what it would take."""
     errors = [
-        one.estimate.error * (one.comparison.n_seeds / 2) ** 0.5
+        one.estimate.error / (2 * (1 / one.comparison.replicates + one.overlap)) ** 0.5
         for one in tested
         if one.estimate is not None
     ]
-    seeds = int(median(one.comparison.n_seeds for one in tested))
-    trial = Trial(len(tested), seeds, median(errors), look)
+    count = int(median(one.comparison.replicates for one in tested))
+    trial = Trial(len(tested), count, median(errors), look, best.overlap)
     sentence = f"A difference of {unit.size(smallest(trial) or 0.0)} or more would have been seen"
     found = best.comparison.difference or 0.0
-    if best.comparison.n_seeds > _FEW_SEEDS or found <= 0:
+    if best.comparison.n_folds or best.comparison.n_seeds > _FEW_SEEDS or found <= 0:
         return f"{sentence}."
     needed = seeds_for(replace(trial, look=look + 1), found)
     many = f"more than {MOST_SEEDS:,}" if needed is None else f"about {needed:,}"
@@ -248,7 +249,7 @@ def collapsed_sentence(collapsed: Collapses, tested: Sequence[Contrast], unit: U
     interval = best.comparison.whole
     return (
         f"{said} Among whole runs the best, {best.name}, is {unit.signed(interval.difference)} "
-        f"{unit.word} (95 % interval over seeds {unit.ends(interval)})."
+        f"{unit.word} (95 % interval over {best.comparison.over} {unit.ends(interval)})."
     )
 
 
@@ -275,12 +276,19 @@ def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[st
             "One seed: how far another seed would move these numbers is not known, so nothing is "
             "tested; intervals are of these two models on other examples."
         )
-    if tested:
+    has_folds = any(one.comparison.n_folds for one in tested)
+    if has_folds:
+        lines.append(
+            "Intervals are over folds (each the mean of its seeds), for other rows to train and "
+            "judge on, each by itself. Folds share training rows, which is in their error: "
+            "(1/n + n_test/n_train) of a fold's variance, by Nadeau and Bengio."
+        )
+    elif tested:
         lines.append(
             "Intervals are over seeds, on these dev examples, each by itself; table.json has those "
             "for other examples, too."
         )
-    if any(one.comparison.other_examples is None for one in tested):
+    if not has_folds and any(one.comparison.other_examples is None for one in tested):
         lines.append("Predictions are missing: nothing is said about other examples.")
     same = [one.name for one in known if IDENTICAL in (one.comparison.note or "")]
     if same:

@@ -6,10 +6,11 @@ Room: results. Numbers in, words out.
 from dataclasses import dataclass
 from typing import Literal
 
+from freelb_tune.errors import counted
 from freelb_tune.results.statistics.comparison import Comparison, Interval
 from freelb_tune.results.statistics.contrast import ONE_SEED
 
-__all__ = ["POINTS", "Unit", "unit_of"]
+__all__ = ["POINTS", "Unit", "extent", "unit_of"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,13 @@ class Unit:
         others = (
             f"; on other examples {self.ends(one.other_examples)}" if one.other_examples else ""
         )
-        return f"{word} (95 % interval over seeds {own}{others})"
+        return f"{word} (95 % interval over {one.over} {own}{others})"
+
+
+def extent(one: Comparison) -> str:
+    """What a comparison is over: "3 seeds", "5 folds x 3 seeds"."""
+    seeds = counted(one.n_seeds, "seed")
+    return f"{counted(one.n_folds, 'fold')} x {seeds}" if one.n_folds else seeds
 
 
 POINTS = Unit(100.0, 1, "points")

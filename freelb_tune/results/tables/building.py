@@ -21,6 +21,8 @@ from freelb_tune.store import Store
 
 __all__ = ["build_table", "with_verdict"]
 
+_FOLDS = "data.folds"
+
 
 def build_table(store: Store) -> Table:
     """Build the table of a search's latest plan.
@@ -62,6 +64,7 @@ def build_table(store: Store) -> Table:
         further=_further(store, measure),
         costs=costs_of(store) if layout.cost else None,
         cut=_cut(store),
+        folds=next((n for c in configs if isinstance(n := c.settings.get(_FOLDS), int)), None),
         damaged=tuple(f"cell {c.cell.id}: {c.damage}" for c in store.cells if c.damage),
         best=best,
         best_adversarial=_first(adversarial, layout, measure) if is_clean else None,
@@ -160,7 +163,7 @@ def _is_at_least(
     """Whether a complete configuration reaches its complete clean arm over the same seeds."""
     if arm is None or not (config.is_complete and arm.is_complete):
         return False
-    if [each.seed for each in config.seeds] != [each.seed for each in arm.seeds]:
+    if [each.block for each in config.seeds] != [each.block for each in arm.seeds]:
         return False
     return _goodness(config, layout, measure) >= _goodness(arm, layout, measure) - SAME
 

@@ -35,6 +35,7 @@ CLEAN_ID = "`config_id` of the clean arm that it is compared with"
 ARM = '"adversarial" or "clean"'
 SETTING = "a setting by its dotted name; none where it does not apply"
 _CELL_ID = "names the cell: a configuration and a seed"
+_FOLD = "the fold that is its dev set, 1 for the first; none where the data has a dev set"
 _STATE = (
     "waiting, done, stopped (early), failed, diverged; in a race or a verdict search also "
     '"dropped" and "spared"'
@@ -111,6 +112,7 @@ _TRIAL: tuple[Column[Trial], ...] = (
     Column("clean_id", "string", CLEAN_ID, lambda t: t.result.cell.clean_id),
     Column("arm", "string", ARM, lambda t: t.result.cell.arm),
     Column("seed", "Int64", "the seed", lambda t: t.result.cell.seed),
+    Column("fold", "Int64", _FOLD, lambda t: t.result.cell.fold),
     Column("state", "string", _STATE, lambda t: str(t.result.state)),
     Column("message", "string", "why it failed or was not run", lambda t: t.result.message),
     Column(
@@ -187,6 +189,7 @@ _EPOCH_CELL: tuple[Column[Epoch], ...] = (
     Column("config_id", "string", CONFIG_ID, attrgetter("result.cell.config_id")),
     Column("arm", "string", ARM, attrgetter("result.cell.arm")),
     Column("seed", "Int64", "the seed", attrgetter("result.cell.seed")),
+    Column("fold", "Int64", _FOLD, attrgetter("result.cell.fold")),
 )
 
 

@@ -11,7 +11,7 @@ from statistics import fmean, median, stdev
 from typing import Literal
 
 from freelb_tune.results.tables.ranking import Standing, counts, is_complete, standing
-from freelb_tune.space.cell import Cell, Value
+from freelb_tune.space.cell import Block, Cell, Value
 from freelb_tune.store import Better, CellResult, CellState
 
 __all__ = ["Configuration", "Select", "SeedResult", "Spread", "configurations", "spread_of"]
@@ -21,7 +21,7 @@ Select = Literal["best_epoch", "last_epoch"]
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One seed of a configuration.
+    """One seed of a configuration; with cross-validation, one seed and fold.
 
     Attributes:
         seed: the seed.
@@ -31,6 +31,7 @@ class SeedResult:
         last: score of the last one known.
         best_metrics: every metric after the best epoch, by name; empty before the first.
         last_metrics: the same after the last one known.
+        fold: the fold, 1 for the first; None where the data has a dev set.
     """
 
     seed: int
@@ -40,6 +41,12 @@ class SeedResult:
     last: float | None
     best_metrics: Mapping[str, float]
     last_metrics: Mapping[str, float]
+    fold: int | None = None
+
+    @property
+    def block(self) -> Block:
+        """What it shares with those that it is compared with."""
+        return Block(self.seed, self.fold or 0)
 
     def value(self, select: Select, metric: str | None = None) -> float | None:
         """The score that a table shows, or one metric after the same epoch; None if unknown."""
@@ -175,7 +182,7 @@ def _configuration(group: Sequence[CellResult], better: Better) -> Configuration
         clean_id=cell.clean_id,
         arm=cell.arm,
         settings=cell.settings,
-        seeds=tuple(sorted(seeds, key=lambda each: each.seed)),
+        seeds=tuple(sorted(seeds, key=lambda each: each.block)),
         same_as=next((each.same_as.config_id for each in group if each.same_as), None),
     )
 
@@ -191,4 +198,5 @@ def _seed_result(result: CellResult, better: Better) -> SeedResult:
         last=last.score if last else None,
         best_metrics=best.metrics if best else {},
         last_metrics=last.metrics if last else {},
+        fold=result.cell.fold,
     )

@@ -138,12 +138,14 @@ def _what(table: Table) -> str:
     """The metric, the dev set, and which epoch counts."""
     unit = "in percent, " if table.measure.better == "higher" else ""
     epoch = (
-        "each seed counts with its best epoch, chosen on the same dev set: it looks too good"
+        f"each {table.replicate} counts with its best epoch, chosen on the same dev set: it looks "
+        "too good"
         if table.layout.select == "best_epoch"
-        else "each seed counts with its last epoch"
+        else f"each {table.replicate} counts with its last epoch"
     )
+    where = f"the {table.folds} folds" if table.folds else "the dev set"
     return (
-        f"Shown: {table.measure.name} on the dev set of {table.measure.task}, {unit}"
+        f"Shown: {table.measure.name} on {where} of {table.measure.task}, {unit}"
         f"{table.measure.better} is better; {epoch}."
     )
 
@@ -151,6 +153,13 @@ def _what(table: Table) -> str:
 def _seeds(table: Table) -> str:
     """The seeds, and what stands behind the sign."""
     listed = ", ".join(str(seed) for seed in table.seeds)
+    if table.folds:
+        return (
+            f"{table.folds} folds x {counted(len(table.seeds), 'seed')} planned for each "
+            f"configuration (seeds {listed}); every row is judged once for each seed, by a model "
+            "that was not trained on it. Mean ± sample standard deviation over the n cells that "
+            "finished."
+        )
     if len(table.seeds) == 1:
         return f"One seed ({listed}): nothing here tells how much a seed alone moves these numbers."
     return (
@@ -166,13 +175,17 @@ def _bold(table: Table) -> str:
         case "at_least_baseline" | "significant" if is_early:
             return "Nothing is bold before the verdict."
         case "at_least_baseline":
-            return "Bold: at least its clean arm over the same seeds; chance is not ruled out."
+            return (
+                f"Bold: at least its clean arm over the same {table.replicate}s; chance is not "
+                "ruled out."
+            )
         case "best":
             return "Bold: the best of its column; chance is not ruled out."
         case "significant" if table.verdict is None:
             return "Nothing is bold: whether chance explains the differences was not worked out."
         case "significant":
-            return "Bold: better than its clean arm by more than the luck of seeds explains."
+            luck = "folds and seeds" if table.folds else "seeds"
+            return f"Bold: better than its clean arm by more than the luck of {luck} explains."
         case "none":
             return ""
 

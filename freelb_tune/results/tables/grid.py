@@ -80,7 +80,7 @@ def print_ranking(table: Table) -> Grid:
     compared = list(_COMPARED) if _is_compared(table) else []
     further = [name.replace(".", " ") for name in table.further]
     cost = cost_headings(table.costs.device) if table.costs else ()
-    header = ("rank", *settings, "seeds", *numbers, *further, *compared, *cost)
+    header = ("rank", *settings, f"{table.replicate}s", *numbers, *further, *compared, *cost)
     rows = tuple(_ranked(each, table) for each in table.ranking)
     return Grid(header, rows, 1 + len(settings))
 

@@ -143,7 +143,8 @@ def _notes(config: Configuration, table: Table) -> list[str]:
     ]
     if config.planned == 1:
         return [word for count, word in counts if count]
-    return [f"{count} of {config.planned} seeds {word}" for count, word in counts if count]
+    many = f"{config.planned} {table.replicate}s"
+    return [f"{count} of {many} {word}" for count, word in counts if count]
 
 
 def _out(table: Table) -> str:

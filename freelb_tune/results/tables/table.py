@@ -77,6 +77,7 @@ class Table:
         ranking: complete configurations by their means, then incomplete ones, then the clean arms.
         states: how many cells are in which state.
         seeds: seeds of the plan.
+        folds: folds that each seed is run in; None where the data has a dev set.
         others: cells of earlier plans, which are not shown.
         fixed: settings that all cells share, by dotted name; "task" and the like among them.
         verdict: what the statistics say; None where they have not been asked.
@@ -114,6 +115,12 @@ class Table:
     best_adversarial: Configuration | None = None
     algorithm: str = ""
     by_rounds: bool = False
+    folds: int | None = None
+
+    @property
+    def replicate(self) -> str:
+        """What a configuration has several of: "seed"; with folds, "cell"."""
+        return "cell" if self.folds else "seed"
 
     @property
     def row_names(self) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ def to_json(table: Table) -> str:
         "better": table.measure.better,
         "layout": asdict(table.layout),
         "seeds": table.seeds,
+        **({"folds": table.folds} if table.folds else {}),
         "states": {str(state): table.states[state] for state in sorted(table.states)},
         "others": table.others,
         "baseline": clean_sentence(table),

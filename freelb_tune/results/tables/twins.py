@@ -45,11 +45,11 @@ def identical_predictions(arms: Sequence[Arm], table: Table) -> list[str]:
     """
     groups: dict[bytes, list[Arm]] = {}
     for arm in arms:
-        runs = sorted(arm.runs, key=lambda run: run.seed)
+        runs = sorted(arm.runs, key=lambda run: run.block)
         logits = [run.logits.tobytes() for run in runs if run.logits is not None]
         if runs and len(logits) == len(runs) and not arm.is_clean:
-            seeds = str([run.seed for run in runs]).encode()
-            groups.setdefault(b"".join([seeds, *logits]), []).append(arm)
+            blocks = str([run.block for run in runs]).encode()
+            groups.setdefault(b"".join([blocks, *logits]), []).append(arm)
     configs = {config.config_id: config for config in _configs(table)}
     notes = []
     for group in (group for group in groups.values() if len(group) > 1):

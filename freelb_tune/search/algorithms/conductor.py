@@ -121,8 +121,7 @@ class Conductor:
 
     def _expect(self) -> None:
         """Say how much is still to be proposed."""
-        seeds = len(self._proposals.seeds)
-        self._ledger.board.coming = self._proposals.left * seeds
+        self._ledger.board.coming = self._proposals.left * self._proposals.replicates
         self._algorithm.is_growing = self._proposals.left > 0
 
     def _is_ended(self) -> bool:

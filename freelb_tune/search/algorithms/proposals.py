@@ -48,7 +48,7 @@ class Proposals:
 
     Attributes:
         cells: the plan's cells and those of the proposals that are taken up.
-        seeds: of each configuration.
+        replicates: cells of each configuration.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Proposals:
         propose: Callable[..., Mapping[str, Value]] = suggest,
     ) -> None:
         self.cells: dict[str, Cell] = {cell.id: cell for cell in plan.cells}
-        self.seeds = space.seeds
+        self.replicates = space.replicates
         self._search, self._propose = space.search, propose
         self._studies = plan.studies
         self._asked: list[list[_Asked]] = []

@@ -269,7 +269,8 @@ def _said_counts(board: Board) -> list[str]:
     text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
     leader = find_leader(board, lambda _: True)
     if leader is not None and leader.mean is not None:
-        over = f", the mean over {leader.seeds} seeds" if leader.seeds > 1 else ""
+        word = "seeds" if leader.row.cell.fold is None else "cells"
+        over = f", the mean over {leader.seeds} {word}" if leader.seeds > 1 else ""
         return [text, f"best {leader.mean:.4f} ({_configuration(board, leader.row)}{over})"]
     best = board.best_so_far()
     if best is None:
@@ -280,7 +281,7 @@ def _said_counts(board: Board) -> list[str]:
 
 def _configuration(board: Board, row: Row) -> str:
     """A cell's label without its seed."""
-    seed = f"seed {row.cell.seed}"
+    seed = f"seed {row.cell.block}"
     label = board.label[row.cell.id]
     return label.removesuffix(f", {seed}") if label != seed else str(row.cell.arm)
 

@@ -34,10 +34,10 @@ def same_cells(plan: Plan, known: Mapping[str, CellResult]) -> Same:
         runs = first
         if configs[first][0].arm != "clean":  # a clean arm is compared with: it runs itself
             runs = max(names, key=lambda name: _done(configs[name], known))
-        seeds = {cell.seed: cell.id for cell in configs[runs]}
+        blocks = {cell.block: cell.id for cell in configs[runs]}
         for name in (name for name in names if name != runs):
             why = plan.twins[name if name in plan.twins else runs].why
-            same |= {c.id: (seeds[c.seed], why) for c in configs[name] if not _is_over(c, known)}
+            same |= {c.id: (blocks[c.block], why) for c in configs[name] if not _is_over(c, known)}
     return same
 
 

@@ -21,7 +21,7 @@ __all__ = ["Shelf"]
 _README = """\
 # The {what}
 
-Cell `{cell}` (seed {seed}) of the search in `{folder}`: score {score!r} after epoch {epoch},
+Cell `{cell}` (seed {block}) of the search in `{folder}`: score {score!r} after epoch {epoch},
 {rank}
 {beside}{weights}
 {loss}Its settings are in `cell.json`. The command that made it:
@@ -170,14 +170,14 @@ class Shelf:
         return _README.format(
             what="best model" if is_all else "best adversarial model",
             cell=cell.id,
-            seed=cell.seed,
+            block=cell.block,
             folder=self._folder,
             score=best[1],
             epoch=best[0],
             rank=_rank(leader, board, "" if is_all else " that perturb"),
             beside=_beside(beside, lost),
             weights=self._loads(leader) if has_weights else _GONE,
-            loss=_loss(cell),
+            loss=_folds(cell) + _loss(cell),
             command=self._command,
             folder_argument=shlex.quote(str(self._folder)),
             plugins="".join(
@@ -213,12 +213,13 @@ def _rank(leader: Leader, board: Board, others: str) -> str:
     which = "best" if board.select == "best_epoch" else "last"
     what = f"its score at the {which} epoch"
     if leader.seeds > 1:
-        what = f"the mean over its {leader.seeds} seeds, each at its {which} epoch"
+        many = "seeds" if leader.row.cell.fold is None else "cells (folds and seeds)"
+        what = f"the mean over its {leader.seeds} {many}, each at its {which} epoch"
     arm = "the clean arm" if leader.is_clean else "an adversarial one"
-    seed = "the best of its seeds"
+    seed = f"the best of its {'seeds' if leader.row.cell.fold is None else 'cells'}"
     if leader.passed is not None:
         seed += (
-            f" whose weights are there (seed {leader.passed.cell.seed}, "
+            f" whose weights are there (seed {leader.passed.cell.block}, "
             f"cell `{leader.passed.cell.id}`, is better, and its weights were let go of)"
         )
     return _FIRST.format(seed=seed, arm=arm, value=round(leader.mean, 6), what=what, others=others)
@@ -243,6 +244,18 @@ def _loss(cell: Cell) -> str:
         return ""
     said = weights if isinstance(weights, str) else json.dumps(weights, ensure_ascii=False)
     return f"Its loss weights the classes (`class_weights`: {said}).\n"
+
+
+def _folds(cell: Cell) -> str:
+    """Which rows it was not trained on, where these are a fold."""
+    if cell.fold is None:
+        return ""
+    return (
+        f"Of {cell.data.folds} folds it was trained on all but fold {cell.fold}, and scored on "
+        "that one. Folds are of other rows, some of them easier, so the mean above says more of "
+        "these settings than this score. To train them on more rows, name data.train and "
+        "data.dev.\n"
+    )
 
 
 def _says(path: Path, text: str) -> bool:

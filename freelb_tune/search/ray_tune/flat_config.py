@@ -99,6 +99,10 @@ def _flat(given: Mapping[str, Any], source: str) -> Flat:
             problems.add(key, f"expected a mapping, got {shown(value)}")
         elif key not in ("task", "seed") and not (dot and section in SEARCHED):
             problems.add(key, _unknown(key))
+    if flat.get("data.folds") is not None:
+        problems.add(
+            "data.folds", "a Tuner's trial has one dev set; cut it with data.dev_share instead"
+        )
     if not _is_seed(flat.get("seed", 1)):
         problems.add(
             "seed",

@@ -88,7 +88,7 @@ class Metrics:
             "search": self._search,
             "configuration": row.cell.config_id,
             "arm": row.cell.arm,
-            "seed": str(row.cell.seed),
+            "seed": str(row.cell.block),
         }
         numbers = dict(epochs[-1].numbers())
         ready = self._ready.get(cell_id)

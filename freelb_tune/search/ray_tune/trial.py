@@ -129,7 +129,8 @@ def trial_config(cell: Cell) -> dict[str, Any]:
         name: value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
         for name, value in cell.settings.items()
     }
-    return {"cell": cell.id, "seed": cell.seed, **plain}
+    fold = {} if cell.fold is None else {"fold": cell.fold}
+    return {"cell": cell.id, "seed": cell.seed, **fold, **plain}
 
 
 def run_trial(config: dict[str, Any], job: Job) -> None:

@@ -152,6 +152,7 @@ def make_tokens(
         "versions": [TOKENS_VERSION, transformers.__version__],
     }
     content |= {"pad_token": source.pad_token} if source.pad_token else {}
+    content |= {"fold": cell.fold} if cell.fold is not None else {}
     test = test_fingerprint(cell.inputs)
     folder = cache / f"tokens-{digest(content | ({'test': test} if test else {}))}"
     if not (folder / "tokens.json").is_file():

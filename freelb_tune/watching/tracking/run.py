@@ -92,7 +92,7 @@ class Run:
             "cell": self.cell.id,
             "configuration": self.configuration,
             "arm": self.cell.arm,
-            "seed": str(self.cell.seed),
+            "seed": str(self.cell.block),
             "state": self.state.value,
             "verdict": "",
             "difference": "",

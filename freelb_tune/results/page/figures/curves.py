@@ -71,7 +71,7 @@ def _trace(
     y: list[float | None] = []
     text: list[str] = []
     for each in cells:
-        name = label(f"{names.get(each.cell.config_id, '')}, seed {each.cell.seed}")
+        name = label(f"{names.get(each.cell.config_id, '')}, seed {each.cell.block}")
         x += [*(record.epoch for record in each.epochs), None]
         y += [*(round(record.score * measure.scale, 4) for record in each.epochs), None]
         text += [name] * (len(each.epochs) + 1)

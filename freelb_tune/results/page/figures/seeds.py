@@ -9,6 +9,7 @@ from typing import Any
 from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
+from freelb_tune.space.cell import Block
 from freelb_tune.store import CellState
 
 __all__ = ["seeds"]
@@ -27,8 +28,8 @@ def seeds(table: Table, called: Mapping[str, str]) -> Figure | None:
     names = _names(shown, called)
     told = any(_interval(entry) for entry in shown)
     more = (
-        " Bars: the difference from the clean arm with its 95 % interval over seeds, drawn on top "
-        "of the clean arm's mean."
+        " Bars: the difference from the clean arm with its 95 % interval over "
+        f"{'folds' if table.folds else 'seeds'}, drawn on top of the clean arm's mean."
         if told
         else ""
     )
@@ -62,11 +63,11 @@ def _names(entries: Sequence[Entry], called: Mapping[str, str]) -> list[str]:
     return names
 
 
-def _scores(entry: Entry, table: Table) -> list[tuple[int, float]]:
+def _scores(entry: Entry, table: Table) -> list[tuple[Block, float]]:
     """Finished seeds with their scores as printed."""
     select, scale = table.layout.select, table.measure.scale
     return [
-        (each.seed, value * scale)
+        (each.block, value * scale)
         for each in entry.config.seeds
         if each.state is CellState.DONE and (value := each.value(select)) is not None
     ]
