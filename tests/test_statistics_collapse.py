@@ -16,6 +16,7 @@ from freelb_tune.results.statistics.collapse import (
     dealt_p,
     has_collapsed,
 )
+from freelb_tune.space.cell import Block
 
 LABELS = np.array([0, 0, 0, 1, 1, 0, 1, 0, 0, 0])  # three of ten are 1
 
@@ -57,7 +58,7 @@ def test_collapses_are_counted_by_arm_and_named_by_seed():
     )
     assert found.constant == 0.5
     assert [(one.name, one.of, one.runs) for one in found.arms] == [
-        ("clean", 3, ((2, 0.5), (3, 0.5))),
+        ("clean", 3, ((Block(2), 0.5), (Block(3), 0.5))),
         ("a", 2, ()),
     ]
     assert collapses([arm("clean", [whole])], "accuracy", "higher") is None

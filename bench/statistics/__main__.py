@@ -20,6 +20,7 @@ from typing import TextIO
 
 import numpy as np
 
+from bench.statistics.folds import cross_validations
 from bench.statistics.metrics import metric_coverage
 from bench.statistics.racing import races
 from bench.statistics.sequential import verdicts
@@ -40,6 +41,12 @@ class Study:
 
 _BY_GRID = " | ".join(
     f"{grid}: called different, % | interval holds 0, % | plain t calls, %" for grid in GRIDS
+)
+
+_BY_ARMS = " | ".join(
+    f"{grid}: called different, % | interval holds 0, % | folds as if independent, % "
+    "| cells as if independent, %"
+    for grid in (1, 4)
 )
 
 STUDIES = {
@@ -71,6 +78,9 @@ STUDIES = {
         "| answered within its cells, % | wrong, %",
         1000,
         10,
+    ),
+    "folds": Study(
+        cross_validations, f"arms differ by | rows | folds x seeds | {_BY_ARMS}", 1000, 10
     ),
     "racing": Study(
         races,

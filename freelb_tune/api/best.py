@@ -99,7 +99,7 @@ class Best:
         return pd.DataFrame(dict(answers.columns))
 
     def __repr__(self) -> str:
-        return f"<Best: cell {self.cell.id}, seed {self.cell.seed}, in {self.folder}>"
+        return f"<Best: cell {self.cell.id}, seed {self.cell.block}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
