@@ -5,9 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from api_fixtures import TOY
+from search_drive import drive
 from space_fixtures import opened, planned
 from store_fixtures import SPACE, Search, cell
 
+import freelb_tune as ft
+from freelb_tune.api.plans import span
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.analysis import arms_of, judge
@@ -21,7 +25,9 @@ from freelb_tune.space.cell import Block, Cell, digest
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.space.parts import take_part
 from freelb_tune.space.sections import FoldFields
-from freelb_tune.store import load_store
+from freelb_tune.store import CellState, load_store
+from freelb_tune.tasks import load_examples
+from freelb_tune.training import prepare, run_cell
 
 FILE = """\
 task: rte
@@ -213,3 +219,43 @@ def test_two_dev_sets_under_one_fold_are_refused():
     bad = Arm("tried", "clean", "tried", 2, (runs[0], other), overlap=1.0)
     with pytest.raises(FreeLBTuneError, match="seed 1, fold 2, and 6 for tried, seed 1, fold 2"):
         contrasts([good, bad], "accuracy")
+
+
+def score(cell, epoch):
+    """Better with `adv_lr` and the epoch; folds differ by far more."""
+    return 0.3 + float(cell.settings.get("adversary.adv_lr", 0)) + 0.1 * cell.fold + epoch / 100
+
+
+def test_asha_stops_configurations_with_all_their_folds_and_a_killed_one_goes_on(tmp_path):
+    text = FILE.replace("[0.1, 0.3]", "[0.4, 0.3, 0.2, 0.1]") + "search: {algorithm: asha}\n"
+    ended = []
+    for name, kill_after in (("whole", None), ("killed", 11)):
+        (tmp_path / name).mkdir()
+        space = opened(tmp_path / name, text)
+        if kill_after:
+            drive(tmp_path / name, space, planned(space), score, kill_after=kill_after)
+        drive(tmp_path / name, space, planned(space), score)
+        store = load_store(tmp_path / name / "results")
+        ended.append([(each.cell.id, each.state, len(each.epochs)) for each in store.cells])
+        configs = {each.cell.config_id: each.state for each in store.cells}
+        assert all(configs[each.cell.config_id] is each.state for each in store.cells)
+        assert {*configs.values()} == {CellState.DONE, CellState.STOPPED}
+    assert ended[0] == ended[1]
+
+
+def test_a_cell_is_trained_on_the_other_folds_and_judged_on_its_own(tmp_path):
+    rows = [f"{'good' if n % 2 else 'bad'} film {n},{n % 2}" for n in range(31)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    data = {"file": str(tmp_path / "own.csv"), "folds": 3, "text": "text", "max_length": 16}
+    space = ft.Space.of({**TOY, "task": "classification", "data": data})
+    cells = span(space, most_cells=None).cells[:2]  # the clean arm in folds 1 and 2
+    ready = prepare(cells, tmp_path)
+    for each in cells:
+        tokens = ready[each.id].tokens
+        assert tokens.sizes["train"] + tokens.sizes["dev"] == 31
+        run_cell(each, ready[each.id], tmp_path / each.id, lambda _: None)
+        dev = load_examples(each.task, each.data).evaluation["dev"]
+        (path,) = (tmp_path / each.id / "predictions").iterdir()
+        with np.load(path) as said:
+            assert said["dev.labels"].tolist() == dev["label"][:]
+    assert ready[cells[0].id].tokens.folder != ready[cells[1].id].tokens.folder
