@@ -24,9 +24,10 @@ from freelb_tune.results.statistics.verdict import verdict
 from freelb_tune.space.cell import Block, Cell, digest
 from freelb_tune.space.naming import cell_labels
 from freelb_tune.space.parts import take_part
-from freelb_tune.space.sections import FoldFields
+from freelb_tune.space.sections import DataFields, FoldFields
 from freelb_tune.store import CellState, load_store
-from freelb_tune.tasks import load_examples
+from freelb_tune.store.merging import join_folders
+from freelb_tune.tasks import check_data, load_examples
 from freelb_tune.training import prepare, run_cell
 
 FILE = """\
@@ -259,3 +260,34 @@ def test_a_cell_is_trained_on_the_other_folds_and_judged_on_its_own(tmp_path):
         with np.load(path) as said:
             assert said["dev.labels"].tolist() == dev["label"][:]
     assert ready[cells[0].id].tokens.folder != ready[cells[1].id].tokens.folder
+
+
+def test_folders_of_other_seeds_are_put_together_fold_by_fold(tmp_path):
+    arms = ({}, {"adv_lr": 0.1})
+    for seed in (1, 2):
+        cells = [folded(seed, fold, **own) for own in arms for fold in (1, 2, 3)]
+        search = Search(cells)
+        for each in cells:
+            search.end(each, 0.5)
+        search.write(tmp_path / str(seed), space=SPACE + "data: {folds: 3}\n")
+    merged = join_folders([tmp_path / "1", tmp_path / "2"])
+    blocks = [(seed, fold) for seed in (1, 2) for fold in (1, 2, 3)]
+    assert [each.block for each in merged.cells] == blocks * 2
+    assert merged.seeds == (1, 2)
+
+
+def test_a_test_file_is_not_scored_by_models_that_lack_a_fold(tmp_path):
+    rows = [f"film {n},{n % 2}" for n in range(12)]
+    for name in ("own.csv", "test.csv"):
+        (tmp_path / name).write_text("\n".join(["text,label", *rows]), "utf-8")
+    files = {"file": str(tmp_path / "own.csv"), "test": str(tmp_path / "test.csv")}
+    data = DataFields(**files, folds=3, text="text")
+    assert [*load_examples("classification", data).evaluation] == ["dev"]
+    assert any(
+        "test.csv: not scored with data.folds" in n for n in check_data("classification", data)
+    )
+    hans = DataFields(**files, folds=3, text="text", also={"hans": files["file"]})
+    with pytest.raises(
+        FreeLBTuneError, match="data.also.hans: the models of all folds would judge"
+    ):
+        check_data("classification", hans)

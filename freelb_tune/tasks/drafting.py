@@ -67,6 +67,9 @@ adversary:
 seeds: [1, 2, 3]                       # replicates: the verdict rests on them
 {search}"""
 
+_FEW_ROWS = 400
+_FOLDS = "; or folds: 5, which judges every row"
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -144,7 +147,7 @@ def draft_space(path: Path, model: str | None = None) -> str:
         model=json.dumps(model or ("roberta-base" if is_english else "xlm-roberta-base")),
         path=json.dumps(str(path), ensure_ascii=False),
         part=data["dev_share"],
-        share="" if target.is_real else share,
+        share=("" if target.is_real else share) + (_FOLDS if len(rows) < _FEW_ROWS else ""),
         text=json.dumps(data["text"], ensure_ascii=False),
         label=json.dumps(target.column, ensure_ascii=False),
         length=min(512, max(32, math.ceil((tokens + 2) / 32) * 32)),

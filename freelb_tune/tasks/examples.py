@@ -216,7 +216,9 @@ def _read(data: DataSettings) -> _Sets:
     if data.source != "files" or not Path(data.test or "").expanduser().is_file():
         return replace(sets, evaluation=evaluation)
     test, why = own_files.read_labelled_test(data, sets.labels)
-    if test is not None:
+    if test is not None and data.folds is not None:
+        why = f"{data.test}: not scored with data.folds, whose cells lack a fold of the rows each"
+    elif test is not None:
         evaluation[TEST] = test
     return replace(sets, evaluation=evaluation, notes=(why,) if why else ())
 

@@ -143,6 +143,10 @@ def _check_split(read: DataSettings) -> None:
             "data.folds: data.dev names a dev set, and folds stand in place of one; take one out "
             "(one file that is cut is data.file)"
         )
+    if read.folds is not None and read.train is not None and read.file is None:
+        raise FreeLBTuneError(
+            "data.folds: cuts one file; write data.file in place of data.train, without data.dev"
+        )
     if read.file is None:
         for name in ("dev_share", "folds", "split_seed"):
             if getattr(read, name) is not None:

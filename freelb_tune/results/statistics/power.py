@@ -121,8 +121,9 @@ class Power:
                 "Power: none with one seed: it cannot be told from luck. Two seeds or more show "
                 "something."
             )
-        over, extent, more = "seeds", counted(self.low.seeds, "seed"), ""
+        over, extent, more, each = "seeds", counted(self.low.seeds, "seed"), "", ""
         if self.per_fold:
+            each = " in each fold"
             over, extent = "folds", f"{self.low.seeds} folds x {counted(self.per_fold, 'seed')}"
         else:
             ends = self.seeds_for_a_point
@@ -135,7 +136,7 @@ class Power:
         spread = _range(*(f"{100 * one.spread:.1f}" for one in (self.low, self.high)))
         return (
             "Smallest true difference that this search would show with 80 % power: "
-            f"{seen} points ({self.n_dev:,} dev examples, "
+            f"{seen} points ({self.n_dev:,} dev examples{each}, "
             f"{counted(count, 'configuration')}, {extent}, spread over {over} {spread} points: "
             f"{self.source}).{more}"
         )

@@ -68,8 +68,8 @@ def _measured(measure: Measure | None = None) -> tuple[Column[Ranked], ...]:
 
 
 _SEEDS: tuple[Column[Ranked], ...] = (
-    _config("planned", "Int64", "seeds of the plan"),
-    Column("n", "Int64", "seeds that were trained to the end", lambda r: r.entry.config.finished),
+    _config("planned", "Int64", "seeds of the plan; with folds, cells"),
+    Column("n", "Int64", "those that were trained to the end", lambda r: r.entry.config.finished),
 )
 _COMPARED = (
     _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
