@@ -91,7 +91,7 @@ def test_folds_are_always_the_same_and_others_have_another_name(tmp_path):
         pytest.param("ab" * 9, "classification", {"dev": "b.csv"},
                      "data.folds: data.dev names a dev set", id="dev"),
         pytest.param("ab" * 9, "classification", {"file": None, "source": "files", "train": "b"},
-                     "data.folds: cuts one file; write data.file in place of data.train", id="train"),
+                     "data.folds: cuts one file; write data.file in", id="train"),
         pytest.param("ab" * 9, "rte", {"file": None, "text": None},
                      "data.folds: task 'rte' has a dev set of its own", id="glue"),
     ],
