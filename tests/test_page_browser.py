@@ -85,6 +85,8 @@ def test_a_reader_sorts_filters_groups_and_opens_a_cell(browser, searched):
     groups = page.locator("#cell-table tr.group").all_inner_texts()
     assert groups[0].startswith("▾ 0.01: 4 cells, mean best accuracy")
     assert "done cells)" in groups[0]
+    page.select_option("#group", label="all but the seed")
+    assert len(page.locator("#cell-table tr.group").all_inner_texts()) == 5  # the clean arm, four
     page.select_option("#group", "")
     page.fill("#find", "adv_lr 0.02, init_mag 0.2, seed 2")
     page.locator(OPEN).first.click()
@@ -135,6 +137,12 @@ def test_a_telephone_shows_it_without_scrolling_sideways(browser, searched):
     seen = Watched(browser, searched)
     seen.page.set_viewport_size({"width": 360, "height": 740})
     assert seen.page.evaluate("document.documentElement.scrollWidth") == 360
+    swept = seen.page.locator("#cell-table tbody tr td:nth-child(2)").first
+    place = "e => [getComputedStyle(e).position, Math.round(e.getBoundingClientRect().left)]"
+    before = swept.evaluate(place)
+    seen.page.locator("#cell-table").evaluate("e => { e.parentElement.scrollLeft = 300; }")
+    assert swept.evaluate(place) == before  # what tells cells apart stays in sight
+    assert before[0] == "sticky"
     seen.page.locator(OPEN).first.click()
     wide = "e => e.scrollWidth - e.clientWidth"
     assert seen.page.locator("#cell").evaluate(wide) == 0

@@ -33,7 +33,7 @@ def data(text):
 
 def words(text):
     """What the page shows before its script runs."""
-    return re.sub(r"<[^>]+>", " ", text.split("<dialog")[0].split("</style>")[1])
+    return re.sub(r"<[^>]+>", " ", text.split("<dialog")[0].split("</head>")[1])
 
 
 def test_the_page_is_as_fresh_as_the_table_while_a_search_runs(tmp_path):
@@ -279,6 +279,7 @@ def test_every_figure_has_its_numbers_as_a_table(tmp_path):
     for name in names:
         figure = text.split(f'id="fig-{name}"')[1].split("</figure>")[0]
         assert figure.count("<tr>") > 1, name
+        assert '<td class="num">' in figure or name == "timeline", name
 
 
 def test_when_cells_ran_is_told_by_the_journal_and_for_older_ones_by_their_epochs(tmp_path):

@@ -140,8 +140,19 @@
       if (each.chip) return make("td", {}, make("span", { class: `chip chip-${text}` }, text));
       return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, each.why ? make("span", {}, text) : text);
     }));
-  const groupsOf = () => Object.fromEntries([["arm", (cell) => config(cell).arm], ["state", (cell) => cell.state],
+  const groupsOf = () => Object.fromEntries([["configuration", (cell) => config(cell).name], ["arm", (cell) => config(cell).arm], ["state", (cell) => cell.state],
     ...cells.swept.map((setting, at) => [setting.name, (cell) => config(cell).values[at]])]);
+  const pin = () => { // what tells cells apart stays in sight where the table is wider than its place
+    const heads = [...$("#cell-table thead tr").children], room = $("#cell-table").parentElement.clientWidth / 2;
+    let left = heads[0].offsetWidth;
+    const rules = heads.slice(1, 1 + cells.swept.length).map((head, at) => {
+      const rule = left + head.offsetWidth > room ? "" : `#cell-table tr:not(.group) > :nth-child(${at + 2}) { position: sticky; left: ${left}px; z-index: 1; }`;
+      left += head.offsetWidth;
+      return rule;
+    });
+    $("#pins").textContent = rules.join("\n");
+  };
+  addEventListener("resize", () => pin());
   const renderCells = () => {
     const rows = chosen(), body = $("#cell-table tbody"), out = [];
     let shown = 0;
@@ -171,6 +182,7 @@
       out.push(...some.map(rowOf));
     }
     body.replaceChildren(...out);
+    pin();
     $("#count").textContent = `${rows.length.toLocaleString("en")} of ${cells.rows.length.toLocaleString("en")} cells`;
     $("#more").hidden = shown >= rows.length || (view.group && view.closed.size);
   };
@@ -188,7 +200,7 @@
   const setUpCells = () => {
     const present = new Set(cells.rows.map((cell) => cell.state));
     options($("#state"), ["running", ...data.states.filter((s) => s !== "running")].filter((s) => present.has(s)).map((s) => [s, s]));
-    options($("#group"), [...cells.swept.map((setting) => [setting.name, setting.short]), ["arm", "arm"], ["state", "state"]]);
+    options($("#group"), [...cells.swept.map((setting) => [setting.name, setting.short]), ["configuration", "all but the seed"], ["arm", "arm"], ["state", "state"]]);
     $("#find").addEventListener("input", (event) => { view.find = event.target.value; view.limit = PAGE; renderCells(); });
     $("#state").addEventListener("change", (event) => { view.state = event.target.value; view.limit = PAGE; renderCells(); });
     $("#group").addEventListener("change", (event) => { view.group = event.target.value; view.closed.clear(); renderCells(); });

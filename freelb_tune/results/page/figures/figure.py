@@ -4,6 +4,7 @@ Room: results. Plain mappings, so that plotly itself is not loaded. A colour is 
 `@tried` and so on: the page puts in what suits its theme.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -12,6 +13,7 @@ from typing import Any
 __all__ = ["Figure", "label", "most"]
 
 MOST_ROWS = 60  # of a figure's numbers in words
+_NUMBER = re.compile(r"[-+]?[\d.,]+ ?%?( to [-+]?[\d.,]+ ?%?)?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Figure:
     def twin(self) -> Sequence[tuple[str, ...]]:
         """The rows that the page holds."""
         return list(self.rows)[:MOST_ROWS]
+
+    def is_number(self, at: int) -> bool:
+        """Whether a column holds numbers, which stand to the right; "-" is for none."""
+        texts = {row[at] for row in self.twin} - {"-", ""}
+        return bool(texts) and all(_NUMBER.fullmatch(text) for text in texts)
 
     @property
     def left_out(self) -> int:
