@@ -13,10 +13,11 @@ from freelb_tune.results.page.times import moment, spent
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.cost import costs_of
 from freelb_tune.results.tables.table import Table
+from freelb_tune.space.adversary_settings import ADVERSARIES
 from freelb_tune.space.naming import short_name
 from freelb_tune.store import Store, cells_left, read_environment
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "words_of"]
 
 _MOST_VALUES = 6  # of a setting that were tried; of more the first and the last are named
 _TRAINING = (
@@ -44,6 +45,23 @@ def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
         ("With", _versions(store.folder)),
     ]  # fmt: skip
     return [(heading, text) for heading, text in facts if text]
+
+
+def words_of(table: Table) -> list[str]:
+    """What a reader who has the page alone may not know: the arms, the methods, what was swept."""
+    from freelb_tune.space.json_schema import meanings  # reads docstrings
+
+    said = ["Clean arm: the same settings, seeds and data order, without perturbation."]
+    tried = [each.settings for each in configurations_of(table) if each.arm != "clean"]
+    methods = dict.fromkeys(str(each.get("adversary.method")) for each in tried)
+    known = {name: ADVERSARIES[name] for name in methods if name in ADVERSARIES}
+    for name, kind in known.items():
+        first, _, _ = (kind.__doc__ or "").partition("\n\n")
+        said.append(f"{name}: {' '.join(first.split())}")
+    for name in (each.removeprefix("adversary.") for each in swept(table)):
+        found = (meanings(kind).get(name) for kind in known.values())
+        said += [f"{name}: {text}" for text in [next(filter(None, found), None)] if text]
+    return said if tried else []
 
 
 def _tried(store: Store, table: Table) -> str:

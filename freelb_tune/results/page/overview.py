@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.results.page.facts import facts_of
+from freelb_tune.results.page.facts import facts_of, words_of
 from freelb_tune.results.page.names import swept
 from freelb_tune.results.page.times import is_running, running_cells
 from freelb_tune.results.tables.axes import shown
@@ -94,7 +94,7 @@ class Overview:
         command: that ran the search; empty where the journal has none.
         space: the search space that it ran, as the results folder keeps it; empty without one.
         facts: heading and text: when, on what, from which data, at what cost.
-        notes: the table's footer.
+        notes: the table's footer, and what the words are that it uses.
         sets: both arms on every evaluation set; None where there is the dev set alone.
     """
 
@@ -134,7 +134,7 @@ def overview_of(store: Store, table: Table, robustness: Robustness | None = None
         command=shlex.join(command),
         space=_space(store.folder),
         facts=tuple(facts_of(store, table)),
-        notes=footnotes(table),
+        notes=(*footnotes(table), *words_of(table)),
         sets=None if robustness is None else _sets(robustness),
     )
 

@@ -285,7 +285,8 @@ def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[st
         )
     elif tested:
         lines.append(
-            "Intervals are over seeds, on these dev examples, each by itself; table.json has those "
+            "Intervals are over seeds, on these dev examples, each by itself, so one may exclude 0 "
+            "where adjusted p is large; table.json has those "
             "for other examples, too."
         )
     if not has_folds and any(one.comparison.other_examples is None for one in tested):
