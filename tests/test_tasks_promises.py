@@ -1,4 +1,4 @@
-"""What holds for every file of texts, tried on made-up ones: no text is changed, lost or guessed."""
+"""What holds for every file of texts, tried on made-up ones: no text is changed or lost."""
 
 import csv
 import itertools
