@@ -54,11 +54,12 @@ def test_of_many_values_the_first_and_the_last_are_named(tmp_path):
         ({}, None, None),
         ({"cpu": "a chip", "cpu_count": 4}, "a chip, 4 cores", None),
         ({"cpu_count": 2}, "CPU, 2 cores", None),
+        ({"cpu": "c", "cpu_count": None}, "c", None),
         ({"devices": ["one GPU", "one GPU", "other"], "cpu": "c"}, "one GPU, other", None),
-        ({"devices": "one", "cpu": "c", "cpu_count": 1}, "c, 1 cores", None),
-        ({"cpu": "c", "cpu_count": 1, "packages": {"torch": "2", "ray": "3"}}, "c, 1 cores",
+        ({"devices": "one", "cpu": "c", "cpu_count": 1}, "c, 1 core", None),
+        ({"cpu": "c", "cpu_count": 1, "packages": {"torch": "2", "ray": "3"}}, "c, 1 core",
          "torch 2"),
-        ({"cpu": "c", "cpu_count": 1, "packages": ["torch"]}, "c, 1 cores", None),
+        ({"cpu": "c", "cpu_count": 1, "packages": ["torch"]}, "c, 1 core", None),
     ],
 )  # fmt: skip
 def test_the_machine_and_the_versions_are_those_of_the_environment(tmp_path, environment, on, by):

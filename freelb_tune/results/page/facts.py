@@ -102,8 +102,11 @@ def _machine(folder: Path) -> str:
     facts: Mapping[str, Any] = read_environment(folder)
     devices = facts.get("devices")
     named = [str(each) for each in devices] if isinstance(devices, list) else []
-    cpu = f"{facts.get('cpu') or 'CPU'}, {facts.get('cpu_count')} cores" if facts else ""
-    return ", ".join(dict.fromkeys(named)) or cpu
+    if named or not facts:
+        return ", ".join(dict.fromkeys(named))
+    cores = facts.get("cpu_count")
+    has = f", {counted(cores, 'core')}" if isinstance(cores, int) else ""
+    return f"{facts.get('cpu') or 'CPU'}{has}"
 
 
 def _versions(folder: Path) -> str:
