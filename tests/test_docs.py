@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from test_readme import HOME, PAGES
 from typer.main import get_command
 from typer.testing import CliRunner
 
+import freelb_tune as ft
 from freelb_tune.api.shipped import shipped_spaces
 from freelb_tune.api.spaces import load_adversaries, load_space
 from freelb_tune.cli.root import app
@@ -126,3 +128,19 @@ def test_enough_is_looked_at():
     found = [line for _, line in set(commands())], [text for _, text in set(spaces())]
     assert len(found[0]) > 30
     assert len(found[1]) > 15
+
+
+def test_the_reference_has_every_public_name_where_it_is():
+    text = (HOME / "docs" / "reference.md").read_text("utf-8")
+    paths = re.findall(r"^::: (\S+)", text, re.MULTILINE)
+    for path in paths:
+        module, _, name = path.rpartition(".")
+        found = getattr(import_module(module), name)
+        assert found.__module__ == module, f"{path} is only handed on from there"
+    pages = {path.rpartition(".")[2] for path in paths}
+    settings = {
+        name for name in ft.__all__ if name.endswith("Settings")
+    }  # have a page: settings.md
+    assert (
+        pages == {name for name in ft.__all__ if name[0] != "_" and not name.isupper()} - settings
+    )
