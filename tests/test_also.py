@@ -230,14 +230,25 @@ def test_a_cells_predictions_on_data_test_are_kept_and_not_scored(tmp_path):
         "data.max_length": 16,
         "model.name": "config:bert",
         "model.config": tiny | {"intermediate_size": 32},
-        "trainer.num_train_epochs": 1,
+        "trainer.num_train_epochs": 3,
+        "trainer.learning_rate": 1e-9,  # so that no epoch is better than the first
         "adversary.method": "none",
     }
     cell = Cell("c1", "k1", "k1", "clean", 1, settings, "tested", "tiny")
     ready = prepare([cell], tmp_path / "cache")[cell.id]
     records = []
-    run_cell(cell, ready, tmp_path / "cell", records.append)
-    assert not [name for name in records[0].metrics if "test" in name]
+
+    def killed(record):
+        records.append(record)
+        if len(records) == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_cell(cell, ready, tmp_path / "cell", killed)
+    run_cell(cell, ready, tmp_path / "cell", records.append)  # goes on
+    assert not [name for name in records[-1].metrics if "test" in name]
+    kept = [read_predictions(tmp_path / "cell", each, TEST) is not None for each in (1, 2, 3)]
+    assert kept == [True, False, True]  # the best so far, and the last
     logits, labels = read_predictions(tmp_path / "cell", 1, TEST)
     assert logits.shape == (20, 2)
     assert labels.tolist() == [0, 1] * 10

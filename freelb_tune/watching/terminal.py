@@ -129,5 +129,6 @@ def _where(folder: Path) -> list[Text]:
     for name, what in (("best", "best model"), ("best_adversarial", "best that perturbs")):
         if (folder / name / "config.json").is_file():
             found.append(f"{what}: {folder / name}")
-    found.append(f"files: {folder}/table.md, configurations.csv, trials.csv, epochs.csv")
+    sets = ", robustness.md" if (folder / "robustness.md").is_file() else ""
+    found.append(f"files: {folder}/table.md{sets}, configurations.csv, trials.csv, epochs.csv")
     return [Text(each) for each in found]
