@@ -80,7 +80,7 @@ STUDIES = {
         10,
     ),
     "folds": Study(
-        cross_validations, f"arms differ by | rows | folds x seeds | {_BY_ARMS}", 1000, 10
+        cross_validations, f"arms differ by | rows | folds x seeds | {_BY_ARMS}", 500, 10
     ),
     "racing": Study(
         races,
