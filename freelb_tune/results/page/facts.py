@@ -61,7 +61,7 @@ def words_of(table: Table) -> list[str]:
     for name in (each.removeprefix("adversary.") for each in swept(table)):
         found = (meanings(kind).get(name) for kind in known.values())
         said += [f"{name}: {text}" for text in [next(filter(None, found), None)] if text]
-    return said if tried else []
+    return [each.replace("`", "") for each in said] if tried else []
 
 
 def _tried(store: Store, table: Table) -> str:

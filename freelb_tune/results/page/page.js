@@ -359,18 +359,20 @@
     const varied = cells.swept.map((setting, at) => ({ ...setting, at })).filter(({ at }) => new Set(scored.map((each) => each.values[at])).size > 1);
     const renderHeat = () => {
       const [down, across] = ["#heat-rows", "#heat-columns"].map((id) => varied.find((each) => each.name === $(id).value));
-      const values = ({ at }) => [...new Set(scored.map((each) => each.values[at]))].sort(compare).slice(0, 40);
-      const [rows, cols] = [values(down), values(across)];
+      const most = 60;
+      const values = ({ at }) => [...new Set(scored.map((each) => each.values[at]))].sort(compare);
+      const isCut = [down, across].some((each) => values(each).length > most);
+      const [rows, cols] = [down, across].map((each) => values(each).slice(0, most));
       const places = rows.map((row) => cols.map((col) => scored.filter((each) => each.values[down.at] === row && each.values[across.at] === col)));
       const mean = (list) => (list.length ? (list.reduce((sum, each) => sum + each.mean, 0) / list.length) * metric.scale : null);
       const z = places.map((row) => row.map(mean));
       const seeds = (list) => list.reduce((sum, each) => sum + each.done, 0); // n as the table has it
       const text = places.map((row, i) => row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)}<br>n=${seeds(list)}` : "")));
       const ramp = ["@shade4", "@shade3", "@shade2", "@shade1"];
-      const height = Math.max(230, 110 + 52 * rows.length);
+      const height = Math.max(230, 110 + (cols.length > 9 ? 16 : 52) * rows.length); // two lines of text fit, or none
       const element = $(".plot", heat);
       element.style.height = `${height}px`;
-      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of seeds behind it, as in the table; where several configurations share a place, of all of them.`;
+      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of seeds behind it, as in the table; where several configurations share a place, of all of them.${isCut ? ` Shown: the first ${most} values.` : ""}`;
       data.figures.heat = {
         data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
           colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],

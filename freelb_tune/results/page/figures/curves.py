@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from freelb_tune.errors import counted
 from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Table
@@ -40,7 +41,7 @@ def curves(store: Store, table: Table, names: Mapping[str, str]) -> Figure | Non
     return Figure(
         name="curves",
         title=f"{table.measure.name} after each epoch",
-        says=f"One line per cell, on the dev set (n = {len(shown)} cells)."
+        says=f"One line per cell, on the dev set (n = {counted(len(shown), 'cell')})."
         + most(len(shown), len(known), "cells, clean ones and the best", "epochs.csv"),
         traces=traces,
         layout={
