@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from remote_fixtures import caches, s3, s3_server  # noqa: F401 (fixtures)
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers of pytest-xdist share the cores
 

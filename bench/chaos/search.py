@@ -49,11 +49,13 @@ class Search:
         base: holds `chaos.yaml` and `chaos/`, the results.
         runs: exit statuses of its runs so far.
         said: what the last run printed.
+        results: where results go, as the command is told.
     """
 
     base: Path
     runs: list[int]
     said: str = ""
+    results: str = "."
 
     @property
     def folder(self) -> Path:
@@ -62,7 +64,7 @@ class Search:
 
     def start(self, **environment: str) -> "subprocess.Popen[bytes]":
         """Start the command; its output goes to a file."""
-        words = ["--space", "chaos.yaml", "--results", ".", "--no-dashboard"]
+        words = ["--space", "chaos.yaml", "--results", self.results, "--no-dashboard"]
         command = [sys.executable, "-m", "freelb_tune.cli", *words]
         with (self.base / "said.txt").open("wb") as said:
             return subprocess.Popen(

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.store.remote.place import uri_of
 
 if TYPE_CHECKING:
     from freelb_tune.space import Space
@@ -45,10 +46,10 @@ def submit(
     from freelb_tune.search.ray_tune.jobs import Jobs
     from freelb_tune.space.parts import part_folder
 
-    if not PurePosixPath(results).is_absolute():
+    if not PurePosixPath(results).is_absolute() and uri_of(results) is None:
         raise FreeLBTuneError(
             f"--results {results}: expected the absolute path of a folder that all machines of the "
-            "cluster see, such as /mnt/shared/results"
+            "cluster see, such as /mnt/shared/results, or a URI"
         )
     asked = {"--retry-failed": retry_failed, "--yes": yes}
     options = [name for name, is_on in asked.items() if is_on]
@@ -115,7 +116,12 @@ def fetch(job: str, address: str, into: Path | None = None) -> Path:
     from freelb_tune.store.archive import read_printed, unpack
 
     jobs = Jobs(address)
-    name = PurePosixPath(jobs.told(job).folder).name
+    told = jobs.told(job).folder
+    if uri_of(told):
+        raise FreeLBTuneError(
+            f"{job}: its results are at {told} and need no fetching: `freelb-tune report {told}`"
+        )
+    name = PurePosixPath(told).name
     folder = Path("results") / name if into is None else into
     unpack(read_printed(jobs.archive(job)), folder)
     return folder

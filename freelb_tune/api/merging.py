@@ -6,8 +6,11 @@ Room: api. Neither Ray nor torch loads.
 from collections.abc import Sequence
 from pathlib import Path
 
+from freelb_tune.api.remote import everything, kept_at, looked_in
 from freelb_tune.api.results import Results, open_results
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.store import Store
+from freelb_tune.store.remote.place import uri_of
 
 __all__ = ["merge"]
 
@@ -25,8 +28,8 @@ def merge(
     epochs (but for seconds and memory) and its predictions. The looks of all count.
 
     Args:
-        folders: two or more.
-        into: the new folder; None for NAME beside the first.
+        folders: two or more, or their URIs.
+        into: the new folder, or a URI; None for NAME beside the first.
         prefer: the one of them that is right where their numbers differ.
         command: what asked for this, as the journal tells it.
 
@@ -37,15 +40,25 @@ def merge(
     from freelb_tune.store.merged_folder import write_merged
     from freelb_tune.store.merging import join_folders
 
-    asked = None if prefer is None else Path(prefer)
-    merged = join_folders([Path(folder) for folder in folders], asked)
-    first = merged.stores[0]
-    target = (first.folder.parent / first.name if into is None else Path(into)).resolve()
-    if into is None and target in {store.folder for store in merged.stores}:
-        raise FreeLBTuneError(f"{target}: is one of them; name the new folder with --into")
-    write_merged(merged, target, command)
-    _finish(target, command)
-    return open_results(target)
+    asked = None if prefer is None else looked_in(prefer, everything)
+    merged = join_folders([looked_in(folder, everything) for folder in folders], asked)
+    if into is None:
+        into = _beside(folders[0], merged.stores[0])
+        if into in [uri_of(folder) or str(Path(folder).resolve()) for folder in folders]:
+            raise FreeLBTuneError(f"{into}: is one of them; name the new folder with --into")
+    parent, _, name = (uri_of(into) or str(Path(into).resolve())).rpartition("/")
+    with kept_at(parent or "/", name, lambda _: None) as (home, _):
+        write_merged(merged, home / name, command)
+        _finish(home / name, command)
+    return open_results(home / name)
+
+
+def _beside(first: str | Path, store: Store) -> str:
+    """NAME beside a folder or a URI."""
+    uri = uri_of(first)
+    if uri is not None:
+        return f"{uri.rpartition('/')[0]}/{store.name}"
+    return str(store.folder.parent / store.name)
 
 
 def _finish(folder: Path, command: Sequence[str]) -> None:

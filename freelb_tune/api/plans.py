@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freelb_tune.api.remote import looked_at
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.parts import part_folder, take_part
@@ -192,8 +193,8 @@ def plan(
 
     Args:
         space: of `load_space` or `Space.of`.
-        results: the folder that searches' folders stand in: what they know is told, and finished
-            cells of this model and task say how long new ones take.
+        results: the folder that searches' folders stand in, or its URI: what they know is told, and
+            finished cells of this model and task say how long new ones take.
         most_cells: refuse a larger search; None plans any.
         shard: only this part of the plan, as for `search`.
 
@@ -215,13 +216,14 @@ def plan(
 
     whole = span(space, most_cells=most_cells, data=look)
     cells = whole if shard is None else take_part(whole, shard, space.search)
-    store = _stored(Path(results) / part_folder(space.name, shard))
+    home = looked_at(results, part_folder(space.name, shard))
+    store = _stored(home / part_folder(space.name, shard))
     known = {name: str(each.state) for name, each in store.known.items()} if store else {}
     if store is not None and cells.studies is None:  # proposed cells are in no plan
         said = match_sentence(store, cells.cells)
         notes.update(dict.fromkeys([said] if said else []))
     notes.update(dict.fromkeys(_look_at_models(cells)))
-    return Plan(space, known, tuple(notes), cells, Path(results), store, looks, whole)
+    return Plan(space, known, tuple(notes), cells, home, store, looks, whole)
 
 
 def span(

@@ -6,6 +6,7 @@ Room: api. Loads torch when it is called.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from freelb_tune.api.remote import looked_in, with_best
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["predict_file", "predict_tests"]
@@ -23,7 +24,7 @@ def predict_tests(
     """Predict the test sets of several searches' tasks, each with its `best/`.
 
     Args:
-        folders: results folders, of different tasks.
+        folders: results folders, of different tasks, or their URIs.
         out: the folder for `RTE.tsv` and the like.
         data: a GLUE folder with the test files, in place of the cells' own source.
         zipped: write `submission.zip` for the GLUE server too.
@@ -40,6 +41,7 @@ def predict_tests(
     from freelb_tune.training.prediction import predict_test
     from freelb_tune.training.submission import check_folders, write_predictions, write_submission
 
+    folders = [looked_in(folder, with_best) for folder in folders]
     check_folders(folders, zipped=zipped)
     several, paths = [], list[Path]()
     for folder in folders:
@@ -66,7 +68,7 @@ def predict_file(
     """Write a file again with a model's answers beside every column.
 
     Args:
-        folders: one results folder.
+        folders: one results folder, or its URI.
         source: the file to predict.
         target: the file to write: .csv, .tsv or .jsonl.
         adversarial: use `best_adversarial/`.
@@ -89,7 +91,7 @@ def predict_file(
             "predict: write one results folder with --input FILE and --output FILE"
         )
     cell, logits, labels = texts.predict_file(
-        folders[0],
+        looked_in(folders[0], with_best),
         source,
         target,
         adversarial=adversarial,

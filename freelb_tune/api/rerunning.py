@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from freelb_tune.api.remote import looked_in
 from freelb_tune.api.spaces import load_adversaries
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Cell
@@ -49,7 +50,7 @@ def rerun(
     """Train one cell again here, without Ray, and compare its numbers with the stored ones.
 
     Args:
-        folder: `results/NAME`.
+        folder: `results/NAME`, or its URI.
         cell: the cell's id, or the first digits of it.
         told: is given each epoch as it ends.
         threads: CPU threads.
@@ -67,7 +68,7 @@ def rerun(
     from freelb_tune.training import prepare, run_cell
 
     load_adversaries(plugins)
-    folder = Path(folder)
+    folder = looked_in(folder)
     found = _find(folder, cell)
     if found.cell.model.trust_remote_code and not trust_remote_code:
         raise FreeLBTuneError(

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freelb_tune.api.remote import looked_in, show, with_best
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.outputs import write_outputs
 from freelb_tune.results.tables.html import html_grid
@@ -33,13 +34,14 @@ class Results:
     Of a search that is still running, open the folder again for later news.
 
     Attributes:
-        folder: `results/NAME`.
+        folder: `results/NAME`; of one at a URI, where it was brought to.
         name: the search's name.
         task: its task.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, place: str | Path | None = None) -> None:
         self.folder, self.name, self.task = store.folder, store.name, store.task
+        self._place = place or store.folder
         self._store = store
 
     @property
@@ -165,15 +167,16 @@ class Results:
         Raises:
             FreeLBTuneError: nothing was planned yet, a file is damaged, or none can be written.
         """
-        write_report(self.folder, with_text=with_text)
-        return self.folder / "report.html"
+        store, _ = write_report(self._place, with_text=with_text)
+        return store.folder / "report.html"
 
     def _selected(self, *, adversarial: bool) -> "Best":
         from freelb_tune.api.best import Best
         from freelb_tune.training.selected import best_cell, best_folder
 
-        cell = best_cell(self.folder, adversarial=adversarial)
-        return Best(best_folder(self.folder, adversarial=adversarial), cell)
+        folder = looked_in(self._place, with_best)
+        cell = best_cell(folder, adversarial=adversarial)
+        return Best(best_folder(folder, adversarial=adversarial), cell)
 
     @cached_property
     def _table(self) -> "Table":
@@ -208,16 +211,17 @@ def open_results(folder: str | Path) -> Results:
     """Open a search's results, finished or running.
 
     Args:
-        folder: `results/NAME`.
+        folder: `results/NAME`, or its URI: then what is there now is brought here.
 
     Raises:
-        FreeLBTuneError: it is no results folder, or a file in it is damaged.
+        FreeLBTuneError: it is no results folder, a file in it is damaged, or the URI cannot be
+            read.
     """
-    return Results(load_store(Path(folder)))
+    return Results(load_store(looked_in(folder)), folder)
 
 
-def write_report(folder: Path, *, with_text: bool = False) -> "tuple[Store, Table]":
-    """Write every table and the page again, as `Results.report` does.
+def write_report(place: str | Path, *, with_text: bool = False) -> "tuple[Store, Table]":
+    """Write every table and the page again, as `Results.report` does; at a URI also there.
 
     Returns:
         What was read, and the table with its verdict.
@@ -227,7 +231,10 @@ def write_report(folder: Path, *, with_text: bool = False) -> "tuple[Store, Tabl
     """
     from freelb_tune.results.analysis import judge
 
+    folder = looked_in(place)
     store = load_store(folder)
     if not store.cells:
         raise FreeLBTuneError(f"{folder}: its search ended before it had planned a cell; run it")
-    return store, write_outputs(store, judge, with_text=with_text)
+    table = write_outputs(store, judge, with_text=with_text)
+    show(place, folder)
+    return store, table

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freelb_tune.api.plans import MOST_CELLS, span
+from freelb_tune.api.remote import kept_at, work_folder
 from freelb_tune.api.results import Results, open_results
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.progress import waiting
+from freelb_tune.store.remote.place import uri_of
 
 if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
@@ -21,12 +24,14 @@ __all__ = ["folder_of", "search"]
 def folder_of(space: "Space", results: str | Path, shard: str | None = None) -> Path:
     """Where a search's results go: `results/NAME`, of a part `results/NAME.shard-1-of-4`.
 
+    Where `results` is a URI, it is the folder in this machine's cache that the search works in.
+
     Raises:
         FreeLBTuneError: `shard` is no part, such as `1/4`.
     """
     from freelb_tune.space.parts import part_folder
 
-    return Path(results) / part_folder(space.name, shard)
+    return work_folder(results) / part_folder(space.name, shard)
 
 
 def search(
@@ -50,7 +55,8 @@ def search(
 
     Args:
         space: of `load_space` or `Space.of`.
-        results: the folder that searches' folders stand in; this one's is `results/NAME`.
+        results: the folder that searches' folders stand in; this one's is `results/NAME`. Or a URI
+            that fsspec opens, `s3://bucket/results`: see docs/cluster.md.
         fresh: move what is stored out of the way, and begin again.
         retry_failed: run failed and diverged cells again.
         address: a Ray cluster to join, `auto` or HOST:PORT; None runs here.
@@ -83,19 +89,27 @@ def search(
 
     with waiting("fetching and reading data and models", listener.said):
         plan = span(space, most_cells=most_cells, data=read, fetch=True)
-    folder = folder_of(space, results, shard)
     plan = plan if shard is None else take_part(plan, shard, space.search)
-    if fresh and (aside := set_aside(folder)):
-        listener.said(f"what was stored is now in {aside}")
-    check_results(folder, name=space.name, task=space.task)
-    options = SearchOptions(
-        address=address,
-        dashboard=dashboard,
-        metrics_port=metrics_port,
-        retry_failed=retry_failed,
-        command=tuple(command),
-        cache=Path(results).resolve() / ".cache",
-    )
-    if run_search(space, plan, folder, options, listener).interrupted:
-        raise KeyboardInterrupt("the search was interrupted; the same call continues it")
+    name = folder_of(space, results, shard).name
+    if fresh and (uri := uri_of(results)):
+        raise FreeLBTuneError(
+            f"--fresh: sets a folder aside, and {uri} has none; choose another place with "
+            "--results, or give the space another name"
+        )
+    with kept_at(results, name, listener.said) as (home, uploader):
+        folder = home / name
+        if fresh and (aside := set_aside(folder)):
+            listener.said(f"what was stored is now in {aside}")
+        check_results(folder, name=space.name, task=space.task)
+        options = SearchOptions(
+            address=address,
+            dashboard=dashboard,
+            metrics_port=metrics_port,
+            retry_failed=retry_failed,
+            command=tuple(command),
+            cache=home.resolve() / ".cache",
+        )
+        also = [] if uploader is None else [uploader]
+        if run_search(space, plan, folder, options, listener, also=also).interrupted:
+            raise KeyboardInterrupt("the search was interrupted; the same call continues it")
     return open_results(folder)

@@ -6,6 +6,7 @@ Room: api. Neither Ray nor torch loads.
 from collections.abc import Sequence
 from pathlib import Path
 
+from freelb_tune.api.remote import looked_in
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 
 __all__ = ["track"]
@@ -15,7 +16,7 @@ def track(folder: Path, names: Sequence[str] = ()) -> list[str]:
     """Have trackers show what a results folder has; what they have already is not repeated.
 
     Args:
-        folder: `results/NAME`.
+        folder: `results/NAME`, or its URI.
         names: the trackers; none for those that its space names.
 
     Returns:
@@ -34,6 +35,7 @@ def track(folder: Path, names: Sequence[str] = ()) -> list[str]:
     for name in names:
         if name not in TRACKERS:
             raise FreeLBTuneError(f"--to: {unknown_name(name, TRACKERS)}")
+    folder = looked_in(folder)
     wanted = list(names) or list(read_track(load_store(folder).space, Problems("", {})))
     if not wanted:
         raise FreeLBTuneError(

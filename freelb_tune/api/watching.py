@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freelb_tune.api.remote import looked_in
 from freelb_tune.progress import waiting
+from freelb_tune.store.remote.place import uri_of
 
 if TYPE_CHECKING:
     from freelb_tune.watching.snapshot import Snapshot
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["report", "show_end", "status_json", "waiting", "watch"]
 
 _SECONDS = 1.0  # between two looks at the folder's files
+_FAR_SECONDS = 10.0  # and between two looks at a URI
 
 
 def status_json(folder: Path) -> dict[str, Any]:
@@ -26,14 +29,14 @@ def status_json(folder: Path) -> dict[str, Any]:
     """
     from freelb_tune.watching.snapshot import snapshot
 
-    return snapshot(folder).to_json()
+    return snapshot(looked_in(folder)).to_json()
 
 
 def watch(folder: Path, *, go_on: bool) -> None:
     """Print a search as it stands.
 
     Args:
-        folder: `results/NAME`.
+        folder: `results/NAME`, or its URI.
         go_on: draw it again whenever there is news, until nothing runs in it any more.
 
     Raises:
@@ -44,6 +47,7 @@ def watch(folder: Path, *, go_on: bool) -> None:
     from freelb_tune.watching.snapshot import change_mark, snapshot
     from freelb_tune.watching.terminal import console_for, status_of
 
+    place, folder = folder, looked_in(folder)
     console, mark = console_for(sys.stdout), change_mark(folder)
     found = snapshot(folder)
     if go_on and found.overview.state == "running":
@@ -52,7 +56,8 @@ def watch(folder: Path, *, go_on: bool) -> None:
             while found.overview.state == "running":
                 live.update(status_of(found, console, rows), refresh=True)
                 while (now := change_mark(folder)) == mark:
-                    time.sleep(_SECONDS)
+                    time.sleep(_FAR_SECONDS if uri_of(place) else _SECONDS)
+                    folder = looked_in(place)
                 mark, found = now, snapshot(folder)
     console.print(status_of(found, console))
 
@@ -81,5 +86,5 @@ def show_end(search: "Path | Snapshot") -> None:
     from freelb_tune.watching.snapshot import snapshot
     from freelb_tune.watching.terminal import console_for, show_end
 
-    found = snapshot(search) if isinstance(search, Path) else search
+    found = snapshot(looked_in(search)) if isinstance(search, Path) else search
     show_end(found, console_for(sys.stdout), console_for(sys.stderr))

@@ -31,7 +31,10 @@ Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's."),
 ]
 Results = Annotated[
-    Path, typer.Option("--results", help="Folder of results; this search goes to DIR/NAME.")
+    Path,
+    typer.Option(
+        "--results", help="Folder (or s3://...) of results; this search goes to DIR/NAME."
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -52,7 +55,8 @@ Cluster = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
-Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME.")]
+Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME, or its URI.")]
 Folders = Annotated[
-    list[Path], typer.Argument(metavar="RESULTS...", help="Searches' folders, results/NAME.")
+    list[Path],
+    typer.Argument(metavar="RESULTS...", help="Searches' folders, results/NAME, or their URIs."),
 ]

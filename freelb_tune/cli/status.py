@@ -17,7 +17,7 @@ __all__ = ["status"]
 def status(
     folder: Annotated[
         Path,
-        typer.Argument(help="A search's folder, results/NAME; with --address a job's id."),
+        typer.Argument(help="A search's folder or URI, results/NAME; with --address a job's id."),
     ],
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Draw it again at each news, until it is over.")

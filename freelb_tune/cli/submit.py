@@ -18,7 +18,7 @@ def submit(
     address: Cluster,
     results: Annotated[
         str,
-        typer.Option("--results", help="Folder of results that all of the cluster's machines see."),
+        typer.Option("--results", help="Folder that all of the cluster's machines see, or a URI."),
     ],
     overrides: Overrides = None,
     data: Data = None,

@@ -56,6 +56,7 @@ def run_search(
     options: SearchOptions | None = None,
     listener: Listener | None = None,
     work: Work | None = None,
+    also: Sequence[Listener] = (),
 ) -> SearchSummary:
     """Run what is left of a plan, and keep everything in its results folder.
 
@@ -69,6 +70,7 @@ def run_search(
         options: where and how; None for the defaults.
         listener: is told how it goes; None for silence.
         work: how cells are prepared and trained; None for the training room.
+        also: are told, too.
 
     Returns:
         How it ended. Ctrl-C and SIGTERM end it as `interrupted`, with everything known kept.
@@ -78,7 +80,7 @@ def run_search(
             trial asks for more than there is, or the disk refuses.
     """
     folder, options = folder.resolve(), options or SearchOptions()
-    guard = Guard(listener or Silent())
+    guard = Guard(listener or Silent(), *also)
     if space.track:
         guard.add(Tracking(folder, space.track, guard.said))
     space.search.check_arms(plan.compared, plan.clean, len(space.seeds))

@@ -20,6 +20,7 @@ from freelb_tune.store.lengths import TextLengths
 from freelb_tune.store.look import Look
 from freelb_tune.store.predictions import read_predictions
 from freelb_tune.store.records import Answered, CellState, End, EpochRecord
+from freelb_tune.store.remote.place import uri_of
 from freelb_tune.store.replay import KnownState, LengthsKey, Replay
 from freelb_tune.store.stored_space import read_space
 
@@ -141,6 +142,11 @@ def load_store(folder: Path) -> Store:
             read.
     """
     path = folder / JOURNAL
+    if not os.path.exists(path) and uri_of(folder):
+        raise FreeLBTuneError(
+            f"{uri_of(folder)}: this command takes a folder of this machine; `freelb-tune report` "
+            "brings the results here and says where they are"
+        )
     if not os.path.exists(path):
         raise FreeLBTuneError(
             f"{folder}: no {JOURNAL} here, so this is no results folder; name one, such as "
