@@ -1,6 +1,7 @@
 """Both arms on every evaluation set: what is shown, what is tested, and when."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,6 +160,27 @@ def test_a_run_below_chance_on_a_set_has_not_collapsed_unless_it_has_on_dev():
     fallen = [arm("clean", right(150)), arm("c1", [*right(152)[:4], [1] * 100 + [0] * 100])]
     (told,) = compare_sets(fallen, attacked, "accuracy", "higher", 1).values()
     assert told.collapsed == (5,)
+
+
+def test_what_folds_share_is_told_by_dev_and_not_by_a_large_further_set():
+    def folded(overlap, rights):
+        made = []
+        for at, rows in enumerate(rights):
+            one = arm("clean" if at == 0 else "c1", rows)
+            runs = (replace(run, seed=1, fold=run.seed) for run in one.runs)
+            made.append(replace(one, runs=tuple(runs), overlap=overlap))
+        return made
+
+    rng = np.random.default_rng(1)
+    rights = [(rng.random((5, 80)) < rate).astype(int) for rate in (0.6, 0.75)]
+    dev = folded(0.25, rights)
+    told = [
+        compare_sets(dev, {"hard": folded(own, rights)}, "accuracy", "higher", 1)["hard", "c1"]
+        for own in (0.25, 75.0)
+    ]
+    assert told[0].n_folds == 5
+    assert told[0].p_adjusted == told[1].p_adjusted
+    assert (told[0].low, told[0].high) == (told[1].low, told[1].high)
 
 
 def test_calibration_is_the_mean_gap_of_the_bins():

@@ -4,6 +4,7 @@ Room: results. Arms by set in, comparisons out.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from freelb_tune.results.statistics.arms import Arm
@@ -42,7 +43,10 @@ def compare_sets(
     made: list[Contrast] = []
     dealt: list[float] = []
     names: list[str] = []
+    overlaps = {arm.config_id: arm.overlap for arm in dev}
     for name, arms in sets.items():
+        # what folds share is told by their own examples, however large a further set is
+        arms = [replace(arm, overlap=overlaps.get(arm.config_id, 0.0)) for arm in arms]
         found, p = unadjusted(arms, metric, better, dev=dev)
         made += found
         dealt += [min(1.0, each * len(sets)) for each in p]
