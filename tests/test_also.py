@@ -57,6 +57,12 @@ def test_a_glue_folders_task_reads_a_further_file_in_either_form(tmp_path):
     )
     also = {"hans": str(tmp_path / "hans.tsv")}
     assert load_examples(glue("rte", tmp_path, also=also)).evaluation["hans"]["label"][:] == [1]
+    for task in ("stsb", "qqp"):  # whose own label columns are score and is_duplicate
+        folder = {"stsb": "STS-B", "qqp": "QQP"}[task]
+        sets = load_examples(
+            glue(task, tmp_path, also={"again": str(tmp_path / folder / "dev.tsv")})
+        ).evaluation
+        assert sets["again"].to_dict() == sets["dev"].to_dict()
     also = {"own": str(tmp_path / "own.jsonl")}
     assert load_examples(glue("qnli", tmp_path, also=also)).evaluation["own"]["label"][:] == [0]
 

@@ -87,9 +87,10 @@ def columns_of(
 ) -> tuple[tuple[str, ...], str | tuple[str, ...]]:
     """The text columns and the label's: the cell's, the Hub's or those of GLUE's own files."""
     named = (data.text,) if isinstance(data.text, str) else tuple(data.text or ())
-    if not named and task.name in LAYOUTS and not set(task.columns) <= set(table.columns):
-        layout = LAYOUTS[task.name]
-        if set(layout.text) <= set(table.columns):
+    there, layout = set(table.columns), LAYOUTS.get(task.name)
+    if not named and layout is not None and set(layout.text) <= there:
+        is_hubs = set(task.columns) <= there  # whose names GLUE's own files have, but the label's
+        if not is_hubs or ("label" not in there and layout.label in there):
             return layout.text, layout.label
     label = tuple(data.label) if isinstance(data.label, list) else data.label or "label"
     return named or task.columns, label
