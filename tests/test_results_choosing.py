@@ -6,13 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
 from store_fixtures import Search, cell, grid
 
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.results.statistics.best_of import best_of
-from freelb_tune.results.statistics.importance import forest_says, importances
+from freelb_tune.results.statistics.importance import importances
 
 FILES = ("selection.json", "cost.json", "report.html", "table.md")
 
@@ -122,13 +121,3 @@ def test_thousands_of_trials_are_told_in_seconds():
     rows = [{"lr": lr, "same": 1} for lr in scores]
     assert importances(rows, scores, repeats=4)[0].share > 0.9
     assert time.process_time() - start < 6
-
-
-@pytest.mark.parametrize("count", [4, 60])
-def test_the_forest_is_scikit_learns_bit_for_bit(count):
-    rng = np.random.default_rng(count)
-    table, asked = rng.integers(0, 9, (count, 3)), rng.integers(0, 9, (50, 3))
-    target = rng.random(count)
-    theirs = RandomForestRegressor(16, random_state=7).fit(table, target).predict(asked)
-    ours = forest_says(table.astype(float), target, asked.astype(float), 7)
-    np.testing.assert_array_equal(ours, theirs)
