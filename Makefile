@@ -49,7 +49,7 @@ fresh: $(BIN)/freelb-tune  ## install the wheel with all it needs, without a che
 lock: $(BIN)/freelb-tune  ## the versions that the image is made of, without a word of where they come from
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --extra optuna --no-header --no-annotate \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
-	sed -i "s/+cpu$$//; /^--/d" requirements.lock
+	sed -i "s/+cpu$$//; /^--/d; /^#/d; /^$$/d" requirements.lock
 
 image:  ## a container with freelb-tune; ENGINE=podman for the other one
 	$(ENGINE) build --tag freelb-tune:0.2.0 --file Containerfile .
