@@ -299,7 +299,7 @@ def test_a_search_that_lost_its_place_ends_with_that_message(place, caches, monk
             monkeypatch.setattr("freelb_tune.store.remote.lease.PATIENCE", 0.0)
             Lease(open_place(f"{place}/{NAME}")).take()
             note(home / NAME)
-            while True:  # until it is interrupted, as by Ctrl-C
+            while True:  # until a step ends it, whatever the process does with SIGINT
                 uploader.tick()
                 time.sleep(0.01)
 

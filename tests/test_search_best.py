@@ -193,7 +193,9 @@ def test_a_clean_arm_whose_weights_an_earlier_version_let_go_of_takes_no_ones_pl
     BestModel(tmp_path, ()).settle(board)
     assert (published(tmp_path), beside(tmp_path)) == (tried.id, None)
     assert readme(tmp_path).startswith("# The best adversarial model")
-    assert f"The clean arm (cell `{clean.id}`) has a better mean, and its w" in readme(tmp_path)
+    assert f"The clean arm (cell `{clean.id}`) has a better mean, but the version" in readme(
+        tmp_path
+    )
 
 
 @pytest.mark.parametrize("state", ["failed", "diverged", "stopped", "dropped"])

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from freelb_tune.results.tables.configuration import SeedResult
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.footer import footnotes
 from freelb_tune.results.tables.grid import cost_headings
@@ -121,8 +122,13 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "best_epoch": best and vars(best),
         "last_epoch": last and vars(last),
         "bold": entry.is_bold,
-        "seeds": [vars(each) for each in config.seeds],
+        "seeds": [_seed(each) for each in config.seeds],
     }
+
+
+def _seed(result: SeedResult) -> dict[str, Any]:
+    """A seed's numbers, and its fold where there are folds."""
+    return {name: value for name, value in vars(result).items() if name != "fold" or value}
 
 
 def _ranked(ranked: Ranked, table: Table) -> dict[str, Any]:

@@ -5,7 +5,6 @@ snapshot is taken between two steps, in the driver's thread, and sent in the oth
 place does not answer, the search goes on, and the next try has everything.
 """
 
-import _thread
 import queue
 import threading
 import time
@@ -59,7 +58,14 @@ class Uploader:
     def changed(self, cell_id: str) -> None: ...
 
     def tick(self) -> None:
-        """Take a snapshot, if one is due and the last one is sent."""
+        """Take a snapshot, if one is due and the last one is sent.
+
+        Raises:
+            KeyboardInterrupt: the place is another's, see `lost`; the search ends in order, as by
+                Ctrl-C, which this process may have been started without.
+        """
+        if self.lost is not None:
+            raise KeyboardInterrupt
         while not self._said.empty():
             self._say(self._said.get())
         start = time.monotonic()
@@ -134,10 +140,9 @@ class Uploader:
                 continue  # whoever sends says so
 
     def _lose(self, err: LeaseLostError) -> None:
-        """End the search in order, as Ctrl-C does."""
+        """Have the search's next step end it."""
         if self.lost is None and not self._is_released.is_set():
             self.lost = err
-            _thread.interrupt_main()
 
     def _run(self) -> None:
         """Send snapshots as they come."""
