@@ -82,8 +82,10 @@ class Metrics:
         row = board[cell_id]
         if not row.scores or (cell_id not in self._shown and len(self._shown) >= _MOST_CELLS):
             return
-        self._shown.add(cell_id)
         epochs = read_epochs(cell_folder(self._folder, cell_id) / EPOCHS)
+        if not epochs:  # a cell that begins again
+            return
+        self._shown.add(cell_id)
         labels = {
             "search": self._search,
             "configuration": row.cell.config_id,
