@@ -1,6 +1,7 @@
 """What several test files share: tiny random encoders, batches, and where real GLUE lies."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -57,6 +58,35 @@ def tiny_encoder(kind, dropout=0.0, seed=0, **changes):
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     return model.train()
+
+
+Q_SPACE = """\
+name: q
+task: entailment_toy
+model:
+  name: config:bert
+  config: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32}
+trainer: {learning_rate: 0.001, num_train_epochs: 1}
+adversary: {method: freelb, adv_steps: 2, adv_lr: {grid: [0.01, 0.03]}}
+seeds: [1]
+"""
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys):
+    """Type a command line in a folder with `q.yaml`: its exit status and its words."""
+    from freelb_tune.cli.root import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.yaml").write_text(Q_SPACE)
+
+    def run(line):
+        monkeypatch.setattr("sys.argv", ["freelb-tune", *shlex.split(line)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

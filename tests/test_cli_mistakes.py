@@ -1,35 +1,17 @@
 """What people write first, and the answer: what was wrong, where, and what to write instead."""
 
-import shlex
-
 import pytest
 
 from freelb_tune.cli.root import main
 
-SPACE = """\
-name: q
-task: entailment_toy
-model:
-  name: config:bert
-  config: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32}
-trainer: {learning_rate: 0.001, num_train_epochs: 1}
-adversary: {method: freelb, adv_steps: 2, adv_lr: {grid: [0.01, 0.03]}}
-seeds: [1]
-"""
-
 
 @pytest.fixture
-def said(tmp_path, monkeypatch, capsys):
+def said(typed):
     """What a command line in a folder with `q.yaml` says on stderr, where it leaves with 2."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "q.yaml").write_text(SPACE)
 
     def run(line):
-        monkeypatch.setattr("sys.argv", ["freelb-tune", *shlex.split(line)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        assert (left.value.code, told.out) == (2, ""), told.err
+        status, told = typed(line)
+        assert (status, told.out) == (2, ""), told.err
         assert told.err.startswith("freelb-tune: ")  # one message, not Typer's usage beside it
         assert "Traceback" not in told.err
         return told.err
@@ -145,7 +127,8 @@ def test_a_setting_that_cannot_be_is_answered(said, override, answer):
     ],
 )  # fmt: skip
 def test_a_line_of_the_file_is_named_with_what_to_write(said, tmp_path, lines, answer):
-    (tmp_path / "q.yaml").write_text(f"{SPACE}{lines}\n")
+    with (tmp_path / "q.yaml").open("a") as file:
+        file.write(f"{lines}\n")
     assert answer in said("plan --space q.yaml")
 
 

@@ -1,23 +1,10 @@
 """What a search says where it does not end as it began: in trials, on folders, at the terminal."""
 
-import shlex
-
 import pytest
 from filelock import Timeout
 
-from freelb_tune.cli.root import main
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.trial import _one_line
-
-SPACE = """\
-name: q
-task: entailment_toy
-model:
-  name: config:bert
-  config: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32}
-trainer: {learning_rate: 0.001, num_train_epochs: 1}
-adversary: {adv_lr: {grid: [0.01, 0.03]}}
-"""
 
 
 @pytest.mark.parametrize(
@@ -41,25 +28,10 @@ def test_a_failed_trial_says_why_in_one_line(err, said):
     assert "\n" not in told
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """A command line in a folder with `q.yaml` and no terminal: its exit status and its words."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "q.yaml").write_text(SPACE)
-
-    def left(line):
-        monkeypatch.setattr("sys.argv", ["freelb-tune", *shlex.split(line)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, capsys.readouterr()
-
-    return left
-
-
-def test_a_fresh_start_is_not_made_unasked_and_keeps_what_is_there(run, tmp_path):
+def test_a_fresh_start_is_not_made_unasked_and_keeps_what_is_there(typed, tmp_path):
     (tmp_path / "results" / "q").mkdir(parents=True)
     (tmp_path / "results" / "q" / "kept.txt").write_text("mine")
-    status, told = run("--space q.yaml --fresh")
+    status, told = typed("--space q.yaml --fresh")
     assert (status, told.out) == (2, "")
     assert (
         "Keep results/q under another name and start from nothing? There is no termin" in told.err
@@ -87,8 +59,8 @@ def test_a_fresh_start_is_not_made_unasked_and_keeps_what_is_there(run, tmp_path
         ("spaces nowhere", "nowhere"),
     ],
 )
-def test_what_is_not_there_is_named_in_one_message_and_nothing_is_made(run, tmp_path, line, said):
-    status, told = run(line)
+def test_what_is_not_there_is_named_in_one_message_and_nothing_is_made(typed, tmp_path, line, said):
+    status, told = typed(line)
     assert (status, told.out) == (2, "")
     assert said in told.err
     assert "Traceback" not in told.err

@@ -8,7 +8,16 @@ from collections.abc import Callable
 
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.column import Column, Dtype, dtype_of
-from freelb_tune.results.tables.columns import ARM, CLEAN_ID, CONFIG_ID, SETTING, in_sections
+from freelb_tune.results.tables.columns import (
+    ARM,
+    CLEAN_ID,
+    CONFIG_ID,
+    DIFFERENCE,
+    HIGH,
+    LOW,
+    SETTING,
+    in_sections,
+)
 from freelb_tune.results.tables.configuration import Select, Spread
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Ranked, Table
@@ -72,9 +81,9 @@ _SEEDS: tuple[Column[Ranked], ...] = (
     Column("n", "Int64", "those that were trained to the end", lambda r: r.entry.config.finished),
 )
 _COMPARED = (
-    _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
-    _compared("low", "float64", "lower end of the difference's 95 % interval"),
-    _compared("high", "float64", "upper end of the difference's 95 % interval"),
+    _compared("difference", "float64", DIFFERENCE),
+    _compared("low", "float64", LOW),
+    _compared("high", "float64", HIGH),
     _compared("gain_below", "float64", "its gain is below this with 95 % confidence"),
     _compared("p_adjusted", "float64", "p value, adjusted over all configurations"),
     _compared(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparison import Comparison
 from freelb_tune.results.tables.column import Column, Dtype
-from freelb_tune.results.tables.columns import CLEAN_ID, CONFIG_ID
+from freelb_tune.results.tables.columns import CLEAN_ID, CONFIG_ID, DIFFERENCE, HIGH, LOW
 from freelb_tune.results.tables.configuration import Configuration, Spread
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.grid import Grid, Text, comparison_texts
@@ -205,9 +205,9 @@ COLUMNS: Sequence[Column[OneSet]] = (
     _spread("clean", "n", "seeds of its clean arm that finished"),
     _spread("clean", "mean", "the clean arm's mean over them"),
     _spread("clean", "sd", "sample standard deviation of that"),
-    _compared("difference", "float64", "mean difference from the clean arm over the same seeds"),
-    _compared("low", "float64", "lower end of the difference's 95 % interval"),
-    _compared("high", "float64", "upper end of the difference's 95 % interval"),
+    _compared("difference", "float64", DIFFERENCE),
+    _compared("low", "float64", LOW),
+    _compared("high", "float64", HIGH),
     _compared(
         "p_adjusted",
         "float64",

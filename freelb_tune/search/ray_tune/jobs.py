@@ -30,7 +30,7 @@ _OURS = "freelb_tune"  # in a job's metadata: its results folder, there
 _STOPPING = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
 _DATA = ("file", "train", "dev", "test", "advglue", "path")
 _MOST_DATA = 64 * 1024**2
-_TALKATIVE = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+_TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk")  # loggers that tell of each upload
 _FETCH_SECONDS = 600.0
 _START_SECONDS = 120.0
 
