@@ -2,16 +2,28 @@
 
 import json
 
+import numpy as np
 import pytest
 from space_fixtures import HEAD, cells_of, opened
-from tasks_fixtures import check_data, data_fingerprint, files, glue, load_examples, write_layout
+from tasks_fixtures import (
+    check_data,
+    data_fingerprint,
+    files,
+    glue,
+    inputs,
+    load_examples,
+    write_layout,
+)
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.jobs import _carry_data
 from freelb_tune.space.also import TEST, Characters
 from freelb_tune.space.cell import Cell
 from freelb_tune.store.predictions import kept_test_file, read_predictions
+from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.characters import noisy
+from freelb_tune.tasks.further import as_the_set_has_them
+from freelb_tune.tasks.settings import data_settings
 from freelb_tune.training import prepare, run_cell
 
 ROWS = "text,label\nA fine long text to read,pos\nAnother text that is dull,neg\n"
@@ -92,13 +104,84 @@ def test_regression_and_several_labels_have_further_sets(tmp_path):
     assert load_examples(several).evaluation["again"]["label"][:] == [[1, 0], [0, 1]]
 
 
+HANS = {"non-entailment": ["neutral", "contradiction"]}
+
+
+def write_hans(folder):
+    """Two rows as HANS' file has them."""
+    (folder / "hans.tsv").write_text(
+        "gold_label\tsentence1\tsentence2\tpairID\n"
+        "non-entailment\tThe cat saw the dog.\tThe dog saw the cat.\tex0\n"
+        "entailment\tThe cat saw the dog.\tThe dog was seen.\tex1\n",
+        "utf-8",
+    )
+    return str(folder / "hans.tsv")
+
+
+def test_hans_is_read_as_it_comes(tmp_path):
+    said = {"file": write_hans(tmp_path), "label": "gold_label"}
+    write_layout(tmp_path)
+    two = said | {"labels": {"non-entailment": "not_entailment"}}
+    read = load_examples(glue("rte", tmp_path, also={"hans": two})).evaluation["hans"]
+    assert read["label"][:] == [1, 0]
+    assert read["text_b"][0] == "The dog saw the cat."
+    three = said | {"labels": HANS}
+    read = load_examples(glue("mnli", tmp_path, also={"hans": three})).evaluation["hans"]
+    assert read["label"][:] == [1, 0]  # of entailment, neutral, contradiction
+    with pytest.raises(FreeLBTuneError, match="label 'non-entailment' is not one of the task's"):
+        check_data(glue("rte", tmp_path, also={"hans": said}))
+
+
+def test_a_pairs_columns_may_be_called_otherwise_in_a_further_file(tmp_path):
+    (tmp_path / "own.csv").write_text("a,b,label\nUp.,Down.,0\n", "utf-8")
+    also = {"own": {"file": str(tmp_path / "own.csv"), "text": ["b", "a"]}}
+    read = load_examples(glue("rte", write_layout(tmp_path), also=also)).evaluation["own"]
+    assert read.to_dict() == {"text_a": ["Down."], "text_b": ["Up."], "label": [0]}
+
+
+def test_classes_that_are_one_in_a_set_are_scored_as_one(tmp_path):
+    also = {"hans": {"file": write_hans(tmp_path), "label": "gold_label", "labels": HANS}}
+    settings = glue("mnli", write_layout(tmp_path), also=also)
+    data = data_settings("mnli", inputs(settings).data)
+    logits = np.array([[1.0, 0.5, 2.0], [3.0, 0.0, 2.0]], np.float32)
+    labels = ("entailment", "neutral", "contradiction")
+    told = as_the_set_has_them(logits, data, "hans", labels)
+    assert told.argmax(axis=1).tolist() == [1, 0]
+    assert told[:, 1].tolist() == [2.0, 2.0]
+    assert compute_metrics(get_task("mnli"), told, np.array([1, 0]))["accuracy"] == 1
+    assert as_the_set_has_them(logits, data, "dev", labels) is logits
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        pytest.param({"no": "neutrall"}, "unknown name 'neutrall'; did you mean 'neutral'", id="x"),
+        pytest.param(
+            {"no": ["neutral", "contradiction"], "odd": "neutral"},
+            "'neutral' is what two of its labels stand for",
+            id="twice",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_translated_is_named(labels, said, tmp_path):
+    each = {"file": write_hans(tmp_path), "label": "gold_label", "labels": labels}
+    with pytest.raises(FreeLBTuneError, match=rf"data\.also: labels of .*hans\.tsv: {said}"):
+        check_data(glue("mnli", write_layout(tmp_path), also={"hans": each}))
+
+
+def test_real_values_have_no_labels_to_translate(tmp_path):
+    each = {"file": str(tmp_path / "STS-B" / "dev.tsv"), "labels": {"good": "better"}}
+    with pytest.raises(FreeLBTuneError, match="which is for classes; task 'stsb' has none"):
+        check_data(glue("stsb", write_layout(tmp_path), also={"again": each}))
+
+
 @pytest.mark.parametrize(
     ("also", "said"),
     [
         pytest.param({}, "expected one set or more by their names", id="no-set"),
         pytest.param({"dev": "x.csv"}, "expected a word for its set.* of dev, which is", id="dev"),
         pytest.param({"a-b": "x.csv"}, "of letters, digits and _, in place of 'a-b'", id="a-b"),
-        pytest.param({"x": 3}, r"expected under x a file's name, \{builtin", id="number"),
+        pytest.param({"x": 3}, r"expected under x a file's name, \{file: FILE", id="number"),
         pytest.param({"x": {"builtin": "words"}}, "expected under x a file's", id="unknown-set"),
         pytest.param(
             {"x": {"builtin": "characters", "rate": 1.5}},
@@ -112,6 +195,18 @@ def test_regression_and_several_labels_have_further_sets(tmp_path):
             {"x": {"builtin": "characters", "rate": 0.1, "kinds": ["emoji"]}},
             r"under x\.kinds a list of insert, delete, swap, case, keyboard, ocr",
             id="kinds",
+        ),
+        pytest.param({"x": {"file": ""}}, r"under x\.file a file's name", id="no-name"),
+        pytest.param({"x": {"file": "a", "text": []}}, r"x\.text a column's name, or", id="text"),
+        pytest.param(
+            {"x": {"file": "a", "labels": {"no": 0}}},
+            r"x\.labels the task's label for each",
+            id="translated",
+        ),
+        pytest.param(
+            {"x": {"file": "a", "lable": "b"}},
+            "under x nothing but file, text, label, labels",
+            id="unknown-of-file",
         ),
         pytest.param(
             {"x": {"builtin": "characters", "rate": 0.1, "share": 1}},

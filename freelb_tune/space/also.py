@@ -15,6 +15,7 @@ __all__ = [
     "Characters",
     "Further",
     "Kind",
+    "Labelled",
     "check_also",
     "further_sets",
     "with_files",
@@ -25,15 +26,18 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 TEST = "data.test"
 """Under this name what cells predict on `data.test` is kept, unscored; no set can be called so."""
 _TAKEN = ("train", "dev", "test", "tokenizer")  # sets, and what stands beside them on disk
-_ADVICE = "a file's name, {builtin: characters, rate: 0.05} or {builtin: advglue, file: FILE}"
+_ADVICE = (
+    "a file's name, {file: FILE, labels: {theirs: ours}}, {builtin: characters, rate: 0.05} or "
+    "{builtin: advglue, file: FILE}"
+)
 _NAMED = "a word for its set, such as hans"
 
 
-class _Builtin(BaseModel):
+class _Set(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
-class Characters(_Builtin):
+class Characters(_Set):
     """The dev set with mistakes in its characters, as people and scanners make them.
 
     Attributes:
@@ -48,7 +52,7 @@ class Characters(_Builtin):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class AdvGlue(_Builtin):
+class AdvGlue(_Set):
     """AdvGLUE's sets of the task.
 
     Attributes:
@@ -59,8 +63,29 @@ class AdvGlue(_Builtin):
     file: Annotated[str, Field(min_length=1)]
 
 
-Further = str | Characters | AdvGlue
-"""A file's name, or a set that comes with us."""
+_Word = Annotated[str, Field(min_length=1)]
+
+
+class Labelled(_Set):
+    """A file whose columns or labels are called otherwise than those of the task.
+
+    Attributes:
+        file: its name.
+        text: the text column, or the two of a pair.
+        label: the label's column.
+        labels: the task's label for a label of the file; a list where the file has one label for
+            several of the task's, as HANS has `non-entailment` (McCoy et al. 2019). A label that is
+            not named is the task's own.
+    """
+
+    file: _Word
+    text: _Word | Annotated[list[_Word], Field(min_length=1, max_length=2)] | None = None
+    label: _Word | None = None
+    labels: dict[_Word, _Word | Annotated[list[_Word], Field(min_length=1)]] | None = None
+
+
+Further = str | Labelled | Characters | AdvGlue
+"""A file's name, how it is to be read, or a set that comes with us."""
 
 _BUILTINS: dict[str, type[Characters | AdvGlue]] = {"characters": Characters, "advglue": AdvGlue}
 
@@ -108,7 +133,10 @@ def _further(name: Any, value: Any) -> Further:
         raise ValueError(f"{_NAMED}, in place of {name}, which is taken")
     if isinstance(value, str) and value:
         return value
-    kind = _BUILTINS.get(str(value.get("builtin"))) if isinstance(value, dict) else None
+    kind: type[Labelled | Characters | AdvGlue] | None = None
+    if isinstance(value, dict):
+        named = "builtin" in value or "file" not in value
+        kind = _BUILTINS.get(str(value.get("builtin"))) if named else Labelled
     if kind is None:
         raise ValueError(f"under {name} {_ADVICE}")
     try:
@@ -121,7 +149,7 @@ def _further(name: Any, value: Any) -> Further:
 
 
 def _wrong(place: str, what: str, kind: type[BaseModel]) -> str:
-    """What was expected of a built-in set's setting."""
+    """What was expected of a set's setting."""
     if what == "extra_forbidden":
         return f"under {place.rpartition('.')[0]} nothing but {', '.join(kind.model_fields)}"
     setting = place.split(".")[1]
@@ -129,6 +157,9 @@ def _wrong(place: str, what: str, kind: type[BaseModel]) -> str:
         "rate": "a number from 0 to 1",
         "kinds": f"a list of {', '.join(_KINDS)}",
         "seed": "a whole number, 0 or more",
-        "file": "the name of AdvGLUE's dev_ann.json",
+        "file": "a file's name" if kind is Labelled else "the name of AdvGLUE's dev_ann.json",
+        "text": "a column's name, or a list of two",
+        "label": "a column's name",
+        "labels": "the task's label for each of the file's, or a list of several",
     }
     return f"under {place.partition('.')[0]}.{setting} {wanted[setting]}"

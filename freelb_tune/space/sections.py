@@ -173,7 +173,8 @@ class DataFields(_Section):
         revision: the dataset's commit, tag or branch on the Hub.
         advglue: AdvGLUE's dev_ann.json, evaluated besides the dev set.
         also: further labelled sets by names of yours, evaluated besides the dev set: a file,
-            {builtin: characters, rate: 0.05} for mistakes of typing in the dev set, or
+            {file: FILE, text: ..., label: ..., labels: {theirs: ours}} where it calls them
+            otherwise, {builtin: characters, rate: 0.05} for mistakes of typing in the dev set, or
             {builtin: advglue, file: FILE}.
         separator: between the fields of an own CSV or TSV; told from its header if left out.
         quotes: whether a field of it may stand in quotes; told from the file if left out.

@@ -3,21 +3,35 @@
 Room: tasks. A data section and the sets that its source has in, `Rows` by name out.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.also import AdvGlue, Characters, Further, further_sets
+import numpy as np
+
+from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.also import AdvGlue, Characters, Further, Labelled, further_sets
 from freelb_tune.tasks.advglue import read_advglue
 from freelb_tune.tasks.characters import noisy
 from freelb_tune.tasks.delimited import AS_IT_SHOWS
 from freelb_tune.tasks.files import read_table
 from freelb_tune.tasks.label_sets import label_reader
-from freelb_tune.tasks.rows import Reading, Rows, collect
+from freelb_tune.tasks.labels import label_text
+from freelb_tune.tasks.rows import Label, Reading, Rows, collect
 from freelb_tune.tasks.settings import DataSettings
 from freelb_tune.tasks.unseen import columns_of
 
-__all__ = ["further_files", "further_of", "read_further", "read_labelled", "stream_of"]
+__all__ = [
+    "as_the_set_has_them",
+    "further_files",
+    "further_of",
+    "read_further",
+    "read_labelled",
+    "stream_of",
+]
+
+_NEVER = -1e9  # a logit; its probability is 0
 
 
 def further_of(data: DataSettings) -> dict[str, Further]:
@@ -65,7 +79,8 @@ def read_further(
         elif isinstance(each, Characters):
             made = {name: _noisy(own["dev"], each)}
         else:
-            made = {name: read_labelled(data, Path(each), labels)}
+            told = each if isinstance(each, Labelled) else Labelled(file=each)
+            made = {name: read_labelled(data, told, labels)}
         for twice in made.keys() & (own.keys() | found.keys()):
             raise FreeLBTuneError(
                 f"data.also: task {data.task.name!r} has a set {twice!r} already; choose another "
@@ -75,19 +90,89 @@ def read_further(
     return found
 
 
-def read_labelled(data: DataSettings, path: Path, labels: tuple[str, ...] | None) -> Rows:
-    """The rows of one further file, its columns and labels as the task's own files have them.
+def read_labelled(data: DataSettings, each: Labelled, labels: tuple[str, ...] | None) -> Rows:
+    """The rows of one further file, its columns and labels as it says, or the task's own.
 
     Raises:
         FreeLBTuneError: as `read_further`.
     """
-    table = read_table(path.expanduser(), data.form if data.source == "files" else AS_IT_SHOWS)
+    path = Path(each.file).expanduser()
+    table = read_table(path, data.form if data.source == "files" else AS_IT_SHOWS)
     text, label = columns_of(data.task, data, table)
+    if each.text is not None:
+        text = (each.text,) if isinstance(each.text, str) else tuple(each.text)
+    label = each.label or label
     needed = (*text, *((label,) if isinstance(label, str) else label))
-    table.require(needed, "a further set has the columns that the task's own files have")
+    table.require(
+        needed, "the columns of the task's own files, unless data.also's text and label say others"
+    )
     known = data.task.labels or labels
-    number = label_reader(data.task, data, known, numbers=bool(data.task.labels))
+    read = label_reader(data.task, data, known, numbers=bool(data.task.labels))
+    told = _translated(data, each, known)
+    ours = {one: names[0] for names in told.values() if len(names) > 1 for one in names}
+    ours |= {theirs: names[0] for theirs, names in told.items()}
+
+    def number(value: Any) -> Label:
+        return read(ours.get(label_text(value), value) if ours else value)
+
     return collect(table, Reading(text, label, number, own=True))
+
+
+def as_the_set_has_them(
+    logits: np.ndarray, data: DataSettings, name: str, labels: Sequence[str] | None
+) -> np.ndarray:
+    """What a model says, in the classes that a set has: the likeliest of those that are one there.
+
+    So HANS is scored by its authors (McCoy et al. 2019): the model's class is taken first, and
+    then translated.
+
+    Args:
+        logits: `(N, C)`.
+        data: the data section.
+        name: of an evaluation set.
+        labels: the names of the C classes in order; None for regression.
+
+    Returns:
+        `(N, C)`: where the set has one label for several classes, the first of them has their
+        largest logit, and the others have none to speak of.
+    """
+    each = further_of(data).get(name)
+    if not isinstance(each, Labelled) or labels is None:
+        return logits
+    merged = logits.copy()
+    for names in _translated(data, each, tuple(labels)).values():
+        first, *others = (list(labels).index(one) for one in names)
+        merged[:, first] = logits[:, [first, *others]].max(axis=1)
+        merged[:, others] = _NEVER
+    return merged
+
+
+def _translated(
+    data: DataSettings, each: Labelled, known: tuple[str, ...] | None
+) -> dict[str, list[str]]:
+    """The task's labels for each of the file's that is called otherwise.
+
+    Raises:
+        FreeLBTuneError: the task has no such label, or the file's are ambiguous.
+    """
+    if not each.labels:
+        return {}
+    if not known or data.task.kind == "multi_label":
+        raise FreeLBTuneError(
+            f"data.also: labels of {each.file} are to be renamed, which is for classes; task "
+            f"{data.task.name!r} has none; take them out"
+        )
+    told = {a: [b] if isinstance(b, str) else list(b) for a, b in each.labels.items()}
+    named = [name for names in told.values() for name in names]
+    for name in named:
+        if name not in known:
+            raise FreeLBTuneError(f"data.also: labels of {each.file}: {unknown_name(name, known)}")
+    twice = [name for name, count in Counter(named).items() if count > 1]
+    if twice and any(len(names) > 1 for names in told.values()):
+        raise FreeLBTuneError(
+            f"data.also: labels of {each.file}: {twice[0]!r} is what two of its labels stand for"
+        )
+    return told
 
 
 def _noisy(dev: Rows, settings: Characters) -> Rows:

@@ -28,6 +28,8 @@ from freelb_tune.store import (
 )
 from freelb_tune.store.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
+from freelb_tune.tasks.further import as_the_set_has_them
+from freelb_tune.tasks.settings import data_settings
 from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
 from freelb_tune.training.inputs.adapter import is_adapted, save_adapted
 from freelb_tune.training.inputs.arguments import training_arguments
@@ -160,6 +162,7 @@ class _EachEpoch(TrainerCallback):
         self.cell, self.prepared, self.folder = cell, prepared, folder
         self.trainer, self.log, self.report = trainer, log, report
         self.task = get_task(cell.task)
+        self.data = data_settings(cell.task, cell.data)
         metric = self.task.metric(cell.metric)
         self.metric = metric.name
         self.sign = 1.0 if metric.better == "higher" else -1.0
@@ -229,12 +232,13 @@ class _EachEpoch(TrainerCallback):
                 continue
             said = self.trainer.predict_by_length(rows)
             assert said.labels is not None  # evaluation sets have them
-            arrays[f"{name}.logits"], arrays[f"{name}.labels"] = said.logits, said.labels
+            logits = as_the_set_has_them(said.logits, self.data, name, self.prepared.tokens.labels)
+            arrays[f"{name}.logits"], arrays[f"{name}.labels"] = logits, said.labels
             if name == TEST:  # scored at the search's planned end, and shown nowhere before
                 arrays[f"{name}.file"] = np.array(self.prepared.tokens.test)
                 continue
             prefix = "" if name == "dev" else f"{name}."
-            values = compute_metrics(self.task, said.logits, said.labels)
+            values = compute_metrics(self.task, logits, said.labels)
             metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
             if name == "dev":
                 dev_loss = said.loss
