@@ -278,7 +278,14 @@ def test_the_schema_is_json_and_knows_the_fields():
 
 def outputs(folder):
     """What an undisturbed search writes alike; seconds and memory of its trials are of one run."""
-    names = ("configurations.csv", "table.md", "table.csv", "selection.json")
+    names = (
+        "configurations.csv",
+        "table.md",
+        "table.csv",
+        "selection.json",
+        "robustness.md",
+        "robustness.csv",
+    )
     said = {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
     if (folder / "trials.csv").exists():
         said["trials.csv"] = (
