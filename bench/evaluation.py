@@ -16,7 +16,7 @@ from transformers import (
 
 from bench.data import MadeUp, rte_lengths
 from bench.plain import pad
-from freelb_tune.space.adversary_settings import FreeLBSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings
 from freelb_tune.training import AdversarialTrainer
 
 __all__ = ["evaluation_ratio", "step_overhead"]

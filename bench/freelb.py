@@ -72,7 +72,7 @@ def stepper(
         return lambda rows: _time_plain(loop, rows, batch)
     if variant == "trainer_clean":
         return trainer_stepper(build(name), batch, folder)
-    from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
+    from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 
     clean = variant == "ours_clean"
     own = NoneSettings() if clean else FreeLBSettings(adv_steps=k, **SETTINGS)

@@ -15,7 +15,7 @@ import torch
 
 from bench.data import MadeUp, rte_lengths
 from bench.freelb import build, trainer_stepper
-from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
+from freelb_tune.space.settings.adversaries import ADVERSARIES, AdversarySettings
 
 K, BATCH = 2, 16
 

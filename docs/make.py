@@ -19,13 +19,13 @@ from freelb_tune.results.tables.column import Column
 from freelb_tune.results.tables.columns import EPOCHS, TRIALS
 from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
 from freelb_tune.results.tables.robustness import COLUMNS as ROBUSTNESS
-from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.algorithms import ALGORITHMS
-from freelb_tune.space.checks import FIELDS
+from freelb_tune.space.checking.checks import FIELDS
 from freelb_tune.space.json_schema import meanings
-from freelb_tune.space.sections import ResourcesConfig, TableConfig, VerdictConfig
-from freelb_tune.space.track_section import TRACKERS
-from freelb_tune.space.trainer_fields import DEFAULTS, trainer_fields
+from freelb_tune.space.reading.track_section import TRACKERS
+from freelb_tune.space.settings.adversaries import ADVERSARIES
+from freelb_tune.space.settings.algorithms import ALGORITHMS
+from freelb_tune.space.settings.sections import ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.settings.trainer_fields import DEFAULTS, trainer_fields
 from freelb_tune.tasks import TASKS, Metric
 
 FOLDER = Path(__file__).parent

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from freelb_tune.api.spaces import load_space as load_space
     from freelb_tune.errors import FreeLBTuneError as FreeLBTuneError
     from freelb_tune.search.ray_tune.trainable import trainable as trainable
-    from freelb_tune.space.adversary_settings import *  # noqa: F403
-    from freelb_tune.space.algorithms import *  # noqa: F403
+    from freelb_tune.space.settings.adversaries import *  # noqa: F403
+    from freelb_tune.space.settings.algorithms import *  # noqa: F403
     from freelb_tune.tasks import Metric as Metric
     from freelb_tune.tasks import Task as Task
     from freelb_tune.training.trainer import AdversarialTrainer as AdversarialTrainer
@@ -57,12 +57,12 @@ _HOMES = {
     "api.spaces": ("Space", "load_space"),
     "errors": ("FreeLBTuneError",),
     "search.ray_tune.trainable": ("trainable",),
-    "space.adversary_settings": ("Perturbing",),
+    "space.settings.adversaries": ("Perturbing",),
     "tasks": ("Metric", "Task"),
     "training.trainer": ("AdversarialTrainer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_SETTINGS = ("space.adversary_settings", "space.algorithms")
+_SETTINGS = ("space.settings.adversaries", "space.settings.algorithms")
 """Where the names in `Settings` are: one that is added there is in the door by itself."""
 
 

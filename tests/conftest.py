@@ -94,9 +94,9 @@ def forgetful(tmp_path_factory):
     """What a test registers and imports is forgotten after it."""
     from freelb_tune.adversary import plugins
     from freelb_tune.search.algorithms.registry import BEHAVIOURS
-    from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS
-    from freelb_tune.space.algorithms import ALGORITHMS
     from freelb_tune.space.registered import REGISTERED
+    from freelb_tune.space.settings.adversaries import ADVERSARIES, PLUGINS
+    from freelb_tune.space.settings.algorithms import ALGORITHMS
     from freelb_tune.tasks.registry import DEFINITIONS, TASKS
 
     named = (ADVERSARIES, PLUGINS, plugins.FACTORIES, ALGORITHMS, BEHAVIOURS, TASKS, DEFINITIONS)

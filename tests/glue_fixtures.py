@@ -2,7 +2,7 @@
 
 from store_fixtures import epoch
 
-from freelb_tune.space.cell import Cell, digest
+from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import EpochLog, cell_folder, take_results, utc_now
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from freelb_tune.space.cell import Cell, digest
+from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import (
     FORMAT,
     EpochLog,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from freelb_tune import tasks
 from freelb_tune.space import Inputs
-from freelb_tune.space.checks import read_whole, section_of
-from freelb_tune.space.sections import DataFields, ModelFields
+from freelb_tune.space.checking.checks import read_whole, section_of
+from freelb_tune.space.settings.sections import DataFields, ModelFields
 
 MNLI_HEADER = "index\tpromptID\tpairID\tgenre\tp1\tp2\tp3\tp4\tsentence1\tsentence2\tlabel1"
 

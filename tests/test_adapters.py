@@ -11,9 +11,10 @@ from test_training_cell import numbers, toy_cell
 from transformers import AutoModelForSequenceClassification
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space import Space, adapters, plan_cells
-from freelb_tune.space.document import document_of
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space import Space, plan_cells
+from freelb_tune.space.cells.naming import cell_labels
+from freelb_tune.space.reading.document import document_of
+from freelb_tune.space.settings import adapters
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.checks import check_cells
 from freelb_tune.training.contract import check

@@ -9,7 +9,7 @@ from conftest import ENCODERS, tiny_encoder
 from freelb_tune.adversary import Outcome, register
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     FreeLBSettings,
     NoneSettings,

@@ -13,7 +13,7 @@ from test_training_cell import numbers, run, toy_cell  # noqa: F401 - a fixture
 
 from freelb_tune.adversary import make_adversary
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     ASAMSettings,
     CreATSettings,
     NoneSettings,

@@ -10,7 +10,7 @@ from conftest import tiny_encoder
 
 from freelb_tune.adversary.delta import direction
 from freelb_tune.adversary.divergence import kl, symmetric
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     FGMSettings,
     FreeATSettings,
     FreeLBSettings,

@@ -26,7 +26,7 @@ from freelb_tune.adversary import (
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     PLUGINS,
     AdversarySettings,
@@ -40,7 +40,7 @@ PLUGIN = """
 from typing import Literal
 
 from freelb_tune.adversary import Outcome, register
-from freelb_tune.space.adversary_settings import Perturbing
+from freelb_tune.space.settings.adversaries import Perturbing
 
 
 class {title}Settings(Perturbing):
@@ -100,7 +100,7 @@ def test_another_process_loads_what_this_one_did(plugin):
     load_plugins([str(path)])
     code = (
         "import sys; from freelb_tune.adversary import load_plugins; "
-        "from freelb_tune.space.adversary_settings import ADVERSARIES; "
+        "from freelb_tune.space.settings.adversaries import ADVERSARIES; "
         "load_plugins(sys.argv[1:]); print(ADVERSARIES['sway']().method)"
     )
     command = [sys.executable, "-c", code, *loaded_plugins()]
@@ -156,7 +156,7 @@ def test_a_file_that_registers_what_another_one_defines_counts_by_both(plugin, t
 
 
 def test_a_plugin_of_0_1_0_loads_as_it_is_with_a_word_on_what_to_write(plugin):
-    source = PLUGIN.replace("adversary_settings import", "adversary import")
+    source = PLUGIN.replace("space.settings.adversaries import", "space.adversary import")
     path = plugin("lull", source)
     sys.modules.pop("freelb_tune.space.adversary", None)
     with pytest.warns(

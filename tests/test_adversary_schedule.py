@@ -10,7 +10,7 @@ from transformers import TrainingArguments
 
 from freelb_tune.adversary import absolute, embedding_norm, make_adversary
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     FreeATSettings,
     FreeLBSettings,

@@ -15,7 +15,7 @@ from store_fixtures import Search, cell
 
 import freelb_tune as ft
 from freelb_tune.space import ADVERSARIES, ALGORITHMS
-from freelb_tune.space.document import to_yaml
+from freelb_tune.space.reading.document import to_yaml
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text("utf-8")
 RTE = {"task": "rte", "model": "some/encoder"}

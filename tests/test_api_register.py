@@ -11,7 +11,7 @@ from test_readme import HOME
 import freelb_tune as ft
 from freelb_tune.adversary import load_plugins, loaded_plugins, make_adversary
 from freelb_tune.search.algorithms.algorithm import Algorithm
-from freelb_tune.space.adversary_settings import PLUGINS
+from freelb_tune.space.settings.adversaries import PLUGINS
 from freelb_tune.tasks import DEFINITIONS, TASKS
 from freelb_tune.tasks.metrics import ACCURACY
 

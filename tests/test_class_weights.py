@@ -18,7 +18,7 @@ from transformers import Trainer
 
 import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import R3FSettings, SMARTSettings
+from freelb_tune.space.settings.adversaries import R3FSettings, SMARTSettings
 from freelb_tune.tasks.class_weights import class_weights
 from freelb_tune.training import AdversarialTrainer, prepare
 from freelb_tune.training.inputs.tokens import TokenDataset

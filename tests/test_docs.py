@@ -16,7 +16,7 @@ from freelb_tune.api.shipped import shipped_spaces
 from freelb_tune.api.spaces import load_adversaries, load_space
 from freelb_tune.cli.root import app
 from freelb_tune.space import plan_cells
-from freelb_tune.space.reading import TOP
+from freelb_tune.space.reading.space import TOP
 
 BASE = {"task": "task: rte", "model": "model: some/encoder"}
 MORE = {  # what a part of a space that a page shows takes for granted

@@ -21,10 +21,10 @@ from freelb_tune.results.statistics.contrast import contrasts
 from freelb_tune.results.statistics.folds import fold_means, overlap_of
 from freelb_tune.results.statistics.power import Trial, chance_to_see
 from freelb_tune.results.statistics.verdict import verdict
-from freelb_tune.space.cell import Block, Cell, digest
-from freelb_tune.space.naming import cell_labels
-from freelb_tune.space.parts import take_part
-from freelb_tune.space.sections import DataFields, FoldFields
+from freelb_tune.space.cells.cell import Block, Cell, digest
+from freelb_tune.space.cells.naming import cell_labels
+from freelb_tune.space.cells.parts import take_part
+from freelb_tune.space.settings.sections import DataFields, FoldFields
 from freelb_tune.store import CellState, load_store
 from freelb_tune.store.merging import join_folders
 from freelb_tune.tasks import check_data, load_examples

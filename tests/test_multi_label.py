@@ -27,8 +27,8 @@ from freelb_tune.results.statistics.collapse import constant_score
 from freelb_tune.results.statistics.examples import flips_of, one_seed_interval
 from freelb_tune.results.statistics.pseudo_values import pseudo_values
 from freelb_tune.results.statistics.scores import score_rows
-from freelb_tune.space.cell import Cell, digest
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.cells.cell import Cell, digest
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.store import load_store, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.drafting import draft_space

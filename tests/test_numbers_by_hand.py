@@ -14,8 +14,8 @@ from freelb_tune.adversary import Outcome
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.statistics.steadiness import bounded, is_unsteady, unsteady_difference
-from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
-from freelb_tune.space.naming import cell_labels, short_name, trial_namer, value_text
+from freelb_tune.space.cells.naming import cell_labels, short_name, trial_namer, value_text
+from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 from freelb_tune.store import Journal, load_store
 from freelb_tune.training.checkpoint import replace_folder
 from freelb_tune.training.health import Health

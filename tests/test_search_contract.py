@@ -13,7 +13,7 @@ from search_fixtures import Prepare, make_plan, train
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.driver.board import Board
 from freelb_tune.space import ALGORITHMS, Cell, Plan, Space
-from freelb_tune.space.algorithms import Sampling
+from freelb_tune.space.settings.algorithms import Sampling
 from freelb_tune.store import read_journal
 
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests

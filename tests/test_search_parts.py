@@ -19,7 +19,7 @@ from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.ray_tune.share import Share, find_share
 from freelb_tune.search.ray_tune.token import secure_token
 from freelb_tune.space import Cell, ResourcesConfig
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellState
 
 

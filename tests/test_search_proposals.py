@@ -17,7 +17,7 @@ from freelb_tune.search import run_search
 from freelb_tune.search.algorithms import samplers
 from freelb_tune.search.algorithms.samplers import Observed, suggest
 from freelb_tune.space import Cell, Plan, Space, list_plan, load_space
-from freelb_tune.space.domains import Choice, Range
+from freelb_tune.space.settings.domains import Choice, Range
 from freelb_tune.store import CellState, load_store, read_journal
 
 ADV_LR = "adversary.adv_lr"

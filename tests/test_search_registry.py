@@ -11,7 +11,7 @@ from freelb_tune.results import build_table
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.registry import BEHAVIOURS, register
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings
-from freelb_tune.space.algorithms import GridSettings, VerdictSettings, settings_class
+from freelb_tune.space.settings.algorithms import GridSettings, VerdictSettings, settings_class
 from freelb_tune.store import load_store
 
 

@@ -15,7 +15,7 @@ from search_fixtures import Prepare, make_plan, train
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.ray_tune.cluster import using_ready_workers
 from freelb_tune.search.ray_tune.trial import trial_config
-from freelb_tune.space.naming import trial_namer
+from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.store import load_store
 
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests

@@ -18,7 +18,7 @@ from test_search_same import ran
 import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import SearchOptions, run_search
-from freelb_tune.space.parts import part_folder, read_part, take_part
+from freelb_tune.space.cells.parts import part_folder, read_part, take_part
 from freelb_tune.store import load_store
 
 SBATCH = Path(__file__).parents[1] / "examples" / "cluster" / "slurm_array.sbatch"

@@ -9,8 +9,8 @@ from space_fixtures import cells_of
 from store_fixtures import cell
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 
 SPACE = """\
 task: mrpc

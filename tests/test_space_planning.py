@@ -12,7 +12,7 @@ from space_fixtures import HEAD, cells_of, column, opened, planned
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import ADVERSARIES, list_plan, plan_cells
-from freelb_tune.space.adversary_settings import Perturbing
+from freelb_tune.space.settings.adversaries import Perturbing
 
 LR, BATCH = "trainer.learning_rate", "trainer.per_device_train_batch_size"
 ADV_LR, INIT, MAX = "adversary.adv_lr", "adversary.init_mag", "adversary.max_norm"

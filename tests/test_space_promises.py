@@ -16,7 +16,7 @@ from space_fixtures import TASKS, opened, planned
 from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.ranking import places, standing
 from freelb_tune.space import Space, load_space
-from freelb_tune.space.document import document_of
+from freelb_tune.space.reading.document import document_of
 from freelb_tune.space.values import digest
 from freelb_tune.store import CellState, EpochLog, EpochRecord, read_epochs
 from freelb_tune.tasks.labels import fold_label, label_number, label_text

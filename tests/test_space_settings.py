@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from freelb_tune.adversary.methods import METHODS
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.algorithms.registry import BEHAVIOURS
-from freelb_tune.space import adversary_settings, algorithms, attacks, controls
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings import adversaries, algorithms, attacks, controls
+from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     ASAMSettings,
     CreATSettings,
@@ -26,7 +26,7 @@ from freelb_tune.space.adversary_settings import (
     TAVATSettings,
     VATSettings,
 )
-from freelb_tune.space.algorithms import (
+from freelb_tune.space.settings.algorithms import (
     ALGORITHMS,
     AlgorithmSettings,
     ASHASettings,
@@ -45,8 +45,8 @@ def test_every_method_has_one_class_of_settings_one_behaviour_and_one_name():
     for name, kind in OURS.items():
         assert ADVERSARIES[name] is kind
         assert kind().method == name
-        assert kind.__name__ in adversary_settings.__all__  # and so in the door
-        assert getattr(adversary_settings, kind.__name__) is kind
+        assert kind.__name__ in adversaries.__all__  # and so in the door
+        assert getattr(adversaries, kind.__name__) is kind
     assert not set(attacks.ATTACKS) & set(controls.CONTROLS)
 
 
@@ -65,7 +65,7 @@ def test_every_algorithm_has_one_class_of_settings_one_behaviour_and_one_name():
 def test_what_plugins_of_the_last_version_import_is_where_it_was(name):
     with pytest.warns(DeprecationWarning, match=r"freelb_tune.space.adversary goes in 0\.3\.0"):
         old = importlib.reload(importlib.import_module("freelb_tune.space.adversary"))
-    assert getattr(old, name) is getattr(adversary_settings, name)
+    assert getattr(old, name) is getattr(adversaries, name)
 
 
 # --- what a batch costs

@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from space_fixtures import HEAD, SHIPPED, opened
 
 from freelb_tune.space import json_schema
-from freelb_tune.space.trainer_fields import (
+from freelb_tune.space.checking.unread import DEPENDENT
+from freelb_tune.space.settings.trainer_fields import (
     DEFAULTS,
     LIMITS,
     OURS,
@@ -18,7 +19,6 @@ from freelb_tune.space.trainer_fields import (
     defaults_sentence,
     trainer_fields,
 )
-from freelb_tune.space.unread import DEPENDENT
 from freelb_tune.training.inputs.arguments import OF_OPTIMIZERS
 
 
@@ -64,7 +64,10 @@ def test_the_fields_are_those_of_training_arguments():
 
 
 def test_a_field_that_goes_with_another_is_refused_or_known_to_do_nothing_alone():
-    """Where this fails after an upgrade, see beside what the new field acts (space/unread.py)."""
+    """Where this fails after an upgrade, see beside what the new field acts.
+
+    What is known of it stands in space/checking/unread.py.
+    """
     from dataclasses import fields
 
     from transformers import TrainingArguments

@@ -16,7 +16,7 @@ from freelb_tune.results.statistics.collapse import (
     dealt_p,
     has_collapsed,
 )
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 
 LABELS = np.array([0, 0, 0, 1, 1, 0, 1, 0, 0, 0])  # three of ten are 1
 

@@ -6,7 +6,7 @@ import pytest
 from tasks_fixtures import data_fingerprint
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.sections import DataFields, FoldFields
+from freelb_tune.space.settings.sections import DataFields, FoldFields
 from freelb_tune.tasks import check_data, data_sizes, load_examples
 
 

@@ -68,7 +68,7 @@ def test_each_task_searches_by_what_the_papers_select_by():
 def test_names_and_metrics_load_nothing_heavy():
     code = (
         "import sys, freelb_tune.tasks as t; t.task_metrics(); t.get_task('rte');"
-        "from freelb_tune.space.sections import DataFields, Inputs, ModelFields;"
+        "from freelb_tune.space.settings.sections import DataFields, Inputs, ModelFields;"
         "rest = DataFields(), ModelFields(name='none');"
         "[t.data_fingerprint(Inputs(name, *rest)) for name in ('entailment_toy', 'rte')];"
         "heavy = {'torch', 'ray', 'transformers', 'datasets', 'sklearn', 'scipy', 'pandas'};"

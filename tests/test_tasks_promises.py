@@ -12,7 +12,7 @@ from tasks_fixtures import data_fingerprint, files, load_examples
 from test_space_import import flags, imported
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.domains import Choice, Grid, Range, parse_domain
+from freelb_tune.space.settings.domains import Choice, Grid, Range, parse_domain
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 

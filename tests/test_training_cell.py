@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.training import ModelSource, prepare, run_cell
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.memory import process_peak_gib, restart_peaks

@@ -10,7 +10,7 @@ from test_training_surface import STANDING, arguments, assert_same, run
 from transformers import GPT2Config, GPT2ForSequenceClassification, Trainer, TrainerCallback
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import FreeLBSettings, PGDSettings, SMARTSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings, PGDSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.tryout import gradients, made_up_batch, try_out
 

@@ -8,7 +8,7 @@ from trainer_surface import TOGETHER
 
 import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.trainer_fields import refused_field
+from freelb_tune.space.settings.trainer_fields import refused_field
 from freelb_tune.training import prepare
 from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.model import build_model

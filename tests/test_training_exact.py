@@ -13,7 +13,7 @@ from transformers import TrainingArguments
 
 from freelb_tune.adversary import make_adversary
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.adversary_settings import FreeLBSettings, NoneSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.pieces import cut_by_length

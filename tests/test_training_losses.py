@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers import Trainer
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import NoneSettings, SMARTSettings
+from freelb_tune.space.settings.adversaries import NoneSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.losses import example_losses, shares
 from freelb_tune.training.tryout import made_up_batch, try_out

@@ -15,8 +15,8 @@ from freelb_tune.adversary.delta import init_delta
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune import reports
 from freelb_tune.search.ray_tune.preflight import _look
-from freelb_tune.space.adversary_settings import ADVERSARIES, FreeLBSettings
-from freelb_tune.space.sections import DataFields, Inputs, ModelFields
+from freelb_tune.space.settings.adversaries import ADVERSARIES, FreeLBSettings
+from freelb_tune.space.settings.sections import DataFields, Inputs, ModelFields
 from freelb_tune.store import EpochRecord
 from freelb_tune.training.inputs.adapter import adapt
 from freelb_tune.training.inputs.model_config import short

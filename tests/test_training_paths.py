@@ -12,7 +12,7 @@ from test_training_surface import STANDING, arguments
 from transformers import AutoConfig, AutoModelForSequenceClassification, Trainer
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import FreeLBSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.paths import Unseen, paths_of, probe
 from freelb_tune.training.small import SMALL, small_models

@@ -12,7 +12,7 @@ from tasks_fixtures import write_layout
 from test_training_cell import TINY
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell, digest
+from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import read_epochs
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import predict_test

@@ -23,7 +23,7 @@ from trainer_surface import (
 )
 from transformers import Trainer, TrainingArguments
 
-from freelb_tune.space.adversary_settings import FreeLBSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.evaluation import EvaluatingTrainer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_training_cell import toy_cell
 
-from freelb_tune.space.twins import find_twins
+from freelb_tune.space.cells.twins import find_twins
 from freelb_tune.training import prepare, run_cell
 
 FREELB = {"method": "freelb", "adv_steps": 3, "adv_lr": 0.05, "init_mag": 0.1, "norm": "l2"}

@@ -12,7 +12,7 @@ from freelb_tune.results.statistics.contrast import ONE_SEED
 from freelb_tune.results.statistics.wording import POINTS, unit_of
 from freelb_tune.results.tables.metric import Measure, measure_of
 from freelb_tune.space.problems import Problems, shown
-from freelb_tune.space.track_section import TRACKERS, read_track
+from freelb_tune.space.reading.track_section import TRACKERS, read_track
 from freelb_tune.store import load_store
 
 

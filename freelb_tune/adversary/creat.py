@@ -7,7 +7,7 @@ from torch.nn.functional import cosine_similarity
 
 from freelb_tune.adversary.delta import ascend, random_entries
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import CreATSettings
+from freelb_tune.space.settings.adversaries import CreATSettings
 
 __all__ = ["CreAT"]
 

@@ -2,7 +2,7 @@
 
 from freelb_tune.adversary.delta import direction
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import FGMSettings
+from freelb_tune.space.settings.adversaries import FGMSettings
 
 __all__ = ["FGM"]
 

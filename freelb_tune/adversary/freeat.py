@@ -2,7 +2,7 @@
 
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import FreeATSettings
+from freelb_tune.space.settings.adversaries import FreeATSettings
 
 __all__ = ["FreeAT"]
 

@@ -4,7 +4,7 @@ import torch
 
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import FreeLBSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings
 
 __all__ = ["FreeLB"]
 

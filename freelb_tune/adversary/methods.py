@@ -21,7 +21,7 @@ from freelb_tune.adversary.smart import SMART
 from freelb_tune.adversary.tavat import TAVAT
 from freelb_tune.adversary.vat import VAT
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary_settings import AdversarySettings, Perturbing, Scheduled
+from freelb_tune.space.settings.adversaries import AdversarySettings, Perturbing, Scheduled
 
 __all__ = ["METHODS", "make_adversary"]
 
@@ -42,7 +42,7 @@ METHODS: dict[str, Factory] = {
     "sam": SAM,
     "asam": ASAM,
 }
-"""Our methods; `space/adversary_settings.py` has their settings, `plugins.FACTORIES` the rest."""
+"""Our methods; `space/settings/adversaries.py` has their settings, `plugins.FACTORIES` the rest."""
 
 
 def make_adversary(settings: AdversarySettings) -> Adversary:

@@ -4,7 +4,7 @@ import torch
 
 from freelb_tune.adversary.delta import ascend, init_delta, random_entries
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import NoiseSettings
+from freelb_tune.space.settings.adversaries import NoiseSettings
 
 __all__ = ["Noise"]
 

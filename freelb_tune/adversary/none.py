@@ -1,7 +1,7 @@
 """The clean arm: no perturbation."""
 
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import NoneSettings
+from freelb_tune.space.settings.adversaries import NoneSettings
 
 __all__ = ["NoAdversary"]
 

@@ -2,7 +2,7 @@
 
 from freelb_tune.adversary.delta import ascend, init_delta
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import PGDSettings
+from freelb_tune.space.settings.adversaries import PGDSettings
 
 __all__ = ["PGD"]
 

@@ -35,8 +35,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import ADVERSARIES, PLUGINS, AdversarySettings
 from freelb_tune.space.registered import REGISTERED, Registered, check_free, code_of, name_of
+from freelb_tune.space.settings.adversaries import ADVERSARIES, PLUGINS, AdversarySettings
 
 if TYPE_CHECKING:
     from freelb_tune.adversary.passes import Adversary

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from freelb_tune.adversary.divergence import symmetric
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import RDropSettings
+from freelb_tune.space.settings.adversaries import RDropSettings
 
 __all__ = ["RDrop"]
 

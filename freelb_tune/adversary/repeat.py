@@ -1,7 +1,7 @@
 """Repeat: FreeLB's number of passes, all clean. The control for compute."""
 
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import RepeatSettings
+from freelb_tune.space.settings.adversaries import RepeatSettings
 
 __all__ = ["Repeat"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import ASAMSettings, SAMSettings
+from freelb_tune.space.settings.adversaries import ASAMSettings, SAMSettings
 
 __all__ = ["ASAM", "SAM"]
 

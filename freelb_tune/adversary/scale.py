@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.adversary_settings import AdversarySettings, Perturbing
+from freelb_tune.space.settings.adversaries import AdversarySettings, Perturbing
 
 __all__ = ["absolute", "embedding_norm"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from freelb_tune.adversary.none import NoAdversary
 from freelb_tune.adversary.passes import Adversary, Outcome, Passes, Remembering
-from freelb_tune.space.adversary_settings import NoneSettings, Scheduled
+from freelb_tune.space.settings.adversaries import NoneSettings, Scheduled
 
 __all__ = ["Schedule"]
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from freelb_tune.adversary.delta import ascend, direction, random_entries
 from freelb_tune.adversary.divergence import symmetric
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import SMARTSettings
+from freelb_tune.space.settings.adversaries import SMARTSettings
 
 __all__ = ["SMART"]
 

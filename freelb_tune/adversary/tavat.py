@@ -5,7 +5,7 @@ from torch import Tensor
 
 from freelb_tune.adversary.delta import SMALLEST_NORM, ascend, init_delta, lengths
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import Ascent, TAVATSettings
+from freelb_tune.space.settings.adversaries import Ascent, TAVATSettings
 
 __all__ = ["TAVAT"]
 

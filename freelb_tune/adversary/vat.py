@@ -5,7 +5,7 @@ from torch import Tensor
 from freelb_tune.adversary.delta import direction, random_entries
 from freelb_tune.adversary.divergence import kl
 from freelb_tune.adversary.passes import Outcome, Passes
-from freelb_tune.space.adversary_settings import VATSettings
+from freelb_tune.space.settings.adversaries import VATSettings
 
 __all__ = ["VAT"]
 

@@ -12,7 +12,7 @@ from freelb_tune.results.tables.column import dtype_of
 from freelb_tune.results.tables.sentences import column_heading
 from freelb_tune.results.tables.table import Entry, Table
 from freelb_tune.space import Cell
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 
 __all__ = ["plan_frame", "table_frame"]
 

@@ -44,7 +44,7 @@ def submit(
         FreeLBTuneError: the path is none, or the cluster does not answer or refuses.
     """
     from freelb_tune.search.ray_tune.jobs import Jobs
-    from freelb_tune.space.parts import part_folder
+    from freelb_tune.space.cells.parts import part_folder
 
     if not PurePosixPath(results).is_absolute() and uri_of(results) is None:
         raise FreeLBTuneError(

@@ -68,7 +68,7 @@ def _finish(folder: Path, command: Sequence[str]) -> None:
     from freelb_tune.results.tables.metric import measure_of
     from freelb_tune.search.driver.best import BestModel
     from freelb_tune.search.driver.board import Board
-    from freelb_tune.space.naming import cell_labels
+    from freelb_tune.space.cells.naming import cell_labels
     from freelb_tune.store import Journal, load_store, new_look, utc_now
     from freelb_tune.tasks import TASKS
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from freelb_tune.api.remote import looked_at
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
-from freelb_tune.space.parts import part_folder, take_part
-from freelb_tune.space.planning import Fingerprint
-from freelb_tune.space.trainer_fields import defaults_sentence
-from freelb_tune.space.unread import check_read
+from freelb_tune.space.cells.parts import part_folder, take_part
+from freelb_tune.space.cells.planning import Fingerprint
+from freelb_tune.space.checking.unread import check_read
+from freelb_tune.space.settings.trainer_fields import defaults_sentence
 from freelb_tune.store import Store, load_store, match_sentence
 from freelb_tune.tasks import (
     Look,

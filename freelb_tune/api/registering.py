@@ -8,7 +8,7 @@ from typing import Any, overload
 from freelb_tune import adversary, tasks
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import AlgorithmSettings
-from freelb_tune.space.adversary_settings import AdversarySettings
+from freelb_tune.space.settings.adversaries import AdversarySettings
 from freelb_tune.tasks import Task
 
 __all__ = ["register"]

@@ -29,7 +29,7 @@ def folder_of(space: "Space", results: str | Path, shard: str | None = None) -> 
     Raises:
         FreeLBTuneError: `shard` is no part, such as `1/4`.
     """
-    from freelb_tune.space.parts import part_folder
+    from freelb_tune.space.cells.parts import part_folder
 
     return work_folder(results) / part_folder(space.name, shard)
 
@@ -75,7 +75,7 @@ def search(
     """
     from freelb_tune.search import Silent, make_display, run_search
     from freelb_tune.search.driver.work import SearchOptions
-    from freelb_tune.space.parts import take_part
+    from freelb_tune.space.cells.parts import take_part
     from freelb_tune.store import check_results, set_aside
     from freelb_tune.tasks import check_data, data_fingerprint
 

@@ -10,9 +10,10 @@ from typing import Any
 from freelb_tune.adversary import load_entry_points, load_plugins
 from freelb_tune.api.shipped import find_space
 from freelb_tune.errors import counted
-from freelb_tune.space import json_schema, reading
-from freelb_tune.space.document import document_of, read_document
-from freelb_tune.space.meant import meant
+from freelb_tune.space import json_schema
+from freelb_tune.space.checking.meant import meant
+from freelb_tune.space.reading import space as reading
+from freelb_tune.space.reading.document import document_of, read_document
 from freelb_tune.tasks import task_metrics
 
 __all__ = ["Space", "json_schema", "load_adversaries", "load_space", "meant"]

@@ -27,7 +27,7 @@ def track(folder: Path, names: Sequence[str] = ()) -> list[str]:
             no results folder or is damaged, or a tracker could not take it.
     """
     from freelb_tune.space.problems import Problems
-    from freelb_tune.space.track_section import TRACKERS, read_track
+    from freelb_tune.space.reading.track_section import TRACKERS, read_track
     from freelb_tune.store import load_store
     from freelb_tune.watching.tracking.feed import Feed
     from freelb_tune.watching.tracking.registry import present

@@ -17,7 +17,7 @@ from freelb_tune.importing.runs import (
     steps_in_epochs,
     whole_batch,
 )
-from freelb_tune.space.cell import Value
+from freelb_tune.space.cells.cell import Value
 
 __all__ = ["read_fairseq"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run, rate_settings
-from freelb_tune.space.cell import Value
-from freelb_tune.space.document import read_document
+from freelb_tune.space.cells.cell import Value
+from freelb_tune.space.reading.document import read_document
 
 __all__ = ["read_paragen"]
 

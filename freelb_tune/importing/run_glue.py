@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run, whole_batch
-from freelb_tune.space.cell import Value
-from freelb_tune.space.checks import read_value
-from freelb_tune.space.refusal import Refusal
-from freelb_tune.space.trainer_fields import trainer_fields
+from freelb_tune.space.cells.cell import Value
+from freelb_tune.space.checking.checks import read_value
+from freelb_tune.space.checking.refusal import Refusal
+from freelb_tune.space.settings.trainer_fields import trainer_fields
 
 __all__ = ["read_run_glue"]
 

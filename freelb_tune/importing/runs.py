@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.cell import Value
+from freelb_tune.space.cells.cell import Value
 
 __all__ = [
     "Command",

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freelb_tune.space.cell import Value
-from freelb_tune.space.sections import SEARCHED
+from freelb_tune.space.cells.cell import Value
+from freelb_tune.space.settings.sections import SEARCHED
 
 __all__ = ["Settings", "as_text", "spanned_sections"]
 

@@ -15,9 +15,9 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.importing.runs import Known, Run
 from freelb_tune.importing.spanning import Settings, as_text, spanned_sections
-from freelb_tune.space.cell import Cell, Value
-from freelb_tune.space.planning import plan_cells
-from freelb_tune.space.reading import load_space
+from freelb_tune.space.cells.cell import Cell, Value
+from freelb_tune.space.cells.planning import plan_cells
+from freelb_tune.space.reading.space import load_space
 
 __all__ = ["Imported", "save_spaces", "write_spaces"]
 

@@ -19,8 +19,8 @@ from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.sentences import configuration_name
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.twins import identical_predictions, with_twins
-from freelb_tune.space.also import TEST
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
+from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import CellResult, CellState, Store, look_number
 from freelb_tune.tasks import compute_metrics, get_task
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
-from freelb_tune.space.algorithms import VerdictSettings
-from freelb_tune.space.cell import Block, Value
+from freelb_tune.space.cells.cell import Block, Value
+from freelb_tune.space.settings.algorithms import VerdictSettings
 from freelb_tune.store import CellResult, CellState, Store, load_store
 from freelb_tune.tasks import Metric, data_sizes, get_task
 

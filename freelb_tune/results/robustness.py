@@ -17,7 +17,7 @@ from freelb_tune.results.tables.configuration import spread_of
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.robustness import OneSet, Robustness, robustness_of
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.also import TEST
+from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import CellResult, Store, look_number
 from freelb_tune.store.predictions import kept_test_file
 

@@ -26,8 +26,8 @@ from freelb_tune.search.driver.tracking import Tracking
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Cell, Plan, Space, digest
-from freelb_tune.space.naming import cell_labels
-from freelb_tune.space.plan import Part
+from freelb_tune.space.cells.naming import cell_labels
+from freelb_tune.space.cells.plan import Part
 from freelb_tune.store import (
     EPOCHS,
     FORMAT,

@@ -1,14 +1,14 @@
 """What does the file mean, and which cells does it span? No torch, no Ray, no training."""
 
-from freelb_tune.space.adversary_settings import ADVERSARIES, AdversarySettings
-from freelb_tune.space.algorithms import ALGORITHMS, AlgorithmSettings
-from freelb_tune.space.cell import Cell, Value, digest
+from freelb_tune.space.cells.cell import Cell, Value, digest
+from freelb_tune.space.cells.listing import list_plan
+from freelb_tune.space.cells.plan import Plan
+from freelb_tune.space.cells.planning import plan_cells
 from freelb_tune.space.json_schema import json_schema
-from freelb_tune.space.listing import list_plan
-from freelb_tune.space.plan import Plan
-from freelb_tune.space.planning import plan_cells
-from freelb_tune.space.reading import Space, load_space
-from freelb_tune.space.sections import Inputs, ResourcesConfig, TableConfig, VerdictConfig
+from freelb_tune.space.reading.space import Space, load_space
+from freelb_tune.space.settings.adversaries import ADVERSARIES, AdversarySettings
+from freelb_tune.space.settings.algorithms import ALGORITHMS, AlgorithmSettings
+from freelb_tune.space.settings.sections import Inputs, ResourcesConfig, TableConfig, VerdictConfig
 
 __all__ = [
     "ADVERSARIES",

@@ -9,19 +9,24 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.algorithms import (
+from freelb_tune.space.checking.checks import FIELDS
+from freelb_tune.space.reading.track_section import TRACKERS
+from freelb_tune.space.settings.adversaries import ADVERSARIES
+from freelb_tune.space.settings.algorithms import (
     ALGORITHMS,
     SAMPLERS,
     AlgorithmSettings,
     GridSettings,
     RandomSettings,
 )
-from freelb_tune.space.checks import FIELDS
-from freelb_tune.space.domains import DOMAINS
-from freelb_tune.space.sections import SEARCHED, ResourcesConfig, TableConfig, VerdictConfig
-from freelb_tune.space.track_section import TRACKERS
-from freelb_tune.space.trainer_fields import trainer_fields, trainer_type
+from freelb_tune.space.settings.domains import DOMAINS
+from freelb_tune.space.settings.sections import (
+    SEARCHED,
+    ResourcesConfig,
+    TableConfig,
+    VerdictConfig,
+)
+from freelb_tune.space.settings.trainer_fields import trainer_fields, trainer_type
 
 __all__ = ["json_schema", "meanings"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from freelb_tune.space.checks import read_shape
+from freelb_tune.space.checking.checks import read_shape
 
 __all__ = ["check_event"]
 

@@ -37,7 +37,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
-from freelb_tune.space.refusal import Refusal
+from freelb_tune.space.checking.refusal import Refusal
 from freelb_tune.store.disk import (
     append_lines,
     disk_error,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store.epochs import EPOCHS, read_epochs
 from freelb_tune.store.folder import SPACE
 from freelb_tune.store.inside import refuse_link, refuse_links

@@ -8,7 +8,7 @@ resume, a report, a killed run, the same command again or a part of a plan is no
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freelb_tune.space.algorithms import VerdictSettings, settings_class
+from freelb_tune.space.settings.algorithms import VerdictSettings, settings_class
 from freelb_tune.store.known import CellResult, Store
 from freelb_tune.store.look import ROUNDS, Look
 from freelb_tune.store.records import CellState

@@ -6,8 +6,8 @@ anew: that is said before anything runs.
 
 from collections.abc import Iterable, Sequence
 
-from freelb_tune.space.cell import Cell
-from freelb_tune.space.naming import value_text
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.cells.naming import value_text
 from freelb_tune.store.known import Store
 
 __all__ = ["differences", "match_sentence"]

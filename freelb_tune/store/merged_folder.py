@@ -13,7 +13,7 @@ from typing import Any
 
 from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.document import to_yaml
+from freelb_tune.space.reading.document import to_yaml
 from freelb_tune.space.values import digest
 from freelb_tune.store.disk import disk_error, make_folder, read_file, write_whole
 from freelb_tune.store.environment import ENVIRONMENT, read_environment

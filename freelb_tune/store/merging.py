@@ -9,8 +9,8 @@ from itertools import combinations
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.space.cell import Cell
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store.inside import refuse_links
 from freelb_tune.store.journal import OWNER, is_held
 from freelb_tune.store.known import CellResult, Store, load_store

@@ -13,7 +13,7 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.space.also import TEST
+from freelb_tune.space.settings.also import TEST
 from freelb_tune.store.disk import read_file
 from freelb_tune.store.inside import refuse_link
 

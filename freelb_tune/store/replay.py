@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store.epochs import Seal
 from freelb_tune.store.lengths import TextLengths
 from freelb_tune.store.look import Look, with_look

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-from freelb_tune.space.also import Characters, Kind
+from freelb_tune.space.settings.also import Characters, Kind
 
 __all__ = ["noisy"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.space.cell import Cell
-from freelb_tune.space.sections import ClassWeights
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.settings.sections import ClassWeights
 from freelb_tune.tasks.registry import get_task
 
 __all__ = ["LOSS_SETTINGS", "check_class_weights", "check_loss", "class_weights"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks.delimited import Form, read_text
 from freelb_tune.tasks.examples import check_data
 from freelb_tune.tasks.files import read_table

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.space.also import TEST
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.also import TEST
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks import glue_folder, hub, own_files
 from freelb_tune.tasks.further import read_further, stream_of
 from freelb_tune.tasks.rows import Rows

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.also import further_sets
-from freelb_tune.space.sections import Inputs
+from freelb_tune.space.settings.also import further_sets
+from freelb_tune.space.settings.sections import Inputs
 from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form, find_dialect, read_text
 from freelb_tune.tasks.files import delimited_kind

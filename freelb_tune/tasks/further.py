@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.also import AdvGlue, Characters, Further, Labelled, further_sets
+from freelb_tune.space.settings.also import AdvGlue, Characters, Further, Labelled, further_sets
 from freelb_tune.tasks.advglue import read_advglue
 from freelb_tune.tasks.characters import noisy
 from freelb_tune.tasks.delimited import AS_IT_SHOWS

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks.labels import (
     infer_labels,
     label_number,

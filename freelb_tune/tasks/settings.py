@@ -8,8 +8,8 @@ from dataclasses import fields
 from pydantic import InstanceOf
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.also import Characters, further_sets
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.also import Characters, further_sets
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks.delimited import Form
 from freelb_tune.tasks.registry import get_task
 from freelb_tune.tasks.task import Task

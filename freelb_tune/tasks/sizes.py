@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks import glue_folder
 from freelb_tune.tasks.delimited import Form
 from freelb_tune.tasks.files import read_table

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks.files import delimited_kind, read_table
 from freelb_tune.tasks.glue_folder import LAYOUTS
 from freelb_tune.tasks.label_sets import label_reader

@@ -16,8 +16,8 @@ import transformers
 from transformers import PrinterCallback, TrainerCallback
 
 from freelb_tune.errors import DivergedError
-from freelb_tune.space.also import TEST
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import (
     EpochLog,
     EpochRecord,

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import EPOCHS, EpochRecord, seal_checkpoint
 from freelb_tune.store.checkpoints import RECORD
 from freelb_tune.store.disk import insist

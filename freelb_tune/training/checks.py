@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.tasks import Task, get_task
 from freelb_tune.training.inputs.adapter import merged, small_adapted
 from freelb_tune.training.inputs.arguments import optimizer_reads, training_arguments

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from freelb_tune.adversary.delta import lengths
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.adversary_settings import (
+from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     AdversarySettings,
     Ascent,

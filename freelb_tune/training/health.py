@@ -11,7 +11,7 @@ from torch import Tensor
 from freelb_tune.adversary.delta import lengths
 from freelb_tune.adversary.passes import Outcome
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.adversary_settings import AdversarySettings
+from freelb_tune.space.settings.adversaries import AdversarySettings
 
 __all__ = ["Health", "HealthReport"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 
 __all__ = ["NewLearningRate", "changed_settings", "write_settings"]
 

@@ -18,9 +18,9 @@ from torch.utils.data import Dataset
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.progress import Progress, waiting
-from freelb_tune.space.adversary_settings import NoneSettings
-from freelb_tune.space.cell import Cell
-from freelb_tune.space.sections import DataFields
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.settings.adversaries import NoneSettings
+from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.tasks import Task, get_task, load_test
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher

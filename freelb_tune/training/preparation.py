@@ -10,7 +10,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.progress import waiting
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import TextLengths
 from freelb_tune.tasks.class_weights import check_loss, class_weights
 from freelb_tune.training.checks import check_cells

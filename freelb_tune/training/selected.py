@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import CellState, load_store
 from freelb_tune.store.inside import refuse_link, refuse_links
 

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.progress import Progress, waiting
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.tasks import get_task
 from freelb_tune.tasks.task import Kind, predictions_of
 from freelb_tune.tasks.unseen import Unseen, check_target, read_unseen, write_rows

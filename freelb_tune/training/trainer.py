@@ -17,7 +17,7 @@ from transformers.trainer import clear_device_cache
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import Remembering
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.space.adversary_settings import AdversarySettings, FreeLBSettings
+from freelb_tune.space.settings.adversaries import AdversarySettings, FreeLBSettings
 from freelb_tune.training.evaluation import EvaluatingTrainer
 from freelb_tune.training.health import Health
 from freelb_tune.training.inputs.arguments import check_accumulation

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import PassResult
-from freelb_tune.space.adversary_settings import AdversarySettings
+from freelb_tune.space.settings.adversaries import AdversarySettings
 from freelb_tune.training.losses import example_losses, problem_of
 from freelb_tune.training.passes.lookup import input_embeddings
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses

@@ -17,7 +17,7 @@ from freelb_tune.results.tables.footer import warnings
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.table_csv_json import to_json
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import EPOCHS, Store, cell_folder, is_held, load_store
 
 __all__ = ["Running", "Snapshot", "change_mark", "duration", "snapshot", "snapshot_of"]

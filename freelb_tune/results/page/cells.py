@@ -13,7 +13,7 @@ from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.columns import metrics_of
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import short_name, value_text
+from freelb_tune.space.cells.naming import short_name, value_text
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
 from freelb_tune.store.disk import read_file
 

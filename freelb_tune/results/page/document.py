@@ -25,7 +25,7 @@ from freelb_tune.results.page.predictions import class_names, named, predictions
 from freelb_tune.results.page.times import running_cells, spans
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellState, Store
 from freelb_tune.tasks import TASKS
 

@@ -13,8 +13,8 @@ from freelb_tune.results.page.times import moment, spent
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.cost import costs_of
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.adversary_settings import ADVERSARIES
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
+from freelb_tune.space.settings.adversaries import ADVERSARIES
 from freelb_tune.store import Store, cells_left, read_environment
 
 __all__ = ["facts_of", "words_of"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 
 __all__ = ["Arm", "Run", "check_one_dev_set", "paired"]
 

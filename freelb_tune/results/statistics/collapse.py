@@ -25,7 +25,7 @@ from freelb_tune.results.statistics.anova import Estimate, differences
 from freelb_tune.results.statistics.arms import Arm, Run
 from freelb_tune.results.statistics.folds import fold_means
 from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 
 __all__ = [
     "CollapsedArm",

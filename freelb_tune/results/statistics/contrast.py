@@ -31,7 +31,7 @@ from freelb_tune.results.statistics.examples import flips_of, one_seed_interval,
 from freelb_tune.results.statistics.folds import fold_means
 from freelb_tune.results.statistics.pseudo_values import predicted
 from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 
 __all__ = ["Contrast", "adjusted", "contrasts", "holm", "unadjusted"]
 

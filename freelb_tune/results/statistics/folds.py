@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 
 __all__ = ["fold_means", "overlap_of"]
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.space.algorithms import RaceSettings
+from freelb_tune.space.settings.algorithms import RaceSettings
 
 __all__ = ["RaceDecision", "race_decide"]
 

@@ -16,7 +16,7 @@ from freelb_tune.results.tables.metric import Measure, measure_of
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.ranking import SAME, Standing, places
 from freelb_tune.results.tables.table import Entry, Ranked, Row, Table
-from freelb_tune.space.algorithms import settings_class
+from freelb_tune.space.settings.algorithms import settings_class
 from freelb_tune.store import Store
 
 __all__ = ["build_table", "with_verdict"]

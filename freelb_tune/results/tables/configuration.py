@@ -11,7 +11,7 @@ from statistics import fmean, median, stdev
 from typing import Literal
 
 from freelb_tune.results.tables.ranking import Standing, counts, is_complete, standing
-from freelb_tune.space.cell import Block, Cell, Value
+from freelb_tune.space.cells.cell import Block, Cell, Value
 from freelb_tune.store import Better, CellResult, CellState
 
 __all__ = ["Configuration", "Select", "SeedResult", "Spread", "configurations", "spread_of"]

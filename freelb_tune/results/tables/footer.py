@@ -8,7 +8,7 @@ from freelb_tune.results.tables.axes import settings_text
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.sentences import configuration_name, progress
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 
 __all__ = ["footnotes", "limits", "warnings"]

@@ -11,7 +11,7 @@ from freelb_tune.results.tables.cost import Cost
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.sentences import column_heading, entry_text
 from freelb_tune.results.tables.table import Entry, Ranked, Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 
 __all__ = [

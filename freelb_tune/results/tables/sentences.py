@@ -11,7 +11,7 @@ from freelb_tune.results.tables.axes import Shown, settings_text, shown
 from freelb_tune.results.tables.configuration import Configuration, Select, Spread
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 
 __all__ = [

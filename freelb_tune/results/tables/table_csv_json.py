@@ -19,7 +19,7 @@ from freelb_tune.results.tables.sentences import (
     title,
 )
 from freelb_tune.results.tables.table import Entry, Ranked, Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 
 __all__ = ["to_json", "to_table_csv"]
 

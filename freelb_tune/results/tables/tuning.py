@@ -13,7 +13,7 @@ from freelb_tune.results.statistics.importance import Importance, PairTable, imp
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.cell import Value
+from freelb_tune.space.cells.cell import Value
 from freelb_tune.store import CellState, Store
 
 __all__ = ["Choosing", "Curve", "Pair", "choosing_of"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from freelb_tune.results.tables.axes import Shown
 from freelb_tune.results.tables.grid import Grid, Text
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing, Pair

@@ -11,7 +11,7 @@ from freelb_tune.results.statistics.arms import Arm
 from freelb_tune.results.statistics.comparison import Comparison, Verdict
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import differing, short_name
+from freelb_tune.space.cells.naming import differing, short_name
 
 __all__ = ["identical_predictions", "with_twins"]
 

@@ -1,8 +1,8 @@
 """What an algorithm of a search answers: which cells may run, what follows an epoch, who is left.
 
 Room: search, without Ray. `Algorithm` answers for random search and is the base of every
-other, which overrides what it does differently. Its settings are a class in `space/algorithms.py`;
-`registry` joins the two.
+other, which overrides what it does differently. Its settings are a class in
+`space/settings/algorithms.py`; `registry` joins the two.
 """
 
 from collections.abc import Mapping, Sequence

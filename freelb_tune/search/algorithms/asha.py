@@ -5,7 +5,7 @@ Room: search, without Ray.
 
 from freelb_tune.search.algorithms.rungs import Rungs
 from freelb_tune.search.algorithms.stopping import Stopping
-from freelb_tune.space.algorithms import ASHASettings
+from freelb_tune.space.settings.algorithms import ASHASettings
 
 __all__ = ["ASHA"]
 

@@ -7,7 +7,7 @@ import random
 from functools import cached_property
 
 from freelb_tune.search.algorithms.algorithm import Algorithm
-from freelb_tune.space.algorithms import GridSettings
+from freelb_tune.space.settings.algorithms import GridSettings
 
 __all__ = ["Grid"]
 

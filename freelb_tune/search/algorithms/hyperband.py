@@ -14,7 +14,7 @@ from math import ceil
 
 from freelb_tune.search.algorithms.rungs import Rungs
 from freelb_tune.search.algorithms.stopping import Decision, Stopping
-from freelb_tune.space.algorithms import HyperbandSettings
+from freelb_tune.space.settings.algorithms import HyperbandSettings
 
 __all__ = ["Brackets", "Hyperband"]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from freelb_tune.search.algorithms.stopping import Decision, Stopping
-from freelb_tune.space.algorithms import MedianSettings
+from freelb_tune.space.settings.algorithms import MedianSettings
 
 __all__ = ["Median", "Medians"]
 

@@ -14,8 +14,8 @@ from freelb_tune.search.algorithms.samplers import Observed, suggest
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Plan, Space
-from freelb_tune.space.algorithms import Sampling
-from freelb_tune.space.studies import Configured, Studies
+from freelb_tune.space.cells.studies import Configured, Studies
+from freelb_tune.space.settings.algorithms import Sampling
 from freelb_tune.space.values import Value
 from freelb_tune.store import CellState
 

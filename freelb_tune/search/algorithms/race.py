@@ -16,7 +16,7 @@ from freelb_tune.results.statistics.racing import RaceDecision, race_decide
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Space, digest
-from freelb_tune.space.algorithms import RaceSettings, SeedRounds, VerdictSettings
+from freelb_tune.space.settings.algorithms import RaceSettings, SeedRounds, VerdictSettings
 from freelb_tune.store import CellState, read_journal
 
 __all__ = ["BROKEN", "Field", "Judged", "Race"]

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import AlgorithmSettings
-from freelb_tune.space.algorithms import Sampling
-from freelb_tune.space.domains import Choice, Range
+from freelb_tune.space.settings.algorithms import Sampling
+from freelb_tune.space.settings.domains import Choice, Range
 from freelb_tune.space.values import Value
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from freelb_tune.results.statistics.anova import differences, pooled_spread
 from freelb_tune.results.statistics.sequential import Question
 from freelb_tune.results.statistics.spending import share_of
 from freelb_tune.search.algorithms.race import BROKEN, Judged, Race
-from freelb_tune.space.algorithms import VerdictSettings
+from freelb_tune.space.settings.algorithms import VerdictSettings
 from freelb_tune.store import CellState, load_store, look_number
 from freelb_tune.tasks import data_sizes, get_task
 

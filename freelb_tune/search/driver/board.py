@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from freelb_tune.space import Cell
-from freelb_tune.space.naming import cell_labels
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellResult, CellState
 
 __all__ = ["Board", "Row"]

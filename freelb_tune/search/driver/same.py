@@ -1,7 +1,7 @@
 """Cells that train the same as another: one runs for both, and the other's record points to it.
 
-Room: search, without Ray. Which do is `space.twins`' to say; here those that have not run yet are
-left to the one that is first in the plan, or to one that has more of its seeds done.
+Room: search, without Ray. Which do is `space.cells.twins`' to say; here those that have not run
+yet are left to the one that is first in the plan, or to one that has more of its seeds done.
 """
 
 import json

@@ -11,11 +11,11 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space import ADVERSARIES, Cell, Space, plan_cells
-from freelb_tune.space.checks import known_settings
-from freelb_tune.space.document import document_of
-from freelb_tune.space.domains import is_domain
+from freelb_tune.space.checking.checks import known_settings
 from freelb_tune.space.problems import Problems, shown
-from freelb_tune.space.sections import SEARCHED, Inputs
+from freelb_tune.space.reading.document import document_of
+from freelb_tune.space.settings.domains import is_domain
+from freelb_tune.space.settings.sections import SEARCHED, Inputs
 from freelb_tune.tasks import check_data, data_fingerprint, task_metrics
 
 __all__ = ["cell_of", "check_base"]

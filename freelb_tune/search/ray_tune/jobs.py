@@ -22,7 +22,7 @@ import freelb_tune
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.token import find_token
 from freelb_tune.space import Space
-from freelb_tune.space.also import with_files
+from freelb_tune.space.settings.also import with_files
 
 __all__ = ["Jobs", "Told"]
 

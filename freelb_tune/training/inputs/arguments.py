@@ -12,7 +12,7 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 
 __all__ = ["check_accumulation", "check_arguments", "optimizer_reads", "training_arguments"]
 

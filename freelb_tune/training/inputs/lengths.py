@@ -5,7 +5,7 @@ Room: training. Loads `tokenizers` on use, neither torch nor transformers.
 
 from collections.abc import Mapping, Sequence
 
-from freelb_tune.space.sections import Inputs
+from freelb_tune.space.settings.sections import Inputs
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.training.inputs.source import find_model
 from freelb_tune.training.inputs.words import word_tokenizer

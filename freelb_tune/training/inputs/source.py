@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.sections import Inputs, ModelFields
+from freelb_tune.space.settings.sections import Inputs, ModelFields
 from freelb_tune.space.values import Value, digest
 from freelb_tune.tasks import label_names
 from freelb_tune.tasks.hub_cache import repository_folder

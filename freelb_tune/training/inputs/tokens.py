@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from freelb_tune.progress import Progress, waiting
-from freelb_tune.space.cell import Cell, digest
+from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
 from freelb_tune.store.disk import disk_error
 from freelb_tune.tasks.fingerprint import test_fingerprint

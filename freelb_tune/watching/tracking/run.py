@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freelb_tune.space.cell import Cell
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import CellState, EpochRecord
 
 __all__ = ["Outcome", "Run"]

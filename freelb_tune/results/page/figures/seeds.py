@@ -9,7 +9,7 @@ from typing import Any
 from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.tables.metric import Measure
 from freelb_tune.results.tables.table import Entry, Table
-from freelb_tune.space.cell import Block
+from freelb_tune.space.cells.cell import Block
 from freelb_tune.store import CellState
 
 __all__ = ["seeds"]

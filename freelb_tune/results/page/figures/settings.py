@@ -11,7 +11,7 @@ from freelb_tune.results.page.names import swept
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.naming import short_name
+from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
     from freelb_tune.results.tables.tuning import Choosing

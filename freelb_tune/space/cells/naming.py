@@ -1,0 +1,141 @@
+"""How a setting, its value, and a cell are called wherever people read them.
+
+Room: space. One rule for lists, labels, tables and sentences; files and ids have dotted names.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.settings.sections import SEARCHED
+from freelb_tune.space.values import Value
+
+__all__ = [
+    "by_section",
+    "cell_labels",
+    "differing",
+    "own_settings",
+    "short_name",
+    "told_apart",
+    "trial_namer",
+    "value_text",
+]
+
+_SHORT = {
+    "trainer.per_device_train_batch_size": "batch size",
+    "model.adapter.type": "adapter",
+}
+_SECTIONS = ("adversary", "trainer", *(s for s in SEARCHED if s not in ("adversary", "trainer")))
+_MOST_SETTINGS = 6  # a label of more is not read; the id finds the rest
+
+
+def short_name(name: str) -> str:
+    """A setting as printed: `adv_lr` for `adversary.adv_lr`, `model.name` for itself."""
+    section, _, rest = name.partition(".")
+    own = section in ("adversary", "trainer", "loss") or name.startswith("model.adapter.")
+    return _SHORT.get(name) or (rest if own and rest else name)
+
+
+def value_text(value: Value) -> str:
+    """A value as printed: `none` for null, text as it is, all else as JSON has it."""
+    if value is None:
+        return "none"
+    if type(value) is float and math.isfinite(value):
+        return repr(value)  # as JSON has it, which takes ten times as long to say so
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def by_section(names: Iterable[str]) -> list[str]:
+    """The adversary's settings first, then the trainer's, and so on; else in the given order."""
+    places = {section: place for place, section in enumerate(_SECTIONS)}
+    return sorted(names, key=lambda name: places.get(name.partition(".")[0], len(places)))
+
+
+def differing(configurations: Iterable[Mapping[str, Value]], *, absence: bool = False) -> list[str]:
+    """The settings with more than one value, by section.
+
+    Args:
+        configurations: settings by dotted name.
+        absence: whether not having a setting, as another method may not, is a value of it.
+    """
+    known = list(configurations)
+    values: dict[str, list[str]] = {}
+    for settings in known:
+        for name, value in settings.items():
+            values.setdefault(name, []).append(repr(value))
+    return by_section(
+        name
+        for name, found in values.items()
+        if len(set(found)) > 1 or (absence and len(found) < len(known))
+    )
+
+
+def told_apart(cells: Sequence[Cell]) -> list[str]:
+    """The settings in which a plan's cells differ; that a clean arm has no adversary is none."""
+    firsts = {cell.config_id: cell for cell in cells}
+    return differing(own_settings(cell) for cell in firsts.values())
+
+
+def cell_labels(cells: Sequence[Cell]) -> dict[str, str]:
+    """Name each cell by the settings that differ, such as `adv_lr 0.05, batch size 16, seed 1`.
+
+    Args:
+        cells: the plan's cells.
+
+    Returns:
+        By cell id.
+    """
+    apart = _Apart(cells)
+    return {
+        cell.id: ", ".join(f"{name} {text}".strip() for name, text in apart.of(cell)) or cell.id
+        for cell in cells
+    }
+
+
+def trial_namer(cells: Sequence[Cell]) -> Callable[[Cell], str]:
+    """Names trials, such as `adv_lr=0.05,seed=1_0123456789ab`.
+
+    Args:
+        cells: the plan's cells.
+
+    Returns:
+        From a cell to its trial's name: of letters, digits and `.,=+-_`, as files have it.
+    """
+    apart = _Apart(cells)
+
+    def name(cell: Cell) -> str:
+        said = ",".join(f"{name}={text}".lstrip("=") for name, text in apart.of(cell))
+        return re.sub(r"[^\w.,=+-]+", "-", f"{said}_{cell.id}" if said else cell.id)
+
+    return name
+
+
+class _Apart:
+    """What tells a plan's cells apart.
+
+    Args:
+        cells: the plan's cells.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._names = told_apart(cells)[:_MOST_SETTINGS]
+        self._several = len({cell.block for cell in cells}) > 1
+
+    def of(self, cell: Cell) -> list[tuple[str, str]]:
+        """The settings that differ and what they are here; of a clean cell also `("", "clean")`."""
+        said = [("", "clean")] if cell.arm == "clean" else []
+        own = own_settings(cell)
+        said += [(short_name(n), value_text(own[n])) for n in self._names if n in own]
+        if self._several:
+            said.append(("seed", str(cell.seed)))
+            said += [("fold", str(cell.fold))] if cell.fold is not None else []
+        return said
+
+
+def own_settings(cell: Cell) -> Mapping[str, Value]:
+    """A cell's settings; of a clean arm those that its adversarial arms have too."""
+    if cell.arm != "clean":
+        return cell.settings
+    return {k: v for k, v in cell.settings.items() if not k.startswith("adversary.")}

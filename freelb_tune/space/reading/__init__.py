@@ -1,0 +1,1 @@
+"""From a file to a `Space`: its text, its shorthands, its branches."""
