@@ -97,7 +97,7 @@ def forgetful(tmp_path_factory):
     from freelb_tune.space.registered import REGISTERED
     from freelb_tune.space.settings.adversaries import ADVERSARIES, PLUGINS
     from freelb_tune.space.settings.algorithms import ALGORITHMS
-    from freelb_tune.tasks.registry import DEFINITIONS, TASKS
+    from freelb_tune.tasks.definitions.registry import DEFINITIONS, TASKS
 
     named = (ADVERSARIES, PLUGINS, plugins.FACTORIES, ALGORITHMS, BEHAVIOURS, TASKS, DEFINITIONS)
     before, modules = [dict(each) for each in named], set(sys.modules)

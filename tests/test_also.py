@@ -21,9 +21,9 @@ from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.settings.also import TEST, Characters
 from freelb_tune.store.predictions import kept_test_file, read_predictions
 from freelb_tune.tasks import compute_metrics, get_task
-from freelb_tune.tasks.characters import noisy
-from freelb_tune.tasks.further import as_the_set_has_them
-from freelb_tune.tasks.settings import data_settings
+from freelb_tune.tasks.sources.characters import noisy
+from freelb_tune.tasks.sources.further import as_the_set_has_them
+from freelb_tune.tasks.sources.settings import data_settings
 from freelb_tune.training import prepare, run_cell
 
 ROWS = "text,label\nA fine long text to read,pos\nAnother text that is dull,neg\n"

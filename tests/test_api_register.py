@@ -13,7 +13,7 @@ from freelb_tune.adversary import load_plugins, loaded_plugins, make_adversary
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.space.settings.adversaries import PLUGINS
 from freelb_tune.tasks import DEFINITIONS, TASKS
-from freelb_tune.tasks.metrics import ACCURACY
+from freelb_tune.tasks.definitions.metrics import ACCURACY
 
 pytestmark = pytest.mark.usefixtures("forgetful")
 

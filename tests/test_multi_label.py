@@ -32,7 +32,7 @@ from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.store import load_store, read_epochs
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.drafting import draft_space
-from freelb_tune.tasks.unseen import read_unseen
+from freelb_tune.tasks.sources.unseen import read_unseen
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import predict_test
 from freelb_tune.training.selected import best_cell

@@ -26,6 +26,7 @@ ROOMS = [
 ]
 INNER = {
     "space": ["values", "problems", "registered", "settings", "checking", "reading", "cells"],
+    "tasks": ["definitions", "reading", "sources"],
     "training": ["inputs", "passes"],
     "results": [
         "statistics",

@@ -19,7 +19,7 @@ from freelb_tune.space import Space, load_space
 from freelb_tune.space.reading.document import document_of
 from freelb_tune.space.values import digest
 from freelb_tune.store import CellState, EpochLog, EpochRecord, read_epochs
-from freelb_tune.tasks.labels import fold_label, label_number, label_text
+from freelb_tune.tasks.reading.labels import fold_label, label_number, label_text
 
 few = settings(max_examples=25, deadline=None)
 

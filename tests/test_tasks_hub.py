@@ -12,7 +12,7 @@ from tasks_fixtures import (
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.tasks import GLUE, get_task
-from freelb_tune.tasks.hub_cache import cached_commit
+from freelb_tune.tasks.sources.hub_cache import cached_commit
 
 HUB_SPLITS = {
     "dev": "validation",

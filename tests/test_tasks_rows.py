@@ -7,9 +7,9 @@ import pytest
 from tasks_fixtures import data_fingerprint, files, glue, load_examples, write_layout
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.tasks.definitions.toy import _TREES as TREES
+from freelb_tune.tasks.definitions.toy import toy_pairs
 from freelb_tune.tasks.examples import sample
-from freelb_tune.tasks.toy import _TREES as TREES
-from freelb_tune.tasks.toy import toy_pairs
 
 TOY = {"task": "entailment_toy", "data.source": "synthetic"}
 

@@ -4,6 +4,16 @@ Settings in, examples and scores out. Knows no model, no adversary and no Ray; `
 scikit-learn and scipy load on use.
 """
 
+from freelb_tune.tasks.definitions.glue_tasks import GLUE
+from freelb_tune.tasks.definitions.metrics import Metric
+from freelb_tune.tasks.definitions.registry import (
+    DEFINITIONS,
+    TASKS,
+    get_task,
+    register,
+    task_metrics,
+)
+from freelb_tune.tasks.definitions.task import Glue, Task, compute_metrics
 from freelb_tune.tasks.examples import (
     Examples,
     Look,
@@ -16,12 +26,8 @@ from freelb_tune.tasks.examples import (
 )
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
-from freelb_tune.tasks.glue_tasks import GLUE
-from freelb_tune.tasks.labels import fold_label
-from freelb_tune.tasks.metrics import Metric
-from freelb_tune.tasks.registry import DEFINITIONS, TASKS, get_task, register, task_metrics
+from freelb_tune.tasks.reading.labels import fold_label
 from freelb_tune.tasks.sizes import Sizes, data_sizes
-from freelb_tune.tasks.task import Glue, Task, compute_metrics
 
 __all__ = [
     "DEFINITIONS",

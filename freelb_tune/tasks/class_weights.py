@@ -9,7 +9,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.settings.sections import ClassWeights
-from freelb_tune.tasks.registry import get_task
+from freelb_tune.tasks.definitions.registry import get_task
 
 __all__ = ["LOSS_SETTINGS", "check_class_weights", "check_loss", "class_weights"]
 

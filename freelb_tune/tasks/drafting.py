@@ -15,11 +15,11 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks.delimited import Form, read_text
 from freelb_tune.tasks.examples import check_data
-from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.label_sets import find_sets
-from freelb_tune.tasks.labels import fold_label, is_missing
+from freelb_tune.tasks.reading.delimited import Form, read_text
+from freelb_tune.tasks.reading.files import read_table
+from freelb_tune.tasks.reading.label_sets import find_sets
+from freelb_tune.tasks.reading.labels import fold_label, is_missing
 
 __all__ = ["draft_space"]
 

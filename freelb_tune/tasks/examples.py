@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.settings.also import TEST
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks import glue_folder, hub, own_files
-from freelb_tune.tasks.further import read_further, stream_of
-from freelb_tune.tasks.rows import Rows
-from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.task import Kind
-from freelb_tune.tasks.toy import toy_pairs
+from freelb_tune.tasks.definitions.task import Kind
+from freelb_tune.tasks.definitions.toy import toy_pairs
+from freelb_tune.tasks.reading.rows import Rows
+from freelb_tune.tasks.sources import glue_folder, hub, own_files
+from freelb_tune.tasks.sources.further import read_further, stream_of
+from freelb_tune.tasks.sources.settings import DataSettings, data_settings
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -12,14 +12,14 @@ from typing import Any, Literal
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.also import further_sets
 from freelb_tune.space.settings.sections import Inputs
-from freelb_tune.tasks import glue_folder
-from freelb_tune.tasks.delimited import Form, find_dialect, read_text
-from freelb_tune.tasks.files import delimited_kind
-from freelb_tune.tasks.further import further_files
-from freelb_tune.tasks.hub import hub_fingerprint
-from freelb_tune.tasks.registry import DEFINITIONS
-from freelb_tune.tasks.settings import DataSettings, data_settings
-from freelb_tune.tasks.toy import TOY_VERSION
+from freelb_tune.tasks.definitions.registry import DEFINITIONS
+from freelb_tune.tasks.definitions.toy import TOY_VERSION
+from freelb_tune.tasks.reading.delimited import Form, find_dialect, read_text
+from freelb_tune.tasks.reading.files import delimited_kind
+from freelb_tune.tasks.sources import glue_folder
+from freelb_tune.tasks.sources.further import further_files
+from freelb_tune.tasks.sources.hub import hub_fingerprint
+from freelb_tune.tasks.sources.settings import DataSettings, data_settings
 
 __all__ = ["data_fingerprint", "test_fingerprint"]
 

@@ -6,9 +6,9 @@ Room: tasks. A task and its test predictions in, lines of text out.
 from collections.abc import Sequence
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.glue_folder import LAYOUTS
-from freelb_tune.tasks.glue_tasks import GLUE
-from freelb_tune.tasks.task import Task
+from freelb_tune.tasks.definitions.glue_tasks import GLUE
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.sources.glue_folder import LAYOUTS
 
 __all__ = ["SUBMISSION_FILES", "submission_lines"]
 

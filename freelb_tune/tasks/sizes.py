@@ -10,10 +10,10 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks import glue_folder
-from freelb_tune.tasks.delimited import Form
-from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.settings import DataSettings, data_settings
+from freelb_tune.tasks.reading.delimited import Form
+from freelb_tune.tasks.reading.files import read_table
+from freelb_tune.tasks.sources import glue_folder
+from freelb_tune.tasks.sources.settings import DataSettings, data_settings
 
 __all__ = ["Sizes", "data_sizes"]
 

@@ -28,8 +28,8 @@ from freelb_tune.store import (
 )
 from freelb_tune.store.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
-from freelb_tune.tasks.further import as_the_set_has_them
-from freelb_tune.tasks.settings import data_settings
+from freelb_tune.tasks.sources.further import as_the_set_has_them
+from freelb_tune.tasks.sources.settings import data_settings
 from freelb_tune.training.checkpoint import replace_folder, save_checkpoint
 from freelb_tune.training.inputs.adapter import is_adapted, save_adapted
 from freelb_tune.training.inputs.arguments import training_arguments

@@ -19,8 +19,8 @@ from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.tasks import get_task
-from freelb_tune.tasks.task import Kind, predictions_of
-from freelb_tune.tasks.unseen import Unseen, check_target, read_unseen, write_rows
+from freelb_tune.tasks.definitions.task import Kind, predictions_of
+from freelb_tune.tasks.sources.unseen import Unseen, check_target, read_unseen, write_rows
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokenizer import load_tokenizer
 from freelb_tune.training.prediction import TestRows, class_names, evaluator

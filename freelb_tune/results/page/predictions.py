@@ -14,7 +14,7 @@ from freelb_tune.results.page.cells import rounded
 from freelb_tune.results.tables.table import Table
 from freelb_tune.store import CellResult, CellState, Store
 from freelb_tune.store.disk import read_file
-from freelb_tune.tasks.registry import get_task
+from freelb_tune.tasks.definitions.registry import get_task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

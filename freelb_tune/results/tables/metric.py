@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import Better, Store
-from freelb_tune.tasks.registry import get_task
+from freelb_tune.tasks.definitions.registry import get_task
 
 __all__ = ["Measure", "measure_of"]
 

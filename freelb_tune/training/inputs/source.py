@@ -14,7 +14,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.sections import Inputs, ModelFields
 from freelb_tune.space.values import Value, digest
 from freelb_tune.tasks import label_names
-from freelb_tune.tasks.hub_cache import repository_folder
+from freelb_tune.tasks.sources.hub_cache import repository_folder
 from freelb_tune.training.inputs.head import find_head, has_head
 
 __all__ = ["ModelSource", "find_model", "model_fingerprint"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.delimited import AS_IT_SHOWS, Form, read_delimited, read_text
-from freelb_tune.tasks.table import Row, Table
+from freelb_tune.tasks.reading.delimited import AS_IT_SHOWS, Form, read_delimited, read_text
+from freelb_tune.tasks.reading.table import Row, Table
 
 __all__ = ["delimited_kind", "read_table"]
 

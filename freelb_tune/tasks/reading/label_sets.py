@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks.labels import (
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.reading.labels import (
     infer_labels,
     label_number,
     label_text,
     literal,
     real_number,
 )
-from freelb_tune.tasks.rows import Label
-from freelb_tune.tasks.table import Table
-from freelb_tune.tasks.task import Task
+from freelb_tune.tasks.reading.rows import Label
+from freelb_tune.tasks.reading.table import Table
 
 __all__ = ["find_sets", "label_reader", "labels_in", "names_in", "strata"]
 

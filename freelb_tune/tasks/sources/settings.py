@@ -10,9 +10,9 @@ from pydantic import InstanceOf
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.also import Characters, further_sets
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks.delimited import Form
-from freelb_tune.tasks.registry import get_task
-from freelb_tune.tasks.task import Task
+from freelb_tune.tasks.definitions.registry import get_task
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.reading.delimited import Form
 
 __all__ = ["GLUE_DATASET", "DataSettings", "data_settings"]
 

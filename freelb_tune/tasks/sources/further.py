@@ -12,15 +12,15 @@ import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.settings.also import AdvGlue, Characters, Further, Labelled, further_sets
-from freelb_tune.tasks.advglue import read_advglue
-from freelb_tune.tasks.characters import noisy
-from freelb_tune.tasks.delimited import AS_IT_SHOWS
-from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.label_sets import label_reader
-from freelb_tune.tasks.labels import label_text
-from freelb_tune.tasks.rows import Label, Reading, Rows, collect
-from freelb_tune.tasks.settings import DataSettings
-from freelb_tune.tasks.unseen import columns_of
+from freelb_tune.tasks.reading.delimited import AS_IT_SHOWS
+from freelb_tune.tasks.reading.files import read_table
+from freelb_tune.tasks.reading.label_sets import label_reader
+from freelb_tune.tasks.reading.labels import label_text
+from freelb_tune.tasks.reading.rows import Label, Reading, Rows, collect
+from freelb_tune.tasks.sources.advglue import read_advglue
+from freelb_tune.tasks.sources.characters import noisy
+from freelb_tune.tasks.sources.settings import DataSettings
+from freelb_tune.tasks.sources.unseen import columns_of
 
 __all__ = [
     "as_the_set_has_them",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.tasks.table import Table, name_columns
+from freelb_tune.tasks.reading.table import Table, name_columns
 
 if TYPE_CHECKING:
     import _csv

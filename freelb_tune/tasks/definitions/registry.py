@@ -6,8 +6,8 @@ Room: tasks. Light: nothing heavy loads on import or by `task_metrics`.
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.registered import REGISTERED, Registered, code_of
 from freelb_tune.space.values import digest
-from freelb_tune.tasks.glue_tasks import GLUE
-from freelb_tune.tasks.metrics import (
+from freelb_tune.tasks.definitions.glue_tasks import GLUE
+from freelb_tune.tasks.definitions.metrics import (
     ACCURACY,
     MACRO_F1,
     MATTHEWS,
@@ -18,8 +18,8 @@ from freelb_tune.tasks.metrics import (
     SUBSET_ACCURACY,
     Metric,
 )
-from freelb_tune.tasks.task import Task
-from freelb_tune.tasks.toy import TOY_LABELS, TOY_SIZES
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.definitions.toy import TOY_LABELS, TOY_SIZES
 
 __all__ = ["DEFINITIONS", "TASKS", "get_task", "register", "task_metrics"]
 

@@ -5,8 +5,8 @@ Room: tasks. Their folders' layout is in `glue_folder.py`.
 
 from collections.abc import Mapping
 
-from freelb_tune.tasks.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN, Metric
-from freelb_tune.tasks.task import Glue, Task
+from freelb_tune.tasks.definitions.metrics import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN, Metric
+from freelb_tune.tasks.definitions.task import Glue, Task
 
 __all__ = ["GLUE"]
 

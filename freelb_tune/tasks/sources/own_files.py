@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.files import read_table
-from freelb_tune.tasks.folds import cut_fold
-from freelb_tune.tasks.label_sets import label_reader, names_in, strata
-from freelb_tune.tasks.rows import Reading, Rows, collect
-from freelb_tune.tasks.settings import DataSettings
-from freelb_tune.tasks.table import Table
+from freelb_tune.tasks.reading.files import read_table
+from freelb_tune.tasks.reading.label_sets import label_reader, names_in, strata
+from freelb_tune.tasks.reading.rows import Reading, Rows, collect
+from freelb_tune.tasks.reading.table import Table
+from freelb_tune.tasks.sources.folds import cut_fold
+from freelb_tune.tasks.sources.settings import DataSettings
 
 __all__ = ["file_labels", "read_files", "read_labelled_test", "read_test_file"]
 

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.glue_folder import LAYOUTS
-from freelb_tune.tasks.hub_cache import cached_commit
-from freelb_tune.tasks.label_sets import label_reader, names_in
-from freelb_tune.tasks.rows import Reading, Rows, collect
-from freelb_tune.tasks.settings import GLUE_DATASET, DataSettings
-from freelb_tune.tasks.table import Table
+from freelb_tune.tasks.reading.label_sets import label_reader, names_in
+from freelb_tune.tasks.reading.rows import Reading, Rows, collect
+from freelb_tune.tasks.reading.table import Table
+from freelb_tune.tasks.sources.glue_folder import LAYOUTS
+from freelb_tune.tasks.sources.hub_cache import cached_commit
+from freelb_tune.tasks.sources.settings import GLUE_DATASET, DataSettings
 
 __all__ = [
     "dataset_name",

@@ -11,12 +11,12 @@ import json
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.delimited import read_text
-from freelb_tune.tasks.glue_tasks import GLUE
-from freelb_tune.tasks.labels import label_number
-from freelb_tune.tasks.rows import Reading, Rows, collect
-from freelb_tune.tasks.table import Table
-from freelb_tune.tasks.task import Task
+from freelb_tune.tasks.definitions.glue_tasks import GLUE
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.reading.delimited import read_text
+from freelb_tune.tasks.reading.labels import label_number
+from freelb_tune.tasks.reading.rows import Reading, Rows, collect
+from freelb_tune.tasks.reading.table import Table
 
 __all__ = ["read_advglue"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.delimited import split_tabs
-from freelb_tune.tasks.labels import label_number, real_number
-from freelb_tune.tasks.rows import Reading, Rows, collect
-from freelb_tune.tasks.settings import DataSettings
-from freelb_tune.tasks.table import name_columns
+from freelb_tune.tasks.reading.delimited import split_tabs
+from freelb_tune.tasks.reading.labels import label_number, real_number
+from freelb_tune.tasks.reading.rows import Reading, Rows, collect
+from freelb_tune.tasks.reading.table import name_columns
+from freelb_tune.tasks.sources.settings import DataSettings
 
 __all__ = [
     "LAYOUTS",

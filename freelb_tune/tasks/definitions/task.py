@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.tasks.metrics import Metric
+from freelb_tune.tasks.definitions.metrics import Metric
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.tasks.table import Problems, Table
+from freelb_tune.tasks.reading.table import Problems, Table
 
 __all__ = [
     "Alike",

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.label_sets import strata
-from freelb_tune.tasks.rows import Rows
-from freelb_tune.tasks.settings import DataSettings
+from freelb_tune.tasks.reading.label_sets import strata
+from freelb_tune.tasks.reading.rows import Rows
+from freelb_tune.tasks.sources.settings import DataSettings
 
 __all__ = ["cut_fold"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.tasks.labels import half_character, is_missing
-from freelb_tune.tasks.table import Problems, Row, Table
+from freelb_tune.tasks.reading.labels import half_character, is_missing
+from freelb_tune.tasks.reading.table import Problems, Row, Table
 
 __all__ = ["Label", "Reading", "Rows", "collect"]
 

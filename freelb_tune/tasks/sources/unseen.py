@@ -13,13 +13,13 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.sections import DataFields
-from freelb_tune.tasks.files import delimited_kind, read_table
-from freelb_tune.tasks.glue_folder import LAYOUTS
-from freelb_tune.tasks.label_sets import label_reader
-from freelb_tune.tasks.labels import real_number
-from freelb_tune.tasks.rows import Label, Reading, collect
-from freelb_tune.tasks.table import Problems, Table
-from freelb_tune.tasks.task import Task
+from freelb_tune.tasks.definitions.task import Task
+from freelb_tune.tasks.reading.files import delimited_kind, read_table
+from freelb_tune.tasks.reading.label_sets import label_reader
+from freelb_tune.tasks.reading.labels import real_number
+from freelb_tune.tasks.reading.rows import Label, Reading, collect
+from freelb_tune.tasks.reading.table import Problems, Table
+from freelb_tune.tasks.sources.glue_folder import LAYOUTS
 
 __all__ = ["Unseen", "check_target", "columns_of", "read_unseen", "write_rows"]
 

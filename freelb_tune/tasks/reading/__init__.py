@@ -1,0 +1,1 @@
+"""From a file to checked rows: its form, its lines, its labels."""

@@ -1,0 +1,1 @@
+"""Where a cell's rows come from: GLUE's folders, the Hub, own files, further sets."""
