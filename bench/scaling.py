@@ -32,7 +32,7 @@ from freelb_tune.store import (
     take_results,
     utc_now,
 )
-from freelb_tune.store.disk import append_lines
+from freelb_tune.store.disk.files import append_lines
 
 EPOCHS, SEEDS, REPORTS = 10, 5, 5
 

@@ -19,7 +19,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.jobs import _carry_data
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.settings.also import TEST, Characters
-from freelb_tune.store.predictions import kept_test_file, read_predictions
+from freelb_tune.store.cells.predictions import kept_test_file, read_predictions
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.sources.characters import noisy
 from freelb_tune.tasks.sources.further import as_the_set_has_them

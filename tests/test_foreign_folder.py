@@ -20,7 +20,7 @@ from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.store import Journal, check_results, load_store
-from freelb_tune.store.environment import write_environment
+from freelb_tune.store.folders.environment import write_environment
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.prediction import best_cell
 

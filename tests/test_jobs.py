@@ -21,7 +21,7 @@ import freelb_tune as ft
 from freelb_tune.api.jobs import submit
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import Journal, cell_folder
-from freelb_tune.store.archive import packed, printed, read_printed, unpack
+from freelb_tune.store.folders.archive import packed, printed, read_printed, unpack
 
 BIN = Path(sys.executable).parent
 WORDS = ["--space", "quickstart", "seeds=[1]", "trainer.num_train_epochs=2"]

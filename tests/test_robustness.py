@@ -16,7 +16,7 @@ from freelb_tune.results.statistics.contrast import contrasts, holm
 from freelb_tune.results.statistics.further_sets import compare_sets
 from freelb_tune.results.tables.robustness import COLUMNS
 from freelb_tune.space.settings.also import TEST
-from freelb_tune.store.predictions import predictions_differ
+from freelb_tune.store.cells.predictions import predictions_differ
 
 SEEDS = (1, 2, 3, 4)
 LABELS = np.arange(200) % 2

@@ -27,6 +27,7 @@ ROOMS = [
 INNER = {
     "space": ["values", "problems", "registered", "settings", "checking", "reading", "cells"],
     "tasks": ["definitions", "reading", "sources"],
+    "store": ["disk", "cells", "journal", "folders", "remote", "known"],
     "training": ["inputs", "passes"],
     "results": [
         "statistics",

@@ -29,8 +29,8 @@ from freelb_tune.store import (
     read_journal,
     write_whole,
 )
-from freelb_tune.store.disk import append_lines, parse_lines, read_lines
-from freelb_tune.store.journal import OWNER, is_held
+from freelb_tune.store.disk.files import append_lines, parse_lines, read_lines
+from freelb_tune.store.journal.journal import OWNER, is_held
 from freelb_tune.watching.snapshot import snapshot
 
 HOLDER = """

@@ -11,7 +11,7 @@ from test_training_cell import numbers, toy_cell
 from freelb_tune.api.rerunning import rerun
 from freelb_tune.errors import DiskError, DivergedError
 from freelb_tune.store import load_store, read_epochs
-from freelb_tune.store.faults import machine_fault
+from freelb_tune.store.disk.faults import machine_fault
 from freelb_tune.training import prepare, run_cell
 
 CELL = toy_cell(**{"trainer.num_train_epochs": 2})

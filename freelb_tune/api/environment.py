@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.store import describe_environment
-from freelb_tune.store.faults import machine_fault
+from freelb_tune.store.disk.faults import machine_fault
 
 __all__ = ["environment", "machine_fault"]
 

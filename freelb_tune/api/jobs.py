@@ -113,7 +113,7 @@ def fetch(job: str, address: str, into: Path | None = None) -> Path:
         FreeLBTuneError: as `state_of`; the results are too many, or something else is in the way.
     """
     from freelb_tune.search.ray_tune.jobs import Jobs
-    from freelb_tune.store.archive import read_printed, unpack
+    from freelb_tune.store.folders.archive import read_printed, unpack
 
     jobs = Jobs(address)
     told = jobs.told(job).folder

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import is_held, write_whole
-from freelb_tune.store.journal import OWNER
+from freelb_tune.store.journal.journal import OWNER
 from freelb_tune.store.remote.lease import Lease, holder_of
 from freelb_tune.store.remote.manifest import fetch_files, read_manifest
 from freelb_tune.store.remote.mirror import Mirror, show_outputs

@@ -14,7 +14,7 @@ from freelb_tune.api.spaces import load_adversaries
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Cell
 from freelb_tune.store import CellResult, EpochRecord, load_store
-from freelb_tune.store.faults import machine_faults_told
+from freelb_tune.store.disk.faults import machine_faults_told
 
 __all__ = ["Again", "rerun"]
 

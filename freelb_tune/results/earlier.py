@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from freelb_tune.store import CellState, Store, write_whole
-from freelb_tune.store.disk import make_folder, read_file
+from freelb_tune.store.disk.files import make_folder, read_file
 
 __all__ = ["EARLIER", "drop_earlier", "keep_earlier"]
 

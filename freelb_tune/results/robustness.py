@@ -19,7 +19,7 @@ from freelb_tune.results.tables.robustness import OneSet, Robustness, robustness
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import CellResult, Store, look_number
-from freelb_tune.store.predictions import kept_test_file
+from freelb_tune.store.cells.predictions import kept_test_file
 
 __all__ = ["robustness"]
 

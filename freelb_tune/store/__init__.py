@@ -4,7 +4,7 @@ Room: store. Every file has one writer: the driver appends to `journal.jsonl`, a
 `cells/ID/epochs.jsonl`. Tables and resuming read these alone; no Ray, no torch.
 """
 
-from freelb_tune.store.checkpoints import (
+from freelb_tune.store.cells.checkpoints import (
     damage_of,
     find_checkpoint,
     forget_again,
@@ -12,22 +12,29 @@ from freelb_tune.store.checkpoints import (
     seal_checkpoint,
     tell_again,
 )
-from freelb_tune.store.disk import write_whole
-from freelb_tune.store.environment import (
+from freelb_tune.store.cells.epochs import (
+    EPOCHS,
+    EpochLog,
+    Seal,
+    read_epochs,
+    seal_of,
+    set_log_aside,
+)
+from freelb_tune.store.cells.lengths import SetLengths, TextLengths, set_lengths
+from freelb_tune.store.cells.records import Answered, CellState, End, EpochRecord
+from freelb_tune.store.disk.files import write_whole
+from freelb_tune.store.folders.environment import (
     describe_environment,
     read_environment,
     write_environment,
 )
-from freelb_tune.store.epochs import EPOCHS, EpochLog, Seal, read_epochs, seal_of, set_log_aside
-from freelb_tune.store.folder import check_results, set_aside, take_results
-from freelb_tune.store.formats import FORMAT
-from freelb_tune.store.journal import Journal, is_held, read_journal, utc_now
+from freelb_tune.store.folders.folder import check_results, set_aside, take_results
+from freelb_tune.store.journal.formats import FORMAT
+from freelb_tune.store.journal.journal import Journal, is_held, read_journal, utc_now
+from freelb_tune.store.journal.look import Look
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
-from freelb_tune.store.lengths import SetLengths, TextLengths, set_lengths
-from freelb_tune.store.look import Look
 from freelb_tune.store.looks import cells_left, look_number, new_look
 from freelb_tune.store.matching import match_sentence
-from freelb_tune.store.records import Answered, CellState, End, EpochRecord
 
 __all__ = [
     "EPOCHS",

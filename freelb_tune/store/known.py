@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
-from freelb_tune.store.epochs import EPOCHS, read_epochs
-from freelb_tune.store.folder import SPACE
-from freelb_tune.store.inside import refuse_link, refuse_links
-from freelb_tune.store.journal import JOURNAL, read_journal
-from freelb_tune.store.lengths import TextLengths
-from freelb_tune.store.look import Look
-from freelb_tune.store.predictions import read_predictions
-from freelb_tune.store.records import Answered, CellState, End, EpochRecord
+from freelb_tune.store.cells.epochs import EPOCHS, read_epochs
+from freelb_tune.store.cells.lengths import TextLengths
+from freelb_tune.store.cells.predictions import read_predictions
+from freelb_tune.store.cells.records import Answered, CellState, End, EpochRecord
+from freelb_tune.store.disk.inside import refuse_link, refuse_links
+from freelb_tune.store.folders.folder import SPACE
+from freelb_tune.store.folders.stored_space import read_space
+from freelb_tune.store.journal.journal import JOURNAL, read_journal
+from freelb_tune.store.journal.look import Look
+from freelb_tune.store.journal.replay import KnownState, LengthsKey, Replay
 from freelb_tune.store.remote.place import uri_of
-from freelb_tune.store.replay import KnownState, LengthsKey, Replay
-from freelb_tune.store.stored_space import read_space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freelb_tune.space.settings.algorithms import VerdictSettings, settings_class
+from freelb_tune.store.cells.records import CellState
+from freelb_tune.store.journal.look import ROUNDS, Look
 from freelb_tune.store.known import CellResult, Store
-from freelb_tune.store.look import ROUNDS, Look
-from freelb_tune.store.records import CellState
 
 __all__ = ["cells_left", "look_number", "new_look"]
 

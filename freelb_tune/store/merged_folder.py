@@ -15,15 +15,15 @@ from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.reading.document import to_yaml
 from freelb_tune.space.values import digest
-from freelb_tune.store.disk import disk_error, make_folder, read_file, write_whole
-from freelb_tune.store.environment import ENVIRONMENT, read_environment
-from freelb_tune.store.folder import check_results, take_results
-from freelb_tune.store.formats import FORMAT
-from freelb_tune.store.inside import refuse_links
-from freelb_tune.store.journal import JOURNAL, LOCK, Journal, read_journal, utc_now
+from freelb_tune.store.cells.pulse import PULSE
+from freelb_tune.store.disk.files import disk_error, make_folder, read_file, write_whole
+from freelb_tune.store.disk.inside import refuse_links
+from freelb_tune.store.folders.environment import ENVIRONMENT, read_environment
+from freelb_tune.store.folders.folder import check_results, take_results
+from freelb_tune.store.journal.formats import FORMAT
+from freelb_tune.store.journal.journal import JOURNAL, LOCK, Journal, read_journal, utc_now
 from freelb_tune.store.known import Store, cell_folder
 from freelb_tune.store.merging import Merged
-from freelb_tune.store.pulse import PULSE
 
 __all__ = ["write_merged"]
 

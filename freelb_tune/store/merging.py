@@ -11,13 +11,13 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.cells.naming import cell_labels
-from freelb_tune.store.inside import refuse_links
-from freelb_tune.store.journal import OWNER, is_held
+from freelb_tune.store.cells.predictions import has_predictions, predictions_differ
+from freelb_tune.store.cells.records import CellState, EpochRecord
+from freelb_tune.store.disk.inside import refuse_links
+from freelb_tune.store.journal.journal import OWNER, is_held
+from freelb_tune.store.journal.look import Look, with_look
 from freelb_tune.store.known import CellResult, Store, load_store
-from freelb_tune.store.look import Look, with_look
 from freelb_tune.store.matching import differences
-from freelb_tune.store.predictions import has_predictions, predictions_differ
-from freelb_tune.store.records import CellState, EpochRecord
 
 __all__ = ["Merged", "join_folders"]
 

@@ -26,7 +26,7 @@ from freelb_tune.store import (
     read_epochs,
     tell_again,
 )
-from freelb_tune.store.pulse import beat
+from freelb_tune.store.cells.pulse import beat
 from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.sources.further import as_the_set_has_them
 from freelb_tune.tasks.sources.settings import data_settings

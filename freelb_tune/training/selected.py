@@ -10,7 +10,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import CellState, load_store
-from freelb_tune.store.inside import refuse_link, refuse_links
+from freelb_tune.store.disk.inside import refuse_link, refuse_links
 
 __all__ = ["best_cell", "best_folder", "load_best_model"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import write_whole
-from freelb_tune.store.disk import disk_error, make_folder
+from freelb_tune.store.disk.files import disk_error, make_folder
 from freelb_tune.tasks import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.definitions.task import predictions_of
 from freelb_tune.training.prediction import Predictions

@@ -7,7 +7,7 @@ browser asks for.
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.store.journal import JOURNAL
+from freelb_tune.store.journal.journal import JOURNAL
 
 __all__ = ["searches_in"]
 

@@ -21,7 +21,7 @@ from freelb_tune.results.tables.csv_text import to_csv
 from freelb_tune.results.tables.latex import latex_table
 from freelb_tune.results.tables.markdown import markdown_grid, markdown_line, markdown_notes
 from freelb_tune.store import write_whole
-from freelb_tune.store.disk import make_folder
+from freelb_tune.store.disk.files import make_folder
 
 __all__ = ["glue_csv", "glue_latex", "glue_markdown", "write_glue"]
 

@@ -15,7 +15,7 @@ from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.cells.naming import short_name, value_text
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
-from freelb_tune.store.disk import read_file
+from freelb_tune.store.disk.files import read_file
 
 __all__ = ["MOST_NUMBERS", "cells_of", "rounded"]
 

@@ -31,7 +31,7 @@ from freelb_tune.results.tables.sentences import (
 from freelb_tune.results.tables.table import Ranked, Table
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState, Store, cells_left
-from freelb_tune.store.disk import read_file
+from freelb_tune.store.disk.files import read_file
 
 __all__ = ["Best", "Overview", "overview_of"]
 

@@ -17,7 +17,7 @@ from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.leader import Leader, find_leader, may_lead
 from freelb_tune.search.driver.shelf import Shelf
 from freelb_tune.store import EPOCHS, CellState, cell_folder
-from freelb_tune.store.pulse import PULSE
+from freelb_tune.store.cells.pulse import PULSE
 
 __all__ = ["BEST", "BEST_ADVERSARIAL", "BestModel", "drop_checkpoint", "start_over"]
 

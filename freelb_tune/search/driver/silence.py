@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from freelb_tune.store import cell_folder
-from freelb_tune.store.pulse import last_beat
+from freelb_tune.store.cells.pulse import last_beat
 
 __all__ = ["FIRST", "LEAST", "Silence"]
 

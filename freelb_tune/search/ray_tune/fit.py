@@ -16,7 +16,7 @@ from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.search.ray_tune.trial import actor_class
 from freelb_tune.search.ray_tune.watch import Watch
 from freelb_tune.space import ResourcesConfig
-from freelb_tune.store.faults import machine_fault
+from freelb_tune.store.disk.faults import machine_fault
 
 __all__ = ["fit"]
 

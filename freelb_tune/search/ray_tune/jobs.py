@@ -154,9 +154,9 @@ class Jobs:
         return True
 
     def archive(self, job: str) -> str:
-        """Have the cluster print a job's results folder, as `store.archive` does."""
+        """Have the cluster print a job's results folder, as `store.folders.archive` does."""
         folder = self.told(job).folder
-        command = ["python", "-m", "freelb_tune.store.archive", folder]
+        command = ["python", "-m", "freelb_tune.store.folders.archive", folder]
         with self._asking(job), _our_code() as home:
             env = {"working_dir": str(home)}
             fetching = self._submit(entrypoint=shlex.join(command), runtime_env=env)

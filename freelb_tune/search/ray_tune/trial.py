@@ -31,9 +31,9 @@ from freelb_tune.search.ray_tune.share import Share
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder, forget_again, read_again
-from freelb_tune.store.faults import machine_fault
-from freelb_tune.store.lock import take_lock
-from freelb_tune.store.pulse import begin_pulse
+from freelb_tune.store.cells.pulse import begin_pulse
+from freelb_tune.store.disk.faults import machine_fault
+from freelb_tune.store.disk.lock import take_lock
 
 __all__ = [
     "AGAIN",

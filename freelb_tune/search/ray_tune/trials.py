@@ -28,7 +28,7 @@ from freelb_tune.search.ray_tune.machine import check_this_machine
 from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
 from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment
-from freelb_tune.store.faults import machine_faults_told
+from freelb_tune.store.disk.faults import machine_faults_told
 
 __all__ = ["run_trials"]
 

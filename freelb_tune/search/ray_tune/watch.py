@@ -24,7 +24,7 @@ from freelb_tune.search.ray_tune.last_words import read_last_words
 from freelb_tune.search.ray_tune.lifeline import Lifeline
 from freelb_tune.search.ray_tune.trial import AGAIN, MACHINE, OUTCOME
 from freelb_tune.store import CellState, cell_folder
-from freelb_tune.store.pulse import is_here, process_of
+from freelb_tune.store.cells.pulse import is_here, process_of
 
 __all__ = ["Watch"]
 

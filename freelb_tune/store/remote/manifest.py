@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.store.disk import disk_error
+from freelb_tune.store.disk.files import disk_error
 from freelb_tune.store.remote.place import Place
 
 __all__ = ["MANIFEST", "Manifest", "Object", "digest_of", "fetch_files", "read_manifest"]

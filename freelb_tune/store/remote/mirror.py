@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.store.disk import disk_error
-from freelb_tune.store.folder import set_aside
-from freelb_tune.store.journal import JOURNAL
+from freelb_tune.store.disk.files import disk_error
+from freelb_tune.store.folders.folder import set_aside
+from freelb_tune.store.journal.journal import JOURNAL
 from freelb_tune.store.remote.lease import Lease
 from freelb_tune.store.remote.manifest import (
     MANIFEST,

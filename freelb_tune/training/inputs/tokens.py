@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from freelb_tune.progress import Progress, waiting
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import TextLengths, set_lengths
-from freelb_tune.store.disk import disk_error
+from freelb_tune.store.disk.files import disk_error
 from freelb_tune.tasks.fingerprint import test_fingerprint
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource

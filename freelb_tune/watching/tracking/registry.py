@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from freelb_tune.store.inside import refuse_link, refuse_links
+from freelb_tune.store.disk.inside import refuse_link, refuse_links
 from freelb_tune.watching.tracking.tracker import Tracker
 
 __all__ = ["TRACKERS", "FOLDER", "open_tracker", "present"]

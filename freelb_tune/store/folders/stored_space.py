@@ -12,7 +12,7 @@ from freelb_tune.errors import DamagedError
 from freelb_tune.space.checking.checks import read_shape
 from freelb_tune.space.checking.refusal import Refusal
 from freelb_tune.space.settings.sections import ResourcesConfig, TableConfig, VerdictConfig
-from freelb_tune.store.disk import read_file
+from freelb_tune.store.disk.files import read_file
 
 __all__ = ["read_space"]
 

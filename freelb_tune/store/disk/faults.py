@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freelb_tune.errors import DiskError
-from freelb_tune.store.disk import FULL, disk_error
+from freelb_tune.store.disk.files import FULL, disk_error
 
 __all__ = ["machine_fault", "machine_faults_told"]
 

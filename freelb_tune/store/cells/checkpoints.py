@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.store.disk import read_file
-from freelb_tune.store.epochs import EPOCHS, Seal, is_sealed, seal_of
-from freelb_tune.store.records import EpochRecord
+from freelb_tune.store.cells.epochs import EPOCHS, Seal, is_sealed, seal_of
+from freelb_tune.store.cells.records import EpochRecord
+from freelb_tune.store.disk.files import read_file
 
 __all__ = [
     "CHECKPOINT",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.store.disk import read_file, write_whole
+from freelb_tune.store.disk.files import read_file, write_whole
 
 __all__ = ["ENVIRONMENT", "describe_environment", "read_environment", "write_environment"]
 

@@ -3,7 +3,7 @@
 Room: store. Weights and checkpoints stay where they are. What is unpacked is data from elsewhere:
 plain files alone, none of which lands outside its folder.
 
-    python -m freelb_tune.store.archive FOLDER    prints one, in lines of text between two marks
+    python -m freelb_tune.store.folders.archive FOLDER    prints one as text between two marks
 """
 
 import base64
@@ -15,8 +15,8 @@ import tarfile
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.store.disk import disk_error, make_folder
-from freelb_tune.store.journal import JOURNAL
+from freelb_tune.store.disk.files import disk_error, make_folder
+from freelb_tune.store.journal.journal import JOURNAL
 
 __all__ = ["MOST_BYTES", "packed", "printed", "read_printed", "unpack"]
 

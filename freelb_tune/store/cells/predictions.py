@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import DamagedError
 from freelb_tune.space.settings.also import TEST
-from freelb_tune.store.disk import read_file
-from freelb_tune.store.inside import refuse_link
+from freelb_tune.store.disk.files import read_file
+from freelb_tune.store.disk.inside import refuse_link
 
 if TYPE_CHECKING:
     import numpy as np

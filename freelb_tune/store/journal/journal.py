@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.checking.refusal import Refusal
-from freelb_tune.store.disk import (
+from freelb_tune.store.disk.files import (
     append_lines,
     disk_error,
     make_folder,
@@ -46,9 +46,9 @@ from freelb_tune.store.disk import (
     read_lines,
     write_whole,
 )
-from freelb_tune.store.events import check_event
-from freelb_tune.store.formats import format_of, upgraded
-from freelb_tune.store.lock import take_lock
+from freelb_tune.store.disk.lock import take_lock
+from freelb_tune.store.journal.events import check_event
+from freelb_tune.store.journal.formats import format_of, upgraded
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.store.disk import disk_error, write_whole
-from freelb_tune.store.inside import refuse_links
-from freelb_tune.store.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
-from freelb_tune.store.lock import SOFT
+from freelb_tune.store.disk.files import disk_error, write_whole
+from freelb_tune.store.disk.inside import refuse_links
+from freelb_tune.store.disk.lock import SOFT
+from freelb_tune.store.journal.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 
 __all__ = ["SPACE", "check_results", "take_results", "set_aside"]
 

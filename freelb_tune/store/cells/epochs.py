@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freelb_tune.errors import DamagedError, DivergedError
-from freelb_tune.store.disk import append_lines, disk_error, make_folder, parse_lines, read_file
-from freelb_tune.store.records import EpochRecord
+from freelb_tune.store.cells.records import EpochRecord
+from freelb_tune.store.disk.files import (
+    append_lines,
+    disk_error,
+    make_folder,
+    parse_lines,
+    read_file,
+)
 
 __all__ = ["EPOCHS", "EpochLog", "Seal", "is_sealed", "read_epochs", "seal_of", "set_log_aside"]
 

@@ -7,7 +7,7 @@ wherever it leads, as what is read or written through it is no part of the resul
 import os
 from pathlib import Path
 
-from freelb_tune.store.disk import disk_error, linked
+from freelb_tune.store.disk.files import disk_error, linked
 
 __all__ = ["refuse_link", "refuse_links"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freelb_tune.space.cells.cell import Cell
-from freelb_tune.store.epochs import Seal
-from freelb_tune.store.lengths import TextLengths
-from freelb_tune.store.look import Look, with_look
-from freelb_tune.store.records import Answered, CellState, End
+from freelb_tune.store.cells.epochs import Seal
+from freelb_tune.store.cells.lengths import TextLengths
+from freelb_tune.store.cells.records import Answered, CellState, End
+from freelb_tune.store.journal.look import Look, with_look
 
 __all__ = ["KnownState", "LengthsKey", "Replay"]
 
