@@ -71,10 +71,12 @@
     };
   };
   const load = () => { // plotly is read when the first figure comes into sight, so that the page opens at once
-    if (!window.Plotly) document.head.append(make("script", {}, $("#plotly").textContent));
+    const script = $("#plotly"); // which a kept page may have in a file beside it, or lack: the numbers are there
+    if (!window.Plotly && script) document.head.append(make("script", {}, script.textContent));
+    return Boolean(window.Plotly);
   };
   const draw = (element, figure, width) => {
-    load();
+    if (!load()) return;
     drawn.set(element, figure);
     return Plotly.react(element, painted(figure.data), painted(layoutOf(figure.layout, width)), {
       displayModeBar: false, responsive: !width, scrollZoom: false,

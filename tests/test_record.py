@@ -1,0 +1,23 @@
+"""The results of record: from what is kept of each, its tables come out again to the byte."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+import freelb_tune as ft
+
+DOCS = Path(__file__).parents[1] / "docs"
+RECORD = runpy.run_path(str(DOCS / "record.py"))
+RECORDS = sorted(path.parent for path in (DOCS / "results").glob("*/record.tar.xz"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.name)
+def test_a_record_makes_its_tables_again(record, tmp_path):
+    RECORD["take_out"](record, tmp_path)
+    ft.open_results(tmp_path).report()
+    kept = [name for name in RECORD["TABLES"] if (record / name).exists()]
+    assert "table.md" in kept
+    for name in kept:
+        assert (tmp_path / name).read_bytes() == (record / name).read_bytes()
+    assert sum(path.stat().st_size for path in record.iterdir()) <= RECORD["MOST_BYTES"]
