@@ -86,6 +86,10 @@ class Running:
 
 _FOR_LIGHTNING = "PL_DISABLE_FORK"
 _LOCK = "lock"
+_LATE = (
+    "timed out",
+    "dashboard.err",
+)  # what Ray says of its processes that are not there yet
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
 
@@ -239,7 +243,7 @@ def _started(start: Callable[[], Any], say: Callable[[str], None], more: int = 2
     except Exception as err:  # Ray raises bare ones, such as for a start that took too long
         ray.shutdown()
         first = next(iter(str(err).splitlines()), type(err).__name__)
-        if not more or "timed out" not in first:
+        if not more or not any(sign in first for sign in _LATE):
             raise FreeLBTuneError(
                 f"Ray could not be started here ({first}); nothing is lost: where the machine is "
                 "busy or short of memory, run the same command again when it is not"
