@@ -29,6 +29,7 @@ lint: $(BIN)/freelb-tune
 docs: $(BIN)/freelb-tune  ## the pages that say what the code declares, and the site in build/site
 	$(BIN)/python docs/make.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	$(BIN)/python docs/record.py site build/site
 
 screenshot: quickstart  ## the README's picture of the page, of the quickstart; needs a Chromium
 	$(BIN)/python docs/screenshot.py results/quickstart

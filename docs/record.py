@@ -2,17 +2,22 @@
 
     python docs/record.py keep results/stsb docs/results/stsb    after the search
     python docs/record.py open docs/results/stsb FOLDER          FOLDER is its results folder again
+    python docs/record.py site build/site                        what the kept pages read
 
 What is kept: tables and page to read, and `record.tar.xz` with the journal, the epochs and the
 predictions on the dev set, from which a test makes the same tables. No checkpoint and no text.
 """
 
 import io
+import shutil
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import freelb_tune as ft
+from freelb_tune.results.page.document import plotly_script
+from freelb_tune.store import load_store
 
 TABLES = ("table.md", "table.csv", "configurations.csv", "trials.csv", "robustness.md")
 FACTS = ("space.yaml", "journal.jsonl", "environment.json")
@@ -24,23 +29,26 @@ MOST_BYTES = 1_000_000
 def keep(results: Path, target: Path) -> int:
     """Write a results folder's record; gives its size in bytes.
 
-    The page leaves out plotly's script, which is nearly all of it: it reads `../plotly.min.js`,
-    which `make docs` puts there.
+    The data's folder is called GLUE_FOLDER in it, wherever it lay. The page leaves out plotly's
+    script, which is nearly all of it: it reads `../plotly.min.js`, which `make docs` puts there.
     """
     target.mkdir(parents=True, exist_ok=True)
-    page = ft.open_results(results).report().read_text("utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        copied = Path(scratch, results.name)
+        _copy(results, copied)
+        page = ft.open_results(copied).report().read_text("utf-8")
+        for name in TABLES:
+            if (copied / name).exists():
+                shutil.copyfile(copied / name, target / name)
+        with tarfile.open(target / ARCHIVE, "w:xz", preset=9) as archive:
+            for path in _facts(copied):
+                told = tarfile.TarInfo(path.relative_to(copied).as_posix())
+                told.size = path.stat().st_size
+                archive.addfile(told, io.BytesIO(path.read_bytes()))
     before, _, rest = page.partition('<script type="text/plain" id="plotly">')
     after = rest.partition("</script>")[2]
     linked = '<script src="../plotly.min.js"></script>'
     (target / "page.html").write_text(f"{before}{linked}{after}", "utf-8")
-    for name in TABLES:
-        if (results / name).exists():
-            (target / name).write_bytes((results / name).read_bytes())
-    with tarfile.open(target / ARCHIVE, "w:xz", preset=9) as archive:
-        for path in _kept(results):
-            told = tarfile.TarInfo(path.relative_to(results).as_posix())
-            told.size = path.stat().st_size
-            archive.addfile(told, io.BytesIO(path.read_bytes()))
     return sum(path.stat().st_size for path in target.iterdir())
 
 
@@ -50,15 +58,31 @@ def take_out(record: Path, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def _kept(results: Path) -> list[Path]:
-    facts = [results / name for name in FACTS]
-    return facts + sorted(p for part in CELLS for p in results.glob(f"cells/*/{part}"))
+def _facts(results: Path) -> list[Path]:
+    """What everything else is made from."""
+    told = [results / name for name in FACTS]
+    return told + sorted(path for part in CELLS for path in results.glob(f"cells/*/{part}"))
+
+
+def _copy(results: Path, copied: Path) -> None:
+    told = (each.cell.settings for each in load_store(results).cells)
+    places = {str(settings["data.path"]) for settings in told if "data.path" in settings}
+    for path in _facts(results):
+        whole = path.read_bytes()
+        if path.name in FACTS:
+            for place in places:
+                whole = whole.replace(place.encode(), b"GLUE_FOLDER")
+        goal = copied / path.relative_to(results)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        goal.write_bytes(whole)
 
 
 if __name__ == "__main__":
-    what, source, goal = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    what, source, goal = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[-1])
     if what == "open":
         take_out(source, goal)
+    elif what == "site":
+        (source / "results" / "plotly.min.js").write_text(plotly_script(), "utf-8")
     else:
         size = keep(source, goal)
         sys.stdout.write(f"{goal}: {size:,} bytes\n")
