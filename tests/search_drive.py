@@ -11,6 +11,7 @@ from typing import Any
 import search_fixtures
 from search_fixtures import Prepare
 
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search import Silent
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals
@@ -52,7 +53,9 @@ def opened(
         )  # fmt: skip
         cells = list(proposals.cells.values())
         journal.append_all(("planned", {"cell": cell.to_json()}) for cell in cells)
-        board = Board(cells, "higher", {cell.id: cell.id for cell in cells})
+        board = Board(
+            cells, Measure("accuracy", "higher", "RTE"), {cell.id: cell.id for cell in cells}
+        )
         ready = Prepare(base)([*cells, *proposals.longest], base, str)
         store = load_store(folder)
         for result in store.cells:

@@ -24,6 +24,7 @@ from freelb_tune.adversary import (
     register,
 )
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.space.settings.adversaries import (
@@ -267,7 +268,7 @@ def test_best_names_the_plugin_that_its_cell_needs_and_no_other(tmp_path, monkey
         folder = tmp_path / str(place)
         one = replace(cell(1), **changed)
         folder.mkdir()
-        board = Board([one], "higher", {})
+        board = Board([one], Measure("accuracy", "higher", "RTE"), {})
         board[one.id].scores, board[one.id].state = {1: 0.5}, CellState.DONE
         BestModel(folder, ()).settle(board)
         assert f"rerun {folder} {one.id}{said}\n" in (folder / "best" / "README.md").read_text()

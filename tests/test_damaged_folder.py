@@ -14,6 +14,7 @@ import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.run import read_known
 from freelb_tune.store import (
@@ -166,7 +167,9 @@ def test_a_search_says_whose_checkpoint_is_damaged_and_forgets_its_scores(tmp_pa
         (made / "record.json").write_text(json.dumps(result.last.to_json()))
         seal_checkpoint(made, tmp_path / "no log before the first epoch")
     (result.folder / "checkpoint" / "optimizer.pt").unlink()
-    board = Board([whole, torn], "higher", {whole.id: "whole", torn.id: "torn"})
+    board = Board(
+        [whole, torn], Measure("accuracy", "higher", "RTE"), {whole.id: "whole", torn.id: "torn"}
+    )
     told = read_known(board, load_store(tmp_path).known)
     assert told == {torn.id: "checkpoint/optimizer.pt is missing"}
     assert [row.scores for row in board.rows.values()] == [{1: 0.5}, {}]
@@ -186,7 +189,7 @@ def test_a_cell_that_was_killed_after_its_last_line_is_not_called_damaged(tmp_pa
     made.mkdir()  # of the epoch before: the last one leaves none
     (made / "record.json").write_text(json.dumps(result.epochs[0].to_json()))
     seal_checkpoint(made, tmp_path / "no log before the first epoch")
-    board = Board([one], "higher", {one.id: "one"})
+    board = Board([one], Measure("accuracy", "higher", "RTE"), {one.id: "one"})
     assert read_known(board, load_store(tmp_path).known) == {}
     assert board[one.id].scores == {1: 0.5, 2: 0.6}
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from freelb_tune import open_results
 from freelb_tune.cli import app
 from freelb_tune.results.statistics.scores import score_rows
+from freelb_tune.results.tables.metric import Measure, score_line
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import Journal
 from freelb_tune.tasks import Metric, Task
@@ -74,8 +75,8 @@ def predict(home, source, target, *more):
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
     said = {
-        name: tuple(float(each or "nan") for each in rest)
-        for name, *rest in LINE.findall(done.stdout)
+        name: (*(float(each or "nan") / (100 if name != "rmse" else 1) for each in rest), int(rows))
+        for name, *rest, rows in LINE.findall(done.stdout)
     }
     if target.suffix == ".jsonl":
         return pd.read_json(target, lines=True), said
@@ -171,7 +172,9 @@ def test_both_kept_models_are_scored_on_a_file_and_compared_after_the_end(levels
     assert gap["low"] < gap["value"] < gap["high"]
     assert found.loc[("best_adversarial", "calibration_error"), "value"] == pytest.approx(24 / 36)
     text = evaluate(own, tmp_path / "new.csv")
-    assert f"best_adversarial against best, accuracy: {gap['value']:+.4f} (95 % interval" in text
+    assert (
+        f"best_adversarial against best, accuracy: {100 * gap['value']:+.2f} (95 % interval" in text
+    )
     assert f"best: cell {cell_id} (clean arm, seed 3)" in text
 
 
@@ -215,7 +218,8 @@ def test_a_metric_of_somebodys_own_has_a_bootstraps_interval():
         own, known = getattr(scores["third"], end), getattr(scores["accuracy"], end)
         assert own == pytest.approx(known / 3, abs=0.01)
     one = score_rows(task, logits[:1], labels[:1])
-    assert {each.interval for each in one.values()} == {"no interval from these rows"}
+    said = score_line(Measure("third", "higher", "own"), one["third"], 1)
+    assert said == "third: 33.33 (no interval from these rows, 1 labelled row)"
 
 
 def test_long_work_says_how_far_it_is(levels, tmp_path, monkeypatch):

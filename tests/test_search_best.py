@@ -11,6 +11,7 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import build_table
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import find_leader, may_lead
@@ -23,7 +24,7 @@ CELLS = [cell(seed, adv_lr=lr) for lr in SCORES for seed in (1, 2)]
 
 
 def board_of(cells: list[Cell], *, better: str = "higher", select: str = "best_epoch") -> Board:
-    return Board(cells, better, {}, select)  # type: ignore[arg-type]
+    return Board(cells, Measure("accuracy", better, "RTE"), {}, select)  # type: ignore[arg-type]
 
 
 def end(board: Board, each: Cell, *scores: float, state: str = "done") -> None:

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Outputs
@@ -39,7 +40,8 @@ def make_cell(name: str, *, seed: int = 1, arm: str = "adversarial", **settings:
 
 def make_board(*names: str, better: str = "higher") -> Board:
     cells = [make_cell(name) for name in names]
-    return Board(cells, better, {name: f"cell {name}" for name in names})  # type: ignore[arg-type]
+    measure = Measure("accuracy", better, "RTE")  # type: ignore[arg-type]
+    return Board(cells, measure, {name: f"cell {name}" for name in names})
 
 
 TWO_CORES = [{"CPU": 2.0}]
@@ -180,9 +182,9 @@ def test_where_nobody_looks_the_display_is_a_few_plain_lines():
     assert written(console).splitlines() == [
         "18:04:32 2 cells: 2 not begun",
         "18:04:32 1 CPU core per trial, no GPU; 2 trials at a time",
-        "18:04:32 [1/2] cell a: done after epoch 3, best 0.7000 (epoch 2)",
+        "18:04:32 [1/2] cell a: done after epoch 3, best accuracy 70.00 (epoch 2)",
         "18:04:32 [2/2] cell b: failed: ValueError: [x] no",
-        "18:04:32 2 cells: 1 done, 1 failed; best 0.7000 (cell a)",
+        "18:04:32 2 cells: 1 done, 1 failed; best accuracy 70.00 (cell a)",
     ]
 
 
@@ -194,7 +196,7 @@ def test_on_a_terminal_the_display_is_a_table_that_is_gone_at_the_end():
     text = written(console)
     assert "epoch" in text
     assert "cell b: failed: ValueError: [x] no" in text
-    assert "2 cells: 1 done, 1 failed; best 0.7000 (cell a)" in text
+    assert "2 cells: 1 done, 1 failed; best accuracy 70.00 (cell a)" in text
 
 
 def test_at_80_columns_nothing_is_cut_that_tells_cells_apart():

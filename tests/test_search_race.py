@@ -13,6 +13,7 @@ from test_search_run import start, trained, wait_until
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel
@@ -77,7 +78,11 @@ def drive(
             cells=[cell.id for cell in plan.cells], seeds=list(space.seeds),
         )  # fmt: skip
         journal.append_all(("planned", {"cell": cell.to_json()}) for cell in plan.cells)
-        board = Board(plan.cells, "higher", {cell.id: cell.id for cell in plan.cells})
+        board = Board(
+            plan.cells,
+            Measure("accuracy", "higher", "RTE"),
+            {cell.id: cell.id for cell in plan.cells},
+        )
         for result in load_store(folder).cells:
             row = board[result.cell.id]
             row.state, row.scores = result.state, {e.epoch: e.score for e in result.epochs}

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from freelb_tune.cli.root import app
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.tracking import Tracking
 from freelb_tune.space.cells.naming import trial_namer
@@ -242,7 +243,7 @@ def test_a_larger_plan_takes_the_verdict_back_and_renames_the_runs(tmp_path):
 def tracking(folder, names=("tensorboard",)):
     said = []
     cells = [each.cell for each in load_store(folder).cells]
-    board = Board(cells, "higher", {cell.id: cell.id for cell in cells})
+    board = Board(cells, Measure("accuracy", "higher", "RTE"), {cell.id: cell.id for cell in cells})
     return Tracking(folder, names, said.append), board, said
 
 

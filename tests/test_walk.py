@@ -53,7 +53,7 @@ def test_from_a_file_of_tickets_to_a_verdict_and_to_answers(run, tmp_path):
     assert [{name: row[name] for name in asked[0]} for row in answers] == asked  # line breaks too
     right = sum(row["predicted_label"] == row["category"] for row in answers) / len(answers)
     assert right > 0.9  # the topics have sentences of their own
-    assert f"accuracy: {right:.4f} (95 % interval" in scores.stdout
+    assert f"accuracy: {100 * right:.2f} (95 % interval" in scores.stdout
 
     from transformers import pipeline
 

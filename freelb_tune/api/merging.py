@@ -80,7 +80,7 @@ def _finish(folder: Path, command: Sequence[str]) -> None:
         own = [each for each in store.cells if each.same_as is None]
         cells = [each.cell for each in own]
         select = (store.space.get("table") or {}).get("select", "best_epoch")
-        board = Board(cells, measure_of(store).better, cell_labels(cells), select)
+        board = Board(cells, measure_of(store), cell_labels(cells), select)
         for each in own:
             board[each.cell.id].learn(each)
         if store.task in TASKS:  # else its plugin is not here, and the next search makes best/

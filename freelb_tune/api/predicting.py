@@ -83,6 +83,7 @@ def predict_file(
             the file is not as the model reads it.
     """
     from freelb_tune.results.statistics.scores import score_rows
+    from freelb_tune.results.tables.metric import measure_for, score_line
     from freelb_tune.tasks import get_task
     from freelb_tune.training import texts
 
@@ -101,6 +102,6 @@ def predict_file(
     say(f"{target}: written with cell {cell.id}")
     scores = score_rows(get_task(cell.task), logits, labels) if len(labels) else {}
     return [
-        f"{name}: {score.value:.4f} ({score.interval}, {len(labels)} labelled rows)"
+        score_line(measure_for(cell.task, name), score, len(labels))
         for name, score in scores.items()
     ]

@@ -32,21 +32,23 @@ def evaluate(
 
 
 def _lines(found: "Evaluation") -> list[str]:
+    from freelb_tune.results.tables.metric import measure_for, score_line
+
     lines = []
     for each in found.models:
         arm = "clean arm" if each.cell.arm == "clean" else "adversarial"
         lines.append(f"{each.name}: cell {each.cell.id} ({arm}, seed {each.cell.seed})")
         lines += [
-            f"  {name}: {score.value:.4f} ({score.interval}, {each.rows} labelled rows)"
+            f"  {score_line(measure_for(each.cell.task, name), score, each.rows)}"
             for name, score in each.scores.items()
         ]
         if each.calibration is not None:
-            lines.append(f"  expected calibration error: {each.calibration:.4f}")
+            lines.append(f"  expected calibration error: {100 * each.calibration:.2f}")
     if found.difference is not None:
-        one = found.difference
+        one, measure = found.difference, measure_for(found.models[0].cell.task, found.metric)
+        told, low, high = map(measure.show_difference, (one.difference, one.low, one.high))
         lines.append(
-            f"best_adversarial against best, {found.metric}: {one.difference:+.4f} (95 % interval "
-            f"of these two models on other rows {one.low:+.4f} to {one.high:+.4f}; another seed "
-            "may differ by more)"
+            f"best_adversarial against best, {found.metric}: {told} (95 % interval of these two "
+            f"models on other rows {low} to {high}; another seed may differ by more)"
         )
     return [*lines, *([found.why] if found.why else [])]

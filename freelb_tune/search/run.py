@@ -11,6 +11,7 @@ from pathlib import Path
 from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.earlier import keep_earlier
+from freelb_tune.results.tables.metric import measure_for
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals
 from freelb_tune.search.algorithms.registry import open_algorithm
@@ -44,7 +45,6 @@ from freelb_tune.store import (
     take_results,
     utc_now,
 )
-from freelb_tune.tasks import get_task
 
 __all__ = ["run_search"]
 
@@ -122,11 +122,15 @@ def _opened(
     store = load_store(folder)
     proposals = Proposals(space, plan, store.events)
     planned = tuple(proposals.cells.values())
-    better = get_task(space.task).metric(space.search.metric).better
     known = store.known
     same = same_cells(plan, known)
     cells = tuple(cell for cell in planned if cell.id not in same)
-    board = Board(cells, better, cell_labels(planned), space.table.select)
+    board = Board(
+        cells,
+        measure_for(space.task, space.search.metric),
+        cell_labels(planned),
+        space.table.select,
+    )
     _journal_plan(space, planned, journal, options, known, plan.part)
     journal_same(journal, same, known)
     damaged = read_known(board, known)

@@ -35,13 +35,6 @@ class Score:
     low: float
     high: float
 
-    @property
-    def interval(self) -> str:
-        """The interval in words."""
-        if np.isnan(self.low):
-            return "no interval from these rows"
-        return f"95 % interval {self.low:.4f} to {self.high:.4f}"
-
 
 def score_rows(task: Task, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, Score]:
     """Every metric of the task, with a 95 % interval over other rows like these.

@@ -3,13 +3,18 @@
 Room: results.
 """
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.store import Better, Store
 from freelb_tune.tasks.definitions.registry import get_task
 
-__all__ = ["Measure", "measure_of"]
+if TYPE_CHECKING:
+    from freelb_tune.results.statistics.scores import Score
+
+__all__ = ["Measure", "measure_for", "measure_of", "score_line"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,23 @@ class Measure:
 
 def measure_of(store: Store) -> Measure:
     """The metric by which a search ranks: the space's, else its task's first."""
-    name = (store.space.get("search") or {}).get("metric")
+    return measure_for(store.task, (store.space.get("search") or {}).get("metric"))
+
+
+def measure_for(task: str, name: str | None) -> Measure:
+    """A metric of a task, by their names; without one the task's first."""
     try:
-        task = get_task(store.task)
-        metric = task.metric(name)
+        known = get_task(task)
+        metric = known.metric(name)
     except FreeLBTuneError:  # this installation does not know it: its results still show
-        return Measure(name or "score", "higher", store.task)
-    return Measure(metric.name, metric.better, task.title)
+        return Measure(name or "score", "higher", task)
+    return Measure(metric.name, metric.better, known.title)
+
+
+def score_line(measure: Measure, score: "Score", rows: int) -> str:
+    """`accuracy: 72.92 (95 % interval 67.41 to 77.84, 277 labelled rows)`."""
+    interval = "no interval from these rows"
+    if not math.isnan(score.low):
+        interval = f"95 % interval {measure.show(score.low)} to {measure.show(score.high)}"
+    told = counted(rows, "labelled row")
+    return f"{measure.name}: {measure.show(score.value)} ({interval}, {told})"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from freelb_tune.results.tables.metric import Measure
 from freelb_tune.space import Cell
 from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellResult, CellState
@@ -65,7 +66,7 @@ class Board:
 
     Args:
         cells: the plan's cells, in plan order.
-        better: whether higher or lower scores are better.
+        measure: what the scores are of, and how they are printed.
         label: what a cell is called on the screen, by cell id.
         select: which epoch of a cell counts where cells are compared.
     """
@@ -73,16 +74,16 @@ class Board:
     def __init__(
         self,
         cells: Iterable[Cell],
-        better: Literal["higher", "lower"],
+        measure: Measure,
         label: Mapping[str, str],
         select: Literal["best_epoch", "last_epoch"] = "best_epoch",
     ) -> None:
         self.rows: dict[str, Row] = {}
         self.arms: dict[str, list[Row]] = {}
         self._put(cells)
-        self.label, self.select = label, select
+        self.measure, self.label, self.select = measure, label, select
         self.coming = 0
-        self.sign = 1.0 if better == "higher" else -1.0
+        self.sign = float(measure.sign)
         self._since: float | None = None
         self._fresh_epochs = 0
 

@@ -71,10 +71,9 @@ class PlainDisplay:
             self._print(f"{_progress(board)} {board.label[cell_id]}: {_end(board, row)}")
         elif row.scores and self._clock() - self._last >= _PLAIN_SECONDS:
             epochs = f"epoch {row.epochs_done}" + (f" of {row.epochs}" if row.epochs else "")
-            score = row.scores[row.epochs_done]
-            left = _left(board)
-            more = f"; {left}" if left else ""
-            self._print(f"{_progress(board)} {board.label[cell_id]}: {epochs}, {score:.4f}{more}")
+            score = board.measure.show(row.scores[row.epochs_done])
+            said = filter(None, [f"{epochs}, {board.measure.name} {score}", _left(board)])
+            self._print(f"{_progress(board)} {board.label[cell_id]}: {'; '.join(said)}")
 
     def tick(self) -> None: ...
 
@@ -213,14 +212,14 @@ class _Clock:
 def _columns(board: Board, row: Row) -> list[RenderableType]:
     """One line of the live table."""
     epochs = f"{row.epochs_done}/{row.epochs}" if row.epochs else str(row.epochs_done)
-    score = f"{row.scores[row.epochs_done]:.4f}" if row.scores else "-"
+    score = board.measure.show(row.scores[row.epochs_done]) if row.scores else "-"
     best = board.best_score(row.cell.id)
     return [
         Text(board.label[row.cell.id], overflow="fold"),  # all of it: it tells cells apart
         Text(row.state.value + _silence(row), style=_STYLES[row.state]),
         epochs,
         score,
-        "-" if best is None else f"{best:.4f}",
+        "-" if best is None else board.measure.show(best),
     ]
 
 
@@ -242,7 +241,8 @@ def _end(board: Board, row: Row) -> str:
     best = row.best_epoch(board.sign)
     if best is None:
         return row.state.value
-    return f"{row.state.value} after epoch {row.epochs_done}, best {best[1]:.4f} (epoch {best[0]})"
+    top = f"best {board.measure.name} {board.measure.show(best[1])} (epoch {best[0]})"
+    return f"{row.state.value} after epoch {row.epochs_done}, {top}"
 
 
 def _said(board: Board) -> object:
@@ -252,7 +252,7 @@ def _said(board: Board) -> object:
 
 
 def _counts(board: Board) -> str:
-    """`12 cells: 3 done, 1 failed, 2 running, 6 not begun; best 0.7292 (adv_lr 0.05)`."""
+    """`12 cells: 3 done, 1 failed, 2 running, 6 not begun; best accuracy 72.92 (adv_lr 0.05)`."""
     return "; ".join(_said_counts(board))
 
 
@@ -267,16 +267,17 @@ def _said_counts(board: Board) -> list[str]:
     parts += [f"{board.coming} to be proposed"] if board.coming else []
     total = len(board.rows) + board.coming
     text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
-    leader = find_leader(board, lambda _: True)
+    leader, name, show = find_leader(board, lambda _: True), board.measure.name, board.measure.show
     if leader is not None and leader.mean is not None:
         word = "seeds" if leader.row.cell.fold is None else "cells"
         over = f", the mean over {leader.seeds} {word}" if leader.seeds > 1 else ""
-        return [text, f"best {leader.mean:.4f} ({_configuration(board, leader.row)}{over})"]
+        config = _configuration(board, leader.row)
+        return [text, f"best {name} {show(leader.mean)} ({config}{over})"]
     best = board.best_so_far()
     if best is None:
         return [text]
-    score = board.best_score(best.cell.id)
-    return [text, f"best cell so far {score:.4f} ({board.label[best.cell.id]})"]
+    score = max(best.scores.values(), key=lambda each: board.sign * each)
+    return [text, f"best cell so far: {name} {show(score)} ({board.label[best.cell.id]})"]
 
 
 def _configuration(board: Board, row: Row) -> str:
