@@ -13,6 +13,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
 from freelb_tune.results.page import cells as page_cells
+from freelb_tune.results.page import logs as page_logs
 from freelb_tune.results.page.predictions import _flips, _told
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.page.times import spans, spent
@@ -33,7 +34,7 @@ def data(text):
 
 def words(text):
     """What the page shows before its script runs."""
-    return re.sub(r"<[^>]+>", " ", text.split("<dialog")[0].split("</head>")[1])
+    return re.sub(r"(<[^>]+>| )+", " ", text.split("<dialog")[0].split("</head>")[1])
 
 
 def test_the_page_is_as_fresh_as_the_table_while_a_search_runs(tmp_path):
@@ -243,12 +244,51 @@ def test_a_large_search_keeps_the_clean_arm_and_the_best_and_says_what_it_droppe
 def test_a_failed_cell_shows_why_and_the_end_of_its_log(tmp_path):
     text = page(Made(ends=dict.fromkeys(range(8), "failed")).write(tmp_path), judge)
     row = data(text)["cells"]["rows"][3]
-    assert (row["why"], row["log"]) == (
+    assert row["why"] == "ValueError: its loss is nan"
+    assert row["log"].splitlines() == [
+        "18:01:00 begun",
+        "18:01:35 failed: ValueError: its loss is nan",
+        "Traceback",
         "ValueError: its loss is nan",
-        "Traceback\nValueError: its loss is nan",
-    )
+    ]
     assert "nothing to compare" in words(text)
     assert "the accuracy on RTE is not known: 2 of 2 seeds failed." in words(text)
+
+
+def test_every_cell_tells_what_happened_to_it_and_a_large_search_that_of_the_best(
+    tmp_path, monkeypatch
+):
+    rows = data(page(Made(seeds=1, epochs=2).write(tmp_path)))["cells"]["rows"]
+    begun, first, second, done = rows[1]["log"].splitlines()
+    assert re.fullmatch(
+        r"epoch 1: accuracy [\d.]+, training loss [\d.]+, dev loss [\d.]+, 2.0 s", first
+    )
+    assert (begun, second[:8], done) == ("18:00:20 begun", "epoch 2:", "18:00:55 done")
+    assert all(row["log"] for row in rows)
+    monkeypatch.setattr(page_logs, "MOST_LOGS", 2)
+    kept = [row["id"] for row in data(page(tmp_path))["cells"]["rows"] if "log" in row]
+    assert kept == [rows[0]["id"], max(rows[1:], key=lambda row: row["best"])["id"]]
+
+
+def test_a_cell_that_waits_at_its_rung_does_not_run(tmp_path):
+    made = Made(seeds=1, rates=2, epochs=3, ends={1: None, 2: None}, closed=False)
+    cell = made.cells()[1]
+    with Journal(made.write(tmp_path)) as journal:
+        at, config = "2026-11-25T18:00:40Z", {"config_id": cell.config_id, "missing": []}
+        journal.append("waits", cell_id=cell.id, epoch=1, at=at)
+        journal.append("decided", **config, epoch=1, score=0.7, decision="continue")
+        text = page(tmp_path)
+    assert "1 of 3 cells done, 2 to come. 1 cell running now, 1 waiting to go on." in words(text)
+    row = data(text)["cells"]["rows"][1]
+    assert (row["state"], row["why"]) == ("waiting", "waits to go on after epoch 1")
+    begun, first, *rest = row["log"].splitlines()
+    assert (begun, first[:8]) == ("18:00:20 begun", "epoch 1:")
+    assert rest == [
+        "18:00:40 waits for its turn to go on",
+        "after epoch 1 its configuration goes on with 70.00",
+    ]
+    (span,) = [each for each in spans(load_store(tmp_path)) if each.cell_id == cell.id]
+    assert (span.end - span.start).seconds == 20
 
 
 def test_rungs_and_rounds_are_drawn_where_there_are_any(tmp_path):

@@ -27,7 +27,7 @@ from freelb_tune.store.merging import Merged
 
 __all__ = ["write_merged"]
 
-_OF_CELLS = {"started", "failed", "retried", "finished", "same"}
+_OF_CELLS = {"started", "failed", "retried", "finished", "same", "waits"}
 _LEFT = shutil.ignore_patterns(LOCK, PULSE, "*.tmp", "*.old")  # of a trial that was killed
 
 

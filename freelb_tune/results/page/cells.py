@@ -7,7 +7,7 @@ the less interesting cells are left out, and the page says so.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.page.logs import logs_of
 from freelb_tune.results.page.names import configuration_names, configurations_of, swept
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.columns import metrics_of
@@ -15,7 +15,6 @@ from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.cells.naming import short_name, value_text
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
-from freelb_tune.store.disk.files import read_file
 
 __all__ = ["MOST_NUMBERS", "cells_of", "rounded"]
 
@@ -39,8 +38,6 @@ _FIELDS = (
     "process_gib",
     "peak_gib",  # the last one: metrics follow
 )
-_LOG_BYTES = 2_000  # of the end of a failed cell's error.txt
-_MOST_LOGS = 40
 
 
 def rounded(value: float | None) -> float | int | None:
@@ -61,7 +58,7 @@ def cells_of(
     settings = swept(table)
     metrics = metrics_of(store.cells)
     kept = _kept(store, table, len(_FIELDS) + len(metrics))
-    logs = _logs(store.cells)
+    logs = logs_of(store, table.measure, kept)
     return {
         "swept": [{"name": name, "short": short_name(name)} for name in settings],
         "constant": {arm: _constant(configs, arm, settings) for arm in ("adversarial", "clean")},
@@ -77,7 +74,7 @@ def cells_of(
                 **({"fold": each.cell.fold} if each.cell.fold else {}),
                 "name": names[each.cell.id],
                 "state": _state(each, running),
-                "why": _why(each),
+                "why": _why(each, _state(each, running)),
                 "best": rounded(_best(each, table)),
                 "last": rounded(each.last.score) if each.last else None,
                 "n": len(each.epochs),
@@ -128,8 +125,8 @@ def _constant(
     ]
 
 
-def _kept(store: Store, table: Table, width: int) -> frozenset[str]:
-    """The cells whose epochs fit: clean ones first, then the best."""
+def _kept(store: Store, table: Table, width: int) -> dict[str, None]:
+    """The cells whose epochs fit, in order: clean ones first, then the best."""
     sign = table.measure.sign
 
     def order(each: CellResult) -> tuple[bool, float]:
@@ -142,17 +139,19 @@ def _kept(store: Store, table: Table, width: int) -> frozenset[str]:
         if room < 0:
             break
         kept.append(each.cell.id)
-    return frozenset(kept)
+    return dict.fromkeys(kept)
 
 
 def _state(each: CellResult, running: frozenset[str]) -> str:
     return "running" if each.cell.id in running else each.state.value
 
 
-def _why(each: CellResult) -> str | None:
-    """Why a cell failed, was not run or stopped."""
+def _why(each: CellResult, state: str) -> str | None:
+    """Why a cell failed, was not run, stopped or waits in the middle."""
     if each.message is None and each.state is CellState.STOPPED:
         return f"stopped early, at its rung after epoch {len(each.epochs)}"
+    if each.message is None and each.epochs and state == CellState.WAITING:
+        return f"waits to go on after epoch {len(each.epochs)}"
     return each.message
 
 
@@ -169,16 +168,3 @@ def _seconds(each: CellResult) -> float | None:
 def _epoch(record: EpochRecord, metrics: Sequence[str]) -> list[float | int | None]:
     fields = [rounded(getattr(record, name)) for name in _FIELDS]
     return [*fields, *(rounded(record.metrics.get(name)) for name in metrics)]
-
-
-def _logs(cells: Sequence[CellResult]) -> dict[str, str]:
-    """The ends of what failed cells have left to read."""
-    broken = [c for c in cells if c.state in (CellState.FAILED, CellState.DIVERGED)]
-    found = {}
-    for each in broken[:_MOST_LOGS]:
-        try:
-            raw = read_file(each.folder / "error.txt")
-        except (OSError, FreeLBTuneError):
-            continue
-        found[each.cell.id] = raw[-_LOG_BYTES:].decode("utf-8", "replace").strip()
-    return found

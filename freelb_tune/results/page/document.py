@@ -90,6 +90,7 @@ def page_data(
             "scale": measure.scale,
             "digits": measure.digits,
         },
+        "replicate": table.replicate,
         "errors": _errors(store),
         "lossUnit": _loss_unit(store),
         "cells": cells_of(store, table, running_cells(store), names),

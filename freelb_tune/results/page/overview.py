@@ -155,8 +155,13 @@ def _state(store: Store) -> str:
 
 def _progress(store: Store, table: Table) -> str:
     """How many cells are where, those that run now among them."""
-    running = len(running_cells(store))
-    return progress(table) + (f" {counted(running, 'cell')} running now." if running else "")
+    running = running_cells(store)
+    if not running:
+        return progress(table)
+    waiting = [c for c in store.cells if not c.state.is_over and c.cell.id not in running]
+    begun = sum(bool(each.epochs) for each in waiting)
+    more = f", {begun} waiting to go on" if begun else ""
+    return f"{progress(table)} {counted(len(running), 'cell')} running now{more}."
 
 
 def _verdict(store: Store, table: Table) -> str:

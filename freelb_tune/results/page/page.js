@@ -139,6 +139,7 @@
     make("td", { class: "pin" }, make("button", { type: "button", "aria-label": `Open cell ${cell.name}`, onclick: () => open(cell) }, cell.id.slice(0, 7))),
     columns.map((each) => {
       const text = each.text(cell);
+      if (each.title) return make("td", {}, make("span", { class: "value" }, text));
       if (each.chip) return make("td", {}, make("span", { class: `chip chip-${text}` }, text));
       return make("td", { class: each.num ? "num" : each.why ? "why" : "" }, each.why ? make("span", {}, text) : text);
     }));
@@ -202,7 +203,7 @@
   const setUpCells = () => {
     const present = new Set(cells.rows.map((cell) => cell.state));
     options($("#state"), ["running", ...data.states.filter((s) => s !== "running")].filter((s) => present.has(s)).map((s) => [s, s]));
-    options($("#group"), [...cells.swept.map((setting) => [setting.name, setting.short]), ["configuration", "all but the seed"], ["arm", "arm"], ["state", "state"]]);
+    options($("#group"), [...cells.swept.map((setting) => [setting.name, setting.short]), ["configuration", `all but the ${data.replicate === "cell" ? "seed and the fold" : "seed"}`], ["arm", "arm"], ["state", "state"]]);
     $("#find").addEventListener("input", (event) => { view.find = event.target.value; view.limit = PAGE; renderCells(); });
     $("#state").addEventListener("change", (event) => { view.state = event.target.value; view.limit = PAGE; renderCells(); });
     $("#group").addEventListener("change", (event) => { view.group = event.target.value; view.closed.clear(); renderCells(); });
@@ -250,6 +251,7 @@
     else if (gain === null) meaning = "Its effect on the loss was not measured.";
     return `${said.join("")}. ${meaning}`;
   };
+  const sameAs = (cell) => `with the same seed${cell.fold ? " and fold" : ""}`;
   const className = (at) => data.classes[at] ?? String(at);
   const numbers = (list, count) => (count ? `${list.join(", ")}${count > list.length ? ` and ${count - list.length} more` : ""}` : "none");
   const mistakes = (cell) => {
@@ -270,9 +272,9 @@
       out.push(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, make("table", { class: `grid confusion${isDense ? " dense" : ""}` }, make("thead", {}, head), make("tbody", {}, body))));
     }
     if (told.support) out.push(table(["label", "n", "F1"], told.f1.map((value, at) => [className(at), String(told.support[at]), value === null ? "-" : value.toFixed(3)]), "F1 of each label"));
-    if (told.closer !== undefined) out.push(make("p", {}, `Closer to the truth than the clean arm with the same seed on ${told.closer} of ${told.n} examples, farther on ${told.farther}.`));
+    if (told.closer !== undefined) out.push(make("p", {}, `Closer to the truth than the clean arm ${sameAs(cell)} on ${told.closer} of ${told.n} examples, farther on ${told.farther}.`));
     if (told.gained) {
-      out.push(make("h3", {}, "Judged differently by the clean arm with the same seed"));
+      out.push(make("h3", {}, `Judged differently by the clean arm ${sameAs(cell)}`));
       for (const [name, said] of [["gained", "Right here, wrong there"], ["lost", "Wrong here, right there"]]) {
         out.push(make("p", { class: "numbers" }, `${said}, ${told[`${name}Count`]} of ${told.n} dev examples, by number: ${numbers(told[name], told[`${name}Count`])}`));
         const texts = told[name].filter((number) => data.texts[number]);
@@ -315,7 +317,8 @@
       ...(own.arm === "clean" ? [] : [make("h3", {}, "Is the adversary healthy?"), make("p", {}, health(cell))]),
       ...mistakes(cell),
       make("h3", {}, "Settings as used"), pairs([...swept, ["seed", seedOf(cell)], ...constant]),
-      ...(cell.log ? [make("h3", {}, "End of its log"), make("pre", { tabindex: "0" }, cell.log)] : []),
+      make("h3", {}, "What happened to it"),
+      cell.log ? make("pre", { tabindex: "0" }, cell.log) : make("p", { class: "small" }, cell.n || ["failed", "diverged"].includes(cell.state) ? "Left out here to keep the page small." : "It has not run."),
       epochTable(cell));
   };
   const emptyCell = () => { for (const element of $("#cell").querySelectorAll(".plot")) { if (window.Plotly) Plotly.purge(element); drawn.delete(element); } };
@@ -328,6 +331,8 @@
 
   // ---- one setting, and two of them, against the score ---------------------------------------
   const safe = (value) => value.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+  const cut = (value) => safe(value.length > 26 ? `${value.slice(0, 9)}…${value.slice(-16)}` : value); // of paths the end tells
+  const ticks = (values) => ({ type: "category", tickvals: values.map(safe), ticktext: values.map(cut) });
   const setUpSlice = (scored, varied) => {
     const slice = $("#fig-slice"), element = $(".plot", slice);
     const render = () => {
@@ -335,11 +340,11 @@
       const values = [...new Set(scored.map((each) => each.values[at]))].sort(compare), numbers = values.map(Number);
       const isNumber = !numbers.some(Number.isNaN), isLog = isNumber && numbers[0] > 0 && numbers[numbers.length - 1] >= 20 * numbers[0];
       const x = (value) => (isNumber ? Number(value) : safe(value));
-      $("#cap-slice").textContent = `Each mark is a complete adversarial configuration (n = ${scored.length}), by the mean over its seeds; those above one value differ in other settings.${isLog ? " The axis is logarithmic." : ""}`;
+      $("#cap-slice").textContent = `Each mark is a complete adversarial configuration (n = ${scored.length}), by the mean over its ${data.replicate}s; those above one value differ in other settings.${isLog ? " The axis is logarithmic." : ""}`;
       data.figures.slice = {
         data: [{ type: "scatter", mode: "markers", x: scored.map((each) => x(each.values[at])), y: scored.map((each) => each.mean * metric.scale), text: scored.map((each) => safe(each.name)),
           marker: { color: "@tried", size: 9, opacity: 0.6 }, hovertemplate: `%{y:.${metric.digits}f}<br>%{text}<extra></extra>`, showlegend: false }],
-        layout: { height: 340, xaxis: { title: safe(short), type: isLog ? "log" : isNumber ? "linear" : "category" }, yaxis: { title: safe(metric.name) } },
+        layout: { height: 340, xaxis: { title: safe(short), ...(isNumber ? { type: isLog ? "log" : "linear" } : ticks(values)) }, yaxis: { title: safe(metric.name) } },
       };
       if (drawn.has(element)) draw(element, data.figures.slice); // else when it comes into sight
       const said = values.map((value) => {
@@ -374,11 +379,11 @@
       const height = Math.max(230, 110 + (cols.length > 9 ? 16 : 52) * rows.length); // two lines of text fit, or none
       const element = $(".plot", heat);
       element.style.height = `${height}px`;
-      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of seeds behind it, as in the table; where several configurations share a place, of all of them.${isCut ? ` Shown: the first ${most} values.` : ""}`;
+      $("#cap-heat").textContent = `Mean ${metric.name} of complete adversarial configurations by ${down.short} and ${across.short}; n is the number of ${data.replicate}s behind it, as in the table; where several configurations share a place, of all of them.${isCut ? ` Shown: the first ${most} values.` : ""}`;
       data.figures.heat = {
         data: [{ type: "heatmap", z, x: cols.map(safe), y: rows.map(safe), text, texttemplate: cols.length > 9 ? "" : "%{text}", hovertemplate: `%{y}, %{x}: %{text}<extra></extra>`, xgap: 2, ygap: 2,
           colorscale: ramp.map((tone, at) => [at / (ramp.length - 1), tone]), reversescale: metric.better === "lower", showscale: true, colorbar: { thickness: 10, len: 0.9, outlinewidth: 0 } }],
-        layout: { height, xaxis: { title: safe(across.short), type: "category" }, yaxis: { title: safe(down.short), type: "category", ticksuffix: "  " } },
+        layout: { height, xaxis: { title: safe(across.short), ...ticks(cols) }, yaxis: { title: safe(down.short), ...ticks(rows), ticksuffix: "  " } },
       };
       if (drawn.has(element)) draw(element, data.figures.heat); // else when it comes into sight
       const said = places.map((row, i) => [rows[i], ...row.map((list, j) => (list.length ? `${z[i][j].toFixed(metric.digits)} (n=${seeds(list)})` : "-"))]);

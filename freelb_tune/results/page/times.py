@@ -25,12 +25,14 @@ class Span:
         start: when it was taken up.
         end: when it was over or its run ended; None for one that may still run.
         is_over: whether the cell was over then.
+        waits: whether it waits since then for its turn to go on, at a rung.
     """
 
     cell_id: str
     start: datetime
     end: datetime | None
     is_over: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ def spans(store: Store) -> list[Span]:
     open_at: dict[str, datetime] = {}
     found: list[Span] = []
 
-    def close(cell_id: str, end: datetime | None, *, is_over: bool) -> None:
+    def close(cell_id: str, end: datetime | None, *, is_over: bool, waits: bool = False) -> None:
         start = open_at.pop(cell_id, None)
         if start is not None:
             took = timedelta(seconds=_seconds(known.get(cell_id)))
             end = start + took if end is None else max(end, start)
-            found.append(Span(cell_id, start, end, is_over))
+            found.append(Span(cell_id, start, end, is_over, waits))
 
     for event in store.events:
         at, cell_id = moment(event.get("at")), event.get("cell_id")
@@ -76,6 +78,8 @@ def spans(store: Store) -> list[Span]:
                 open_at[str(cell_id)] = at
             case "finished" | "failed":
                 close(str(cell_id), at, is_over=True)
+            case "waits":
+                close(str(cell_id), at, is_over=False, waits=True)
             case "opened":  # a run that was killed has not said when
                 for each in list(open_at):
                     close(each, None, is_over=False)

@@ -181,6 +181,8 @@ class Ledger:
 
     def waits(self, cell_id: str) -> None:
         """The cell's trial has ended before the cell: another one goes on with it."""
+        epoch = self.board[cell_id].epochs_done
+        self._journal.append("waits", cell_id=cell_id, epoch=epoch, at=utc_now())
         self._set(cell_id, CellState.WAITING)
 
     def ended(self, end: End) -> None:

@@ -78,6 +78,12 @@ class _Again(_OfCell):
     why: str
 
 
+class _Waits(_OfCell):
+    """Its trial has ended before the cell: at a rung, say."""
+
+    epoch: int
+
+
 class _Failed(_OfCell):
     state: Literal["failed", "diverged"]
     message: str
@@ -129,6 +135,7 @@ _SHAPES: dict[str, type[_Event]] = {
     "started": _OfCell,
     "retried": _OfCell,
     "again": _Again,
+    "waits": _Waits,
     "failed": _Failed,
     "finished": _Finished,
     "decided": _Decided,
