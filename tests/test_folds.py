@@ -208,6 +208,18 @@ def test_a_results_folder_with_folds_has_its_table_and_verdict(tmp_path):
     assert len(cells) == len(trials) - 1
 
 
+def test_where_folds_are_replicates_nothing_calls_cells_seeds(tmp_path):
+    searched(tmp_path)
+    write_outputs(tmp_path, judge)
+    table = (tmp_path / "table.md").read_text("utf-8")
+    assert "all cells of each averaged" in table
+    page = (tmp_path / "report.html").read_text("utf-8").split('id="plotly"')[0]
+    for said in ("the mean of its cells", "Every cell, and the mean", ">n cells<", '"a cell"'):
+        assert said in page
+    for said in ("n seeds", "finished seeds", "mean of its seeds.", '"a seed"'):
+        assert said not in page
+
+
 def test_two_dev_sets_under_one_fold_are_refused():
     arms = crossed([0.1, 0.2])
     labels = [np.zeros(4), np.zeros(5)]

@@ -351,6 +351,9 @@ def test_many_clean_arms_are_a_range_and_every_row_shows_its_own(tmp_path):
     table = table_of(search, tmp_path, space="table: {rows: [bsz]}")
     assert clean_sentence(table).endswith("is 0.00 to 14.00 over 8 clean arms.")
     assert table.has_row_clean_arms
+    del search.outcomes[cells[0].id]
+    some = table_of(search, tmp_path / "some", space="table: {rows: [bsz]}")
+    assert clean_sentence(some).endswith("is 2.00 to 14.00 over 7 of 8 clean arms.")
 
 
 def test_a_plan_without_cells_has_a_table(tmp_path):

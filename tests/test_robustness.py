@@ -74,6 +74,8 @@ def test_the_configuration_that_dev_chose_stands_beside_its_clean_arm_on_each_se
     # as sure as can be and right in 40 of 100: the gap is 60
     assert float(hard["best_ece"]) == pytest.approx(0.6, abs=1e-4)
     text = (tmp_path / "robustness.md").read_text("utf-8")
+    assert "< 0.001 |" in text  # and in files for programs the number
+    assert 0 < float(hard["p_adjusted"]) < 0.001
     assert "| hard | 200 | 45.00 ± 0.41 | 40.00 ± 0.41 | -5.00 |" in text
     assert "Beside the dev set adv_lr 0.2 is worse than its clean arm on hard." in text
     assert "Holm over 2 configurations on 1 further set" in text

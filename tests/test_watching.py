@@ -50,6 +50,12 @@ def test_at_80_columns_the_table_fits_and_no_setting_is_cut(tmp_path):
     assert "last" in drawn(tmp_path, 200)
 
 
+def test_a_long_word_on_missing_seeds_takes_lines_and_no_column_from_the_rest(tmp_path):
+    text = drawn(Made(seeds=3, ends={3: "failed", 4: "stopped"}).write(tmp_path), 70)
+    assert re.search(r"^ - +0\.01 +[\d.]+ +1/3 \(seed 1", text, re.MULTILINE)
+    assert re.search(r"^ +failed; seed 2\b", text, re.MULTILINE)
+
+
 def test_where_no_table_fits_each_configuration_is_a_sentence(tmp_path):
     text = " ".join(drawn(Made().write(tmp_path), 30).split())
     assert "rank 1, adv_lr 0.03" in text

@@ -130,12 +130,13 @@ def _calibration(runs: Sequence[Run]) -> float | None:
 
 def _notes(found: Robustness, by_rounds: bool) -> tuple[str, ...]:
     entries = (entry for row in found.table.rows for entry in row.entries if entry)
+    each = found.table.replicate
     tried = counted(len({entry.config.config_id for entry in entries}), "configuration")
     notes = [
-        "Mean ± sample standard deviation over seeds, each at the epoch that counts on the dev "
+        f"Mean ± sample standard deviation over {each}s, each at the epoch that counts on the dev "
         "set; intervals are the verdict's, each by itself.",
         f"ECE: expected calibration error in {BINS} bins of equal width, in percent (Guo et al. "
-        "2017), mean over seeds; 0 where a model is right as often as it is sure.",
+        f"2017), mean over {each}s; 0 where a model is right as often as it is sure.",
     ]
     if by_rounds:
         notes.append(_ROUNDS)

@@ -6,6 +6,7 @@ configurations apart is never cut.
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -20,7 +21,9 @@ __all__ = ["console_for", "show_end", "status_of"]
 
 _MOST_ROWS = 20
 _SPARED = ("last epoch", "best epoch", "adjusted p", "95 % interval")  # the first goes first
+_REPLICATES = ("seeds", "cells")  # a column that also says which of them are missing, and why
 _UNBOUNDED = 10_000
+_WRAP = 14  # of texts that are no numbers, where the table fits no other way
 _LOG_WIDTH = 200  # of what is no terminal: nothing wraps
 
 
@@ -82,28 +85,34 @@ def _running(found: Snapshot) -> RichTable:
 
 def _results(grid: Grid, console: Console, most_rows: int) -> RenderableType:
     """The result table, as wide as the console at most."""
-    kept, anywhere = list(range(len(grid.header))), console.options.update(width=_UNBOUNDED)
-    for name in ("", *_SPARED):
-        kept = [at for at in kept if grid.header[at] != name]
-        table = _table(grid, kept, most_rows)
-        if Measurement.get(console, anywhere, table).maximum <= console.width:
-            return table
+    anywhere = console.options.update(width=_UNBOUNDED)
+    for wrap in (_UNBOUNDED, _WRAP):
+        kept = list(range(len(grid.header)))
+        for name in ("", *_SPARED):
+            kept = [at for at in kept if grid.header[at] != name]
+            table = _table(grid, kept, most_rows, wrap)
+            if Measurement.get(console, anywhere, table).maximum <= console.width:
+                return table
     return Group(*(Text(line) for line in _lines(grid, most_rows)))
 
 
-def _table(grid: Grid, kept: list[int], most_rows: int) -> RichTable:
+def _table(grid: Grid, kept: list[int], most_rows: int, wrap: int) -> RichTable:
     table = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, caption_justify="left")
     for at in kept:
         is_number = at >= grid.numbers_from
-        # a long heading takes two lines; what stands below it never does
-        table.add_column(Text(grid.header[at].replace(", ", ",\n")),
+        # a long heading takes two lines; a number below it never does
+        heading = grid.header[at].replace(", ", ",\n")
+        heading = heading if len(heading) <= wrap else heading.replace(".", ".\n")
+        table.add_column(Text(heading),
                          justify="right" if is_number else "left", no_wrap=True)  # fmt: skip
+    wrapped = {at for at in kept if at < grid.numbers_from or grid.header[at] in _REPLICATES}
     for row in grid.rows[:most_rows]:
-        style = "dim" if row[0].text == "clean" else ""
-        table.add_row(
-            *(Text(row[at].text, style="bold" if row[at].is_bold else "") for at in kept),
-            style=style,
-        )
+        texts = []
+        for at in kept:
+            text = row[at].text
+            text = fill(text, wrap, break_long_words=False) if at in wrapped else text
+            texts.append(Text(text, style="bold" if row[at].is_bold else ""))
+        table.add_row(*texts, style="dim" if row[0].text == "clean" else "")
     table.caption = _more(grid, most_rows) or None
     return table
 

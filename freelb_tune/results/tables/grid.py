@@ -174,8 +174,14 @@ def comparison_texts(comparison: Comparison | None, measure: Measure) -> list[st
     if comparison.low is not None and comparison.high is not None:
         low, high = (measure.show_difference(end) for end in (comparison.low, comparison.high))
         interval = f"{low} to {high}"
-    p = "-" if comparison.p_adjusted is None else f"{comparison.p_adjusted:.3f}"
-    return [difference, interval, p]
+    return [difference, interval, _chance(comparison.p_adjusted)]
+
+
+def _chance(p: float | None) -> str:
+    """A p value as printed; none is so small that it prints as 0."""
+    if p is None:
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _clean(entry: Entry | None, table: Table) -> str:

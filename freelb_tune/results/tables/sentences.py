@@ -26,7 +26,7 @@ __all__ = [
     "title",
 ]
 
-_MANY = 6  # more clean arms than this are a range, and each row shows its own
+_MANY = 3  # more clean arms than this are a range, and each row shows its own
 
 
 def title(table: Table) -> str:
@@ -68,7 +68,9 @@ def clean_sentence(table: Table) -> str:
         means = [s.mean for c in table.clean if (s := c.spread(table.layout.select))]
         if means:
             low, high = table.measure.show(min(means)), table.measure.show(max(means))
-            return f"{subject} is {low} to {high} over {len(table.clean)} clean arms."
+            count = counted(len(table.clean), "clean arm")
+            some = "" if len(means) == len(table.clean) else f"{len(means)} of "
+            return f"{subject} is {low} to {high} over {some}{count}."
         return f"{subject} is not known yet."
     names = _telling(table.clean)
     parts = [_clean_arm(config, names, table) for config in table.clean]

@@ -54,7 +54,7 @@ def choosing_parts(choosing: "Choosing", table: Table) -> list[tuple[str, Grid]]
         parts.append(
             (
                 f"The best {table.measure.name} to be expected of 1, 2, ... configurations, drawn "
-                "from those that were run, all seeds of each averaged:",
+                f"from those that were run, all {table.replicate}s of each averaged:",
                 curves,
             )
         )

@@ -27,8 +27,9 @@ def best_of(table: Table, choosing: "Choosing | None") -> Figure | None:
     return Figure(
         name="bestof",
         title=f"Expected best {measure.name} of n configurations",
-        says=f"Drawn from those that are complete ({counts}), each by the mean of its seeds. Arms "
-        "are comparable at the same n: the best of more looks better by chance alone.",
+        says=f"Drawn from those that are complete ({counts}), each by the mean of its "
+        f"{table.replicate}s. Arms are comparable at the same n: the best of more looks better by "
+        "chance alone.",
         traces=[
             {
                 "type": "scatter",

@@ -48,7 +48,7 @@ def curves(store: Store, table: Table, names: Mapping[str, str]) -> Figure | Non
             "xaxis": {"title": "epoch", "tickformat": "d", "dtick": _step(known)},
             "yaxis": {"title": label(table.measure.name)},
         },
-        header=("configuration", "epoch", f"mean {table.measure.name}", "n seeds"),
+        header=("configuration", "epoch", f"mean {table.measure.name}", f"n {table.replicate}s"),
         rows=_rows(known, names, table),
     )
 

@@ -33,8 +33,9 @@ def rungs(store: Store, table: Table, names: Mapping[str, str]) -> Figure | None
     return Figure(
         name="rungs",
         title="Who went on at each rung",
-        says="Each mark is a configuration where it was judged, by the mean over its seeds then "
-        f"(n = {len(every)} decisions). Scores of different rungs are after different epochs.",
+        says="Each mark is a configuration where it was judged, by the mean over its "
+        f"{table.replicate}s then (n = {len(every)} decisions). Scores of "
+        "different rungs are after different epochs.",
         traces=[trace for trace in traces if trace["x"]],
         layout={
             "xaxis": {"title": "epoch", "type": "category"},

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from freelb_tune.errors import counted
 from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.page.times import Span
 from freelb_tune.results.tables.table import Table
@@ -27,11 +28,11 @@ _STATES = {
 def best_so_far(
     store: Store, table: Table, spans: Sequence[Span], names: dict[str, str]
 ) -> Figure | None:
-    """The best score of finished cells against time; None before the first has one."""
+    """The best score of finished cells against time; None before there are two."""
     ends = {span.cell_id: span.end for span in spans if span.is_over and span.end}
     done = [c for c in store.cells if c.state is CellState.DONE and c.cell.id in ends]
     done.sort(key=lambda each: (ends[each.cell.id], each.cell.id))
-    if not done:
+    if len(done) < 2:
         return None
     traces, rows = [], []
     for kind, said in (("clean", "clean arm"), ("tried", "adversarial")):
@@ -130,8 +131,8 @@ def time_line(store: Store, spans: Sequence[Span], names: dict[str, str]) -> Fig
     return Figure(
         name="timeline",
         title="What ran when",
-        says=f"One bar per run of a cell, in {max(lanes, default=0) + 1} "
-        "lanes, as many as ran at once."
+        says="One bar per run of a cell, in "
+        f"{counted(max(lanes, default=0) + 1, 'lane')}, as many as ran at once."
         + most(len(shown), len(mine), "runs, the latest", "journal.jsonl"),
         traces=[_bars(kind, groups[kind], names, now) for kind in _STATES if kind in groups],
         layout={
@@ -171,7 +172,7 @@ def _time_axis(spans: Sequence[Span]) -> dict[str, Any]:
 
 
 def _kind(span: Span, result: CellResult) -> str:
-    if not span.is_over:
+    if not (span.is_over or span.waits):
         return "muted"
     if result.state in (CellState.FAILED, CellState.DIVERGED):
         return "bad"

@@ -26,7 +26,7 @@ def seeds(table: Table, called: Mapping[str, str]) -> Figure | None:
         return None
     shown = every[:_MOST]
     names = _names(shown, called)
-    told = any(_interval(entry) for entry in shown)
+    told, each = any(_interval(entry) for entry in shown), table.replicate
     more = (
         " Bars: the difference from the clean arm with its 95 % interval over "
         f"{'folds' if table.folds else 'seeds'}, drawn on top of the clean arm's mean."
@@ -35,8 +35,8 @@ def seeds(table: Table, called: Mapping[str, str]) -> Figure | None:
     )
     return Figure(
         name="seeds",
-        title="Every seed, and the mean of each configuration",
-        says=f"Dots: finished seeds at the epoch that counts. Diamonds: their mean.{more}"
+        title=f"Every {each}, and the mean of each configuration",
+        says=f"Dots: finished {each}s at the epoch that counts. Diamonds: their mean.{more}"
         + most(len(shown), len(every), "configurations", "configurations.csv"),
         traces=[
             _dots(shown, names, table),
@@ -48,7 +48,7 @@ def seeds(table: Table, called: Mapping[str, str]) -> Figure | None:
             "yaxis": {"autorange": "reversed", "automargin": True, "ticksuffix": "  "},
             "shapes": _clean_lines(clean, table),
         },
-        header=("configuration", "seeds", "mean", "n", "difference", "95 % interval"),
+        header=("configuration", f"{each}s", "mean", "n", "difference", "95 % interval"),
         rows=[_row(entry, called[entry.config.config_id], table) for entry in every],
         height=150 + 30 * len(shown),
     )
@@ -82,7 +82,7 @@ def _dots(entries: Sequence[Entry], names: Sequence[str], table: Table) -> dict[
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": "a seed",
+        "name": f"a {table.replicate}",
         "x": [round(score, 4) for score, *_ in points],
         "y": [name for _, name, *_ in points],
         "text": [f"seed {seed}" for _, _, seed, _ in points],

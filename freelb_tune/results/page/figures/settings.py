@@ -65,7 +65,7 @@ def parallel(table: Table) -> Figure | None:
             "annotations": _annotations(marks),
             "hovermode": "closest",
         },
-        header=(*headings, "n seeds"),
+        header=(*headings, f"n {table.replicate}s"),
         rows=[
             (
                 *(shown(config, name).text for name in names),
