@@ -55,6 +55,30 @@ class Evaluation:
     why: str = ""
 
     @property
+    def lines(self) -> list[str]:
+        """All of it in words, a line each, in the unit of the tables."""
+        from freelb_tune.results.tables.metric import measure_for, score_line
+
+        lines = []
+        for each in self.models:
+            arm = "clean arm" if each.cell.arm == "clean" else "adversarial"
+            lines.append(f"{each.name}: cell {each.cell.id} ({arm}, seed {each.cell.seed})")
+            lines += [
+                f"  {score_line(measure_for(each.cell.task, name), score, each.rows)}"
+                for name, score in each.scores.items()
+            ]
+            if each.calibration is not None:
+                lines.append(f"  expected calibration error: {100 * each.calibration:.2f}")
+        if self.difference is not None:
+            one, measure = self.difference, measure_for(self.models[0].cell.task, self.metric)
+            told, low, high = map(measure.show_difference, (one.difference, one.low, one.high))
+            lines.append(
+                f"best_adversarial against best, {self.metric}: {told} (95 % interval of these "
+                f"two models on other rows {low} to {high}; another seed may differ by more)"
+            )
+        return [*lines, *([self.why] if self.why else [])]
+
+    @property
     def records(self) -> list[dict[str, Any]]:
         """A row for each model and metric, and one for the difference."""
         found: list[dict[str, Any]] = []
