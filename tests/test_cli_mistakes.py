@@ -62,6 +62,8 @@ def said(typed):
         ("report q.yaml", "this is no results folder; name one, such as results/NAME"),
         ("--space q.yml", "there is no such file; beside it: q.yaml"),
         ("--space quikstart", "did you mean 'quickstart'?"),
+        ("--space nothing_like_it", "'nothing_like_it'; `freelb-tune spaces` lists them"),
+        ("--space q", "there is no such file; beside it: q.yaml"),
     ],
 )  # fmt: skip
 def test_a_command_line_that_cannot_be_read_is_answered(said, line, answer):

@@ -28,8 +28,9 @@ def shipped_space(name: str) -> Path:
     """
     shipped = shipped_spaces()
     if name not in shipped:
+        hint, _, _ = unknown_name(name, shipped).partition("known: ")
         raise FreeLBTuneError(
-            f"no such space comes with freelb-tune: {unknown_name(name, shipped)}"
+            f"no such space comes with freelb-tune: {hint}`freelb-tune spaces` lists them"
         )
     return shipped[name]
 
@@ -40,8 +41,9 @@ def find_space(path: Path) -> Path:
     Raises:
         FreeLBTuneError: it looks like a name, and neither a file nor a shipped space has it.
     """
-    if path.is_file() or path.suffix:
-        return path
+    meant = (path.with_suffix(suffix) for suffix in (".yaml", ".yml") if path.name)
+    if path.is_file() or path.suffix or any(each.is_file() for each in meant):
+        return path  # of a file that is not there its reader says what lies beside it
     try:
         return shipped_space(path.as_posix())
     except FreeLBTuneError as err:

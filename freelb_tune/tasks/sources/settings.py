@@ -85,9 +85,10 @@ def _source(task: Task, data: DataFields) -> str:
         usual = "hub" if data.train is None and data.file is None else "files"
         return "synthetic" if task.is_made_up else usual
     if (data.source == "synthetic") != task.is_made_up:
+        others = "" if task.is_made_up else ", or write files, hub or glue"
         raise FreeLBTuneError(
             f"data.source: task {task.name!r} has no source {data.source!r}; only entailment_toy "
-            "is synthetic, and it is nothing else"
+            f"is synthetic, and it is nothing else: leave data.source out{others}"
         )
     return data.source
 
@@ -204,4 +205,7 @@ def _check_source(read: DataSettings) -> None:
             f"{', '.join(unread)}: source {read.source!r} does not read it; take it out"
         )
     if read.source in ("files", "hub") and not read.columns:
-        raise FreeLBTuneError(f"data.text: task {name!r} needs the text column, or two for a pair")
+        raise FreeLBTuneError(
+            f"data.text: task {name!r} needs the text column, or two for a pair; write text: NAME "
+            "or text: [FIRST, SECOND]"
+        )
