@@ -196,7 +196,7 @@
           view.down = view.sort === at ? !view.down : Boolean(each.down);
           view.sort = at;
           renderHead(); renderCells();
-        } }, each.name)))));
+        } }, each.name), make("span", { class: "paper" }, each.name)))));
   };
   const pairs = (list) => make("div", { class: "pairs" }, list.map(([name, text]) => make("div", {}, make("span", {}, name), make("span", {}, text))));
   const options = (select, list) => select.append(...list.map(([value, text]) => make("option", { value }, text)));
