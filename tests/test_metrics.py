@@ -16,7 +16,8 @@ from store_fixtures import epoch
 from test_search_run import start, wait_until
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune import cluster, metrics
+from freelb_tune.search.ray_tune import metrics
+from freelb_tune.search.ray_tune.machines import cluster
 from freelb_tune.search.ray_tune.metrics import GAUGES, tokens_per_second
 from freelb_tune.store import CellState, SetLengths, TextLengths, load_store, set_lengths
 

@@ -40,6 +40,7 @@ INNER = {
         "outputs",
     ],
     "search": ["driver", "algorithms", "ray_tune", "run"],
+    "search/ray_tune": ["machines", "workers"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""
 INSIDE = [f"{outer}/{room}" for outer, rooms in INNER.items() for room in rooms]

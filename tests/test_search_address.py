@@ -8,8 +8,8 @@ import pytest
 import search_fixtures
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune import address
-from freelb_tune.search.ray_tune.address import check_address
+from freelb_tune.search.ray_tune.machines import address
+from freelb_tune.search.ray_tune.machines.address import check_address
 
 
 @pytest.fixture

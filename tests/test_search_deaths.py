@@ -9,16 +9,17 @@ from ray._private import worker
 from search_fixtures import ensure_ray
 
 from freelb_tune.errors import RayDiedError
-from freelb_tune.search.ray_tune import last_words, lifeline
-from freelb_tune.search.ray_tune.last_words import read_last_words
-from freelb_tune.search.ray_tune.lifeline import Lifeline
+from freelb_tune.search.ray_tune.machines import lifeline
+from freelb_tune.search.ray_tune.machines.lifeline import Lifeline
+from freelb_tune.search.ray_tune.workers import last_words
+from freelb_tune.search.ray_tune.workers.last_words import read_last_words
 
 
 def trained(home, code):
     """A process that trains a cell with this code, to its end."""
     said = (
         "import os, faulthandler, sys\nfrom pathlib import Path\n"
-        "from freelb_tune.search.ray_tune.last_words import last_words\n"
+        "from freelb_tune.search.ray_tune.workers.last_words import last_words\n"
         f"with last_words(Path({str(home)!r})):\n    {code}\n"
     )
     return subprocess.run([sys.executable, "-c", said], stderr=subprocess.DEVNULL).returncode

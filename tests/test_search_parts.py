@@ -17,8 +17,8 @@ from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Outputs
 from freelb_tune.search.driver.listener import Guard
-from freelb_tune.search.ray_tune.share import Share, find_share
-from freelb_tune.search.ray_tune.token import secure_token
+from freelb_tune.search.ray_tune.machines.share import Share, find_share
+from freelb_tune.search.ray_tune.machines.token import secure_token
 from freelb_tune.space import Cell, ResourcesConfig
 from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellState
@@ -303,7 +303,7 @@ def test_without_a_home_to_write_in_the_token_is_kept_in_memory(home, monkeypatc
 
 
 def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):
-    from freelb_tune.search.ray_tune.cluster import _scratch_folder
+    from freelb_tune.search.ray_tune.machines.cluster import _scratch_folder
 
     with _scratch_folder(tmp_path) as name:
         pass
@@ -318,7 +318,7 @@ def test_scratch_of_a_killed_search_goes_when_the_next_one_starts(tmp_path):
 
 
 def test_scratch_of_a_search_that_runs_is_left_alone(tmp_path):
-    from freelb_tune.search.ray_tune.cluster import _scratch_folder
+    from freelb_tune.search.ray_tune.machines.cluster import _scratch_folder
 
     with _scratch_folder(tmp_path) as first, _scratch_folder(tmp_path) as second:
         assert first.exists()

@@ -13,7 +13,7 @@ from search_fixtures import Prepare, Ready, make_plan, record_of, score_of, trai
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
-from freelb_tune.search.ray_tune.share import may_have_accelerators
+from freelb_tune.search.ray_tune.machines.share import may_have_accelerators
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, cell_folder
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_ray")
 cloudpickle.register_pickle_by_value(search_fixtures)  # workers have no path to the tests
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-WORKER = "freelb_tune.search.ray_tune.worker"
+WORKER = "freelb_tune.search.ray_tune.workers.worker"
 
 
 def look(

@@ -13,8 +13,8 @@ from ray import cloudpickle
 from search_fixtures import Prepare, make_plan, train
 
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
-from freelb_tune.search.ray_tune.cluster import using_ready_workers
-from freelb_tune.search.ray_tune.trial import trial_config
+from freelb_tune.search.ray_tune.machines.cluster import using_ready_workers
+from freelb_tune.search.ray_tune.workers.trial import trial_config
 from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.store import load_store
 

@@ -4,7 +4,7 @@ import pytest
 from filelock import Timeout
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune.trial import _one_line
+from freelb_tune.search.ray_tune.workers.trial import _one_line
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from torch import nn
 from freelb_tune.adversary import PassResult
 from freelb_tune.adversary.delta import init_delta
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune import reports
-from freelb_tune.search.ray_tune.preflight import _look
+from freelb_tune.search.ray_tune.machines.preflight import _look
+from freelb_tune.search.ray_tune.workers import reports
 from freelb_tune.space.settings.adversaries import ADVERSARIES, FreeLBSettings
 from freelb_tune.space.settings.sections import DataFields, Inputs, ModelFields
 from freelb_tune.store import EpochRecord

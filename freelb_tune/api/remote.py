@@ -186,6 +186,6 @@ def _bring(place: Place, folder: Path, wanted: Wanted) -> bool:
 
 def _cache(uri: str) -> Path:
     """Where this user's folders for a URI are."""
-    from freelb_tune.search.ray_tune.default_work import user_cache
+    from freelb_tune.search.ray_tune.workers.default_work import user_cache
 
     return user_cache() / "remote" / hashlib.sha256(uri.encode()).hexdigest()[:16]

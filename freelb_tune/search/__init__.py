@@ -8,7 +8,7 @@ from freelb_tune.search.driver.display import LiveDisplay, PlainDisplay
 from freelb_tune.search.driver.listener import Listener, Silent
 from freelb_tune.search.driver.which_display import make_display
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
-from freelb_tune.search.ray_tune.default_work import default_work
+from freelb_tune.search.ray_tune.workers.default_work import default_work
 from freelb_tune.search.run import run_search
 
 __all__ = [

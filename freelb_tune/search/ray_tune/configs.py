@@ -8,7 +8,7 @@ from typing import Any
 
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.work import Ready
-from freelb_tune.search.ray_tune.trial import LATE, Job, Late, trial_config
+from freelb_tune.search.ray_tune.workers.trial import LATE, Job, Late, trial_config
 from freelb_tune.space.cells.naming import trial_namer
 
 __all__ = ["Configs"]

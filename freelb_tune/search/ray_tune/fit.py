@@ -10,11 +10,11 @@ from ray import tune
 
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.ray_tune.configs import Configs
+from freelb_tune.search.ray_tune.machines.share import Share
 from freelb_tune.search.ray_tune.scheduler import CellScheduler
 from freelb_tune.search.ray_tune.searcher import CellSearcher
-from freelb_tune.search.ray_tune.share import Share
-from freelb_tune.search.ray_tune.trial import actor_class
 from freelb_tune.search.ray_tune.watch import Watch
+from freelb_tune.search.ray_tune.workers.trial import actor_class
 from freelb_tune.space import ResourcesConfig
 from freelb_tune.store.disk.faults import machine_fault
 

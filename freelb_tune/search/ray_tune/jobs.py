@@ -20,7 +20,7 @@ from ray.job_submission import JobInfo, JobSubmissionClient
 
 import freelb_tune
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune.token import find_token
+from freelb_tune.search.ray_tune.machines.token import find_token
 from freelb_tune.space import Space
 from freelb_tune.space.settings.also import with_files
 

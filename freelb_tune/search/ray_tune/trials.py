@@ -16,16 +16,16 @@ from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
-from freelb_tune.search.ray_tune.cluster import (
+from freelb_tune.search.ray_tune.machines.cluster import (
     OFFLINE,
     TRIAL_ENVIRONMENT,
     Running,
     machines,
     running_ray,
 )
-from freelb_tune.search.ray_tune.default_work import default_work, user_cache
-from freelb_tune.search.ray_tune.machine import check_this_machine
-from freelb_tune.search.ray_tune.share import Share, find_share, may_have_accelerators
+from freelb_tune.search.ray_tune.machines.machine import check_this_machine
+from freelb_tune.search.ray_tune.machines.share import Share, find_share, may_have_accelerators
+from freelb_tune.search.ray_tune.workers.default_work import default_work, user_cache
 from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment
 from freelb_tune.store.disk.faults import machine_faults_told
@@ -69,8 +69,8 @@ def run_trials(
         from freelb_tune.search.ray_tune.configs import Configs
         from freelb_tune.search.ray_tune.fit import fit
         from freelb_tune.search.ray_tune.metrics import Metrics
-        from freelb_tune.search.ray_tune.trial import Job
         from freelb_tune.search.ray_tune.watch import Watch
+        from freelb_tune.search.ray_tune.workers.trial import Job
 
         cache = _cache(options, ledger.folder)
 
@@ -156,7 +156,7 @@ def _on_machines(
     ) as running:
         share = find_share(space.resources, machines())
         if options.address is not None:
-            from freelb_tune.search.ray_tune.preflight import check_machines
+            from freelb_tune.search.ray_tune.machines.preflight import check_machines
 
             check_machines(ledger.folder)
         ledger.say(share.text)

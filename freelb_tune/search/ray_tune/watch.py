@@ -20,9 +20,9 @@ from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence
-from freelb_tune.search.ray_tune.last_words import read_last_words
-from freelb_tune.search.ray_tune.lifeline import Lifeline
-from freelb_tune.search.ray_tune.trial import AGAIN, MACHINE, OUTCOME
+from freelb_tune.search.ray_tune.machines.lifeline import Lifeline
+from freelb_tune.search.ray_tune.workers.last_words import read_last_words
+from freelb_tune.search.ray_tune.workers.trial import AGAIN, MACHINE, OUTCOME
 from freelb_tune.store import CellState, cell_folder
 from freelb_tune.store.cells.pulse import is_here, process_of
 

@@ -21,10 +21,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune.address import check_address
-from freelb_tune.search.ray_tune.lifeline import Lifeline, watched_ray
-from freelb_tune.search.ray_tune.quiet import ray_kept_quiet
-from freelb_tune.search.ray_tune.token import secure_token
+from freelb_tune.search.ray_tune.machines.address import check_address
+from freelb_tune.search.ray_tune.machines.lifeline import Lifeline, watched_ray
+from freelb_tune.search.ray_tune.machines.quiet import ray_kept_quiet
+from freelb_tune.search.ray_tune.machines.token import secure_token
 
 __all__ = [
     "OFFLINE",

@@ -25,9 +25,9 @@ from ray.tune.trainable import wrap_function
 from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.search.driver.work import Ready, Train
-from freelb_tune.search.ray_tune.last_words import last_words
-from freelb_tune.search.ray_tune.reports import log_epoch
-from freelb_tune.search.ray_tune.share import Share
+from freelb_tune.search.ray_tune.machines.share import Share
+from freelb_tune.search.ray_tune.workers.last_words import last_words
+from freelb_tune.search.ray_tune.workers.reports import log_epoch
 from freelb_tune.space import Cell
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder, forget_again, read_again

@@ -7,11 +7,11 @@ trainer in memory, and nothing there asks the network.
 import gc
 import os
 
-from freelb_tune.search.ray_tune.cluster import OFFLINE
+from freelb_tune.search.ray_tune.machines.cluster import OFFLINE
 
 os.environ.update(OFFLINE)
 
-from freelb_tune.search.ray_tune.trial import run_trial  # noqa: E402 (libraries read OFFLINE on import)
+from freelb_tune.search.ray_tune.workers.trial import run_trial  # noqa: E402 (libraries read OFFLINE on import)
 from freelb_tune.training.cell import run_cell  # noqa: E402
 
 gc.freeze()  # else each trial's collections walk through all of torch: half a second of a trial

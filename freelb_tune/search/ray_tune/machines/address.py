@@ -8,7 +8,7 @@ import os
 import socket
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.search.ray_tune.token import find_token
+from freelb_tune.search.ray_tune.machines.token import find_token
 
 __all__ = ["check_address"]
 

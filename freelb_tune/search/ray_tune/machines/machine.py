@@ -6,7 +6,7 @@ Room: search. Does not load Ray.
 import os
 import sys
 
-from freelb_tune.search.ray_tune.share import find_share, may_have_accelerators
+from freelb_tune.search.ray_tune.machines.share import find_share, may_have_accelerators
 from freelb_tune.space import ResourcesConfig
 
 __all__ = ["check_this_machine"]

@@ -24,7 +24,7 @@ def user_cache() -> Path:
 
 def default_work() -> Work:
     """The training room's own functions, which load torch when they are called."""
-    return Work(_prepare, _train, _load, "freelb_tune.search.ray_tune.worker", _look)
+    return Work(_prepare, _train, _load, "freelb_tune.search.ray_tune.workers.worker", _look)
 
 
 def _load() -> None:
@@ -54,6 +54,6 @@ def _train(
     threads: int,
     /,
 ) -> None:
-    from freelb_tune.search.ray_tune.worker import run_cell
+    from freelb_tune.search.ray_tune.workers.worker import run_cell
 
     run_cell(cell, prepared, folder, report, threads)

@@ -1,0 +1,1 @@
+"""Where Ray runs: this machine or a cluster, whether it is there, and what it has."""
