@@ -7,11 +7,14 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
+from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store.cells.epochs import EPOCHS, read_epochs
 from freelb_tune.store.cells.lengths import TextLengths
 from freelb_tune.store.cells.predictions import read_predictions
@@ -70,8 +73,13 @@ class CellResult:
 
     def best(self, better: Better = "higher") -> EpochRecord | None:
         """The epoch with the best score; of equal ones the earliest; None before the first."""
-        sign = 1 if better == "higher" else -1
-        return max(self.epochs, key=lambda record: sign * record.score, default=None)
+        first = max if better == "higher" else min
+        return first(self.epochs, key=attrgetter("score"), default=None)
+
+    @cached_property
+    def seconds(self) -> float:
+        """Training and evaluation of all its epochs."""
+        return sum(record.train_seconds + record.eval_seconds for record in self.epochs)
 
     def predictions(
         self, epoch: int, set: str = "dev"
@@ -129,6 +137,11 @@ class Store:
     def known(self) -> dict[str, CellResult]:
         """Every cell that was ever planned, by id."""
         return {each.cell.id: each for each in (*self.cells, *self.others)}
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """What the cells of the latest plan are called, by id."""
+        return cell_labels([each.cell for each in self.cells])
 
 
 def load_store(folder: Path) -> Store:

@@ -17,7 +17,6 @@ from freelb_tune.results.tables.footer import warnings
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.table import Table
 from freelb_tune.results.tables.table_csv_json import to_json
-from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import EPOCHS, Store, cell_folder, is_held, load_store
 
 __all__ = ["Running", "Snapshot", "change_mark", "duration", "snapshot", "snapshot_of"]
@@ -102,11 +101,10 @@ def snapshot(folder: Path) -> Snapshot:
 def snapshot_of(store: Store, table: Table) -> Snapshot:
     """What has been read of a results folder, with its table, as it stands."""
     at_once = running_cells(store)
-    names = cell_labels([each.cell for each in store.cells])
     running = tuple(
         Running(
             each.cell.id,
-            names[each.cell.id],
+            store.labels[each.cell.id],
             len(each.epochs),
             each.last.score if each.last else None,
         )
@@ -137,8 +135,8 @@ def _elapsed(store: Store) -> float | None:
 
 def _left(store: Store, running: int) -> float | None:
     """The device-hours that are left, over the cells that run at once."""
-    hours = spent(store).left
-    return 3600 * hours / running if hours is not None and running else None
+    hours = spent(store).left if running else None
+    return None if hours is None else 3600 * hours / running
 
 
 def change_mark(folder: Path) -> tuple[object, ...]:

@@ -5,10 +5,12 @@ the less interesting cells are left out, and the page says so.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from freelb_tune.results.page.logs import logs_of
-from freelb_tune.results.page.names import configuration_names, configurations_of, swept
+from freelb_tune.results.page.names import configuration_names
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.columns import metrics_of
 from freelb_tune.results.tables.configuration import Configuration
@@ -38,6 +40,7 @@ _FIELDS = (
     "process_gib",
     "peak_gib",  # the last one: metrics follow
 )
+_fields_of = attrgetter(*_FIELDS)
 
 
 def rounded(value: float | None) -> float | int | None:
@@ -52,10 +55,10 @@ def cells_of(
     store: Store, table: Table, running: frozenset[str], names: Mapping[str, str]
 ) -> dict[str, Any]:
     """The cells, their configurations and their epochs."""
-    configs = configurations_of(table)
+    configs = table.configurations
     place = {config.config_id: at for at, config in enumerate(configs)}
     called = configuration_names(configs, table)
-    settings = swept(table)
+    settings = table.swept
     metrics = metrics_of(store.cells)
     kept = _kept(store, table, len(_FIELDS) + len(metrics))
     logs = logs_of(store, table.measure, kept)
@@ -78,7 +81,7 @@ def cells_of(
                 "best": rounded(_best(each, table)),
                 "last": rounded(each.last.score) if each.last else None,
                 "n": len(each.epochs),
-                "seconds": rounded(_seconds(each)),
+                "seconds": rounded(each.seconds) if each.epochs else None,
                 "epochs": [_epoch(record, metrics) for record in each.epochs]
                 if each.cell.id in kept
                 else None,
@@ -160,11 +163,6 @@ def _best(each: CellResult, table: Table) -> float | None:
     return record.score if record else None
 
 
-def _seconds(each: CellResult) -> float | None:
-    took = [record.train_seconds + record.eval_seconds for record in each.epochs]
-    return sum(took) if took else None
-
-
 def _epoch(record: EpochRecord, metrics: Sequence[str]) -> list[float | int | None]:
-    fields = [rounded(getattr(record, name)) for name in _FIELDS]
-    return [*fields, *(rounded(record.metrics.get(name)) for name in metrics)]
+    numbers = chain(_fields_of(record), map(record.metrics.get, metrics))
+    return [None if number is None else rounded(number) for number in numbers]

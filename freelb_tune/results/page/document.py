@@ -19,13 +19,12 @@ from freelb_tune.results.page.figures.figure import Figure
 from freelb_tune.results.page.figures.progress import best_so_far, time_line
 from freelb_tune.results.page.figures.seeds import seeds
 from freelb_tune.results.page.figures.settings import importance, parallel
-from freelb_tune.results.page.names import configuration_names, configurations_of
+from freelb_tune.results.page.names import configuration_names
 from freelb_tune.results.page.overview import overview_of
 from freelb_tune.results.page.predictions import class_names, named, predictions_of
 from freelb_tune.results.page.times import running_cells, spans
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.table import Table
-from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellState, Store
 from freelb_tune.tasks import TASKS
 
@@ -79,7 +78,6 @@ def page_data(
     texts: Mapping[int, tuple[str, ...]],
 ) -> dict[str, Any]:
     """What the page's own script reads, ready for JSON; the figures aside."""
-    names = cell_labels([each.cell for each in store.cells])
     is_judged = choosing is not None and pending(store) is None
     predictions = predictions_of(store, table) if is_judged else None
     measure = table.measure
@@ -93,7 +91,7 @@ def page_data(
         "replicate": table.replicate,
         "errors": _errors(store),
         "lossUnit": _loss_unit(store),
-        "cells": cells_of(store, table, running_cells(store), names),
+        "cells": cells_of(store, table, running_cells(store), store.labels),
         "predictions": predictions,
         "classes": class_names(store),
         "pair": [one.setting for one in choosing.importance[:2]] if choosing else [],
@@ -105,8 +103,8 @@ def page_data(
 def figures_of(store: Store, table: Table, choosing: "Choosing | None") -> list[Figure]:
     """The figures that this search has, in order."""
     ran = spans(store)
-    names = cell_labels([each.cell for each in store.cells])
-    configs = configuration_names(configurations_of(table), table)
+    names = store.labels
+    configs = configuration_names(table.configurations, table)
     found = [
         curves(store, table, configs),
         seeds(table, configs),

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from freelb_tune.errors import counted
-from freelb_tune.results.page.names import configurations_of, swept
 from freelb_tune.results.page.times import moment, spent
 from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.cost import costs_of
+from freelb_tune.results.tables.cost import device_of
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.space.settings.adversaries import ADVERSARIES
@@ -29,7 +28,7 @@ _TRAINING = (
 
 def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
     """What the reader may ask next."""
-    unit, cost = costs_of(store).device, spent(store)
+    unit, cost = device_of(store), spent(store)
     about = "not known yet" if cost.left is None else f"about {_hours(cost.left)}"
     left = [f"{about} left"] if cells_left(store) else []
     facts = [
@@ -52,13 +51,13 @@ def words_of(table: Table) -> list[str]:
     from freelb_tune.space.json_schema import meanings  # reads docstrings
 
     said = ["Clean arm: the same settings, seeds and data order, without perturbation."]
-    tried = [each.settings for each in configurations_of(table) if each.arm != "clean"]
+    tried = [each.settings for each in table.configurations if each.arm != "clean"]
     methods = dict.fromkeys(str(each.get("adversary.method")) for each in tried)
     known = {name: ADVERSARIES[name] for name in methods if name in ADVERSARIES}
     for name, kind in known.items():
         first, _, _ = (kind.__doc__ or "").partition("\n\n")
         said.append(f"{name}: {' '.join(first.split())}")
-    for name in (each.removeprefix("adversary.") for each in swept(table)):
+    for name in (each.removeprefix("adversary.") for each in table.swept):
         found = (meanings(kind).get(name) for kind in known.values())
         said += [f"{name}: {text}" for text in [next(filter(None, found), None)] if text]
     return [each.replace("`", "") for each in said] if tried else []
@@ -66,12 +65,12 @@ def words_of(table: Table) -> list[str]:
 
 def _tried(store: Store, table: Table) -> str:
     """How many configurations, of which methods and values."""
-    known = {each.config_id: each for each in configurations_of(table) if each.arm != "clean"}
+    known = {each.config_id: each for each in table.configurations if each.arm != "clean"}
     order = dict.fromkeys(each.cell.config_id for each in store.cells)  # as they were planned
     configs = [known[each] for each in order if each in known]
     clean = f" and {counted(len(table.clean), 'clean arm')}" if table.clean else ""
     said = [f"{counted(len(configs), 'configuration')}{clean}"]
-    for name in dict.fromkeys(["adversary.method", *swept(table)]):
+    for name in dict.fromkeys(["adversary.method", *table.swept]):
         values = list(dict.fromkeys(shown(each, name).text for each in configs))
         if len(values) > _MOST_VALUES:
             values = [f"{len(values)} values from {values[0]} to {values[-1]}"]

@@ -1,4 +1,4 @@
-"""Which settings the page shows beside each configuration, and what configurations are called.
+"""What the page calls configurations.
 
 Room: results. A table shows the settings that its space asked for; the page those that vary, as
 what is the same everywhere stands once.
@@ -6,32 +6,16 @@ what is the same everywhere stands once.
 
 from collections.abc import Sequence
 
-from freelb_tune.results.tables.axes import settings_text, shown
+from freelb_tune.results.tables.axes import settings_text
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
 
-__all__ = ["configuration_names", "configurations_of", "swept"]
-
-
-def configurations_of(table: Table) -> list[Configuration]:
-    """Every configuration once: by rank, then clean arms that do not stand there."""
-    every = [each.entry.config for each in table.ranking]
-    known = {config.config_id for config in every}
-    return [*every, *(config for config in table.clean if config.config_id not in known)]
-
-
-def swept(table: Table) -> list[str]:
-    """Dotted names of the settings that tell configurations apart; one where none does."""
-    names = [*table.rank_names, *table.layout.tied]
-    every = configurations_of(table)
-    tried = [config for config in every if config.arm != "clean"] or every
-    varied = [name for name in names if len({shown(each, name).text for each in tried}) > 1]
-    return varied or names[:1]
+__all__ = ["configuration_names"]
 
 
 def configuration_names(configs: Sequence[Configuration], table: Table) -> dict[str, str]:
     """What each is called, by id, no two alike: `adv_lr 0.1, batch size 16`, or `clean arm`."""
-    names = swept(table)
+    names = table.swept
     found: dict[str, str] = {}
     taken: set[str] = set()
     for config in configs:

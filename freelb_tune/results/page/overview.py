@@ -10,7 +10,6 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.page.facts import facts_of, words_of
-from freelb_tune.results.page.names import swept
 from freelb_tune.results.page.times import is_running, running_cells
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration, Select
@@ -238,7 +237,7 @@ def _best(
 
 def _grid(ranking: Sequence[Ranked], table: Table) -> Grid:
     """One row per configuration: its place, what tells it apart, its numbers."""
-    settings = swept(table)
+    settings = table.swept
     compared = table.verdict is not None and bool(table.verdict.comparisons)
     which = "best epoch" if table.layout.select == "best_epoch" else "last epoch"
     other = "last epoch" if table.layout.select == "best_epoch" else "best epoch"

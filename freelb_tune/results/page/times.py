@@ -66,7 +66,8 @@ def spans(store: Store) -> list[Span]:
     def close(cell_id: str, end: datetime | None, *, is_over: bool, waits: bool = False) -> None:
         start = open_at.pop(cell_id, None)
         if start is not None:
-            took = timedelta(seconds=_seconds(known.get(cell_id)))
+            result = known.get(cell_id)
+            took = timedelta(seconds=result.seconds if result else 0.0)
             end = start + took if end is None else max(end, start)
             found.append(Span(cell_id, start, end, is_over, waits))
 
@@ -90,11 +91,6 @@ def spans(store: Store) -> list[Span]:
     return sorted(found, key=lambda span: (span.start, span.cell_id))
 
 
-def _seconds(result: CellResult | None) -> float:
-    epochs = result.epochs if result else ()
-    return sum(record.train_seconds + record.eval_seconds for record in epochs)
-
-
 def is_running(store: Store) -> bool:
     """Whether a run works on the folder now: it has opened it, and is still there."""
     last = next((e["event"] for e in reversed(store.events) if e["event"] in _RUN), None)
@@ -115,7 +111,9 @@ def running_cells(store: Store) -> frozenset[str]:
 def spent(store: Store) -> Spent:
     """What the latest plan's cells have taken, and what the others will take."""
     resources: Mapping[str, Any] = store.space.get("resources") or {}
-    took = {each.cell.id: device_hours(each.epochs, resources) for each in store.cells}
+    took = {
+        each.cell.id: device_hours(each.epochs, resources, each.seconds) for each in store.cells
+    }
     done = [each for each in store.cells if each.state is CellState.DONE]
     coming = [each for each in store.cells if not each.state.is_over]
     if store.end is not None:

@@ -84,7 +84,7 @@ def _first(
 
 def _cut(store: Store) -> tuple[str, ...]:
     """What the cells' data were found to lose at the length that they are cut to."""
-    cells = [each.cell for each in store.cells]
+    cells = {each.cell.config_id: each.cell for each in store.cells}.values()
     keys = dict.fromkeys((c.data_fingerprint, c.weights, c.data.max_length) for c in cells)
     found = [store.lengths[key].sentence for key in keys if key in store.lengths]
     return tuple(dict.fromkeys(sentence for sentence in found if sentence))

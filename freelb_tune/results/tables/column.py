@@ -35,7 +35,7 @@ class Column(Generic[Row]):
 
 def dtype_of(values: Iterable[object]) -> Dtype:
     """The type of values that no declaration knows, such as a setting's."""
-    kinds = {type(value) for value in values if value is not None}
+    kinds = set(map(type, values)) - {type(None)}
     if kinds == {bool}:
         return "boolean"
     if kinds == {str}:

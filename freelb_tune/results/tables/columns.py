@@ -7,6 +7,7 @@ from these. To add a column, write it here and run `make docs`. Values are as st
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -68,8 +69,7 @@ class Trial:
     @property
     def seconds(self) -> float | None:
         """Training and evaluation of all epochs; None before the first."""
-        each = [record.train_seconds + record.eval_seconds for record in self.result.epochs]
-        return round(sum(each), 3) if each else None
+        return round(self.result.seconds, 3) if self.result.epochs else None
 
     @property
     def peak_gib(self) -> float | None:
@@ -85,6 +85,7 @@ class Epoch(NamedTuple):
 
     result: CellResult
     record: EpochRecord
+    unit: str
 
 
 def trials_of(cells: Iterable[CellResult], better: Better) -> list[Trial]:
@@ -94,7 +95,8 @@ def trials_of(cells: Iterable[CellResult], better: Better) -> list[Trial]:
 
 def epochs_of(cells: Iterable[CellResult]) -> list[Epoch]:
     """One row per cell and epoch, in the same order."""
-    return [Epoch(each, record) for each in cells for record in each.epochs]
+    known = ((each, _unit(each)) for each in cells)
+    return [Epoch(each, record, unit) for each, unit in known for record in each.epochs]
 
 
 def _unit(result: CellResult) -> str:
@@ -178,7 +180,7 @@ def trial_columns(
         metrics: the metrics, where the cells' epochs do not say them all; None asks the epochs.
     """
     names = metrics_of(cells) if metrics is None else metrics
-    settings = in_sections(name for each in cells for name in each.cell.settings)
+    settings = in_sections(chain.from_iterable(each.cell.settings for each in cells))
     return (
         *_TRIAL,
         *(_best(name) for name in names),
@@ -204,7 +206,7 @@ def _field(name: str, dtype: Dtype, meaning: str) -> Column[Epoch]:
 _EPOCH_SCORE: tuple[Column[Epoch], ...] = (
     _field("epoch", "Int64", "1 for the first; a last, partial epoch counts as one"),
     _field("step", "Int64", "weight updates so far"),
-    Column("unit", "string", _UNIT, lambda e: _unit(e.result)),
+    Column("unit", "string", _UNIT, attrgetter("unit")),
     _field("score", "float64", "the search's metric on the dev set"),
 )
 _EPOCH_HEALTH = (
@@ -247,8 +249,8 @@ def epoch_columns(
 
 def metrics_of(cells: Iterable[CellResult]) -> list[str]:
     """Every metric that an epoch has, in the order in which the cells bring them."""
-    names = (name for each in cells for record in each.epochs for name in record.metrics)
-    return list(dict.fromkeys(names))
+    names = (record.metrics for each in cells for record in each.epochs)
+    return list(dict.fromkeys(chain.from_iterable(names)))
 
 
 def in_sections(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
 
-__all__ = ["Cost", "Costs", "costs_of", "device_hours"]
+__all__ = ["Cost", "Costs", "costs_of", "device_hours", "device_of"]
 
 _SECONDS = 3600.0
 
@@ -55,21 +55,30 @@ def costs_of(store: Store) -> Costs:
     for each in store.cells:
         if each.state is CellState.DONE:
             groups.setdefault(each.cell.config_id, []).append(each)
-    devices = {_device(each.epochs) for group in groups.values() for each in group}
     return Costs(
-        device=devices.pop() if len(devices) == 1 else "device",
+        device=device_of(store),
         by_config={name: _cost(group, resources) for name, group in groups.items()},
     )
 
 
-def device_hours(epochs: Sequence[EpochRecord], resources: Mapping[str, Any]) -> float:
+def device_of(store: Store) -> str:
+    """What the finished cells ran on: "GPU" or "CPU"; "device" where some ran on either."""
+    devices = {_device(each.epochs) for each in store.cells if each.state is CellState.DONE}
+    return devices.pop() if len(devices) == 1 else "device"
+
+
+def device_hours(
+    epochs: Sequence[EpochRecord], resources: Mapping[str, Any], seconds: float | None = None
+) -> float:
     """Hours of a cell's training and evaluation times the devices of a trial.
 
     Args:
         epochs: the cell's.
         resources: the space's, by name; a trial holds one device where they do not say.
+        seconds: of all the epochs, where they have been added up.
     """
-    seconds = sum(record.train_seconds + record.eval_seconds for record in epochs)
+    if seconds is None:
+        seconds = sum(record.train_seconds + record.eval_seconds for record in epochs)
     return seconds * float(resources.get(_device(epochs).lower()) or 1) / _SECONDS
 
 
@@ -85,6 +94,6 @@ def _cost(group: Sequence[CellResult], resources: Mapping[str, Any]) -> Cost:
     peaks = peaks or [r.process_gib for r in epochs if r.process_gib is not None]
     return Cost(
         passes=fmean(each.epochs[-1].passes for each in group),
-        device_hours=fmean(device_hours(each.epochs, resources) for each in group),
+        device_hours=fmean(device_hours(each.epochs, resources, each.seconds) for each in group),
         peak_gib=max(peaks, default=None),
     )

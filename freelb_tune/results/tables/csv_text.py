@@ -7,24 +7,38 @@ apostrophe in front (OWASP, "CSV Injection").
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["to_csv"]
+from freelb_tune.results.tables.column import Dtype
+
+__all__ = ["columns_to_csv", "to_csv"]
 
 # what begins a formula; the last four are the wide forms that spreadsheets also take
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-_PLAIN = {float, int, type(None)}  # most values of a large search, which need no look
-
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write rows of values; None is an empty field, lists and mappings are JSON."""
+    return _csv(header, (map(_field, row) for row in rows))
+
+
+def columns_to_csv(columns: Iterable[tuple[str, Dtype, Iterable[Any]]]) -> str:
+    """The same of columns, each a name, a type and values: most are numbers, which need no look."""
+    header, looked = [], []
+    for name, dtype, values in columns:
+        header.append(name)
+        look = _LOOKS.get(dtype)
+        looked.append(values if look is None else map(look, values))
+    return _csv(header, zip(*looked, strict=True))
+
+
+def _csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_field(name) for name in header])
-    writer.writerows([v if type(v) in _PLAIN else _field(v) for v in row] for row in rows)
+    writer.writerows(rows)
     return text.getvalue()
 
 
@@ -36,7 +50,12 @@ def _field(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)  # an id stands in a row for each epoch
-def _safe(text: str) -> str:
+def _safe(text: str | None) -> str | None:
+    if text is None:
+        return None
     safe = f"'{text}" if text.startswith(_FORMULA) else text
     # Python 3.11 leaves a bare carriage return unquoted, and readers would end the row there
     return safe.replace("\r\n", "\n").replace("\r", "\n")
+
+
+_LOOKS: dict[Dtype, Callable[[Any], Any]] = {"string": _safe, "object": _field}

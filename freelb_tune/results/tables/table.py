@@ -5,9 +5,10 @@ Room: results. A store in, one frozen object out, from which every format is mad
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.tables.axes import Layout, Shown
+from freelb_tune.results.tables.axes import Layout, Shown, shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.cost import Costs
 from freelb_tune.results.tables.metric import Measure
@@ -132,6 +133,22 @@ class Table:
         """Dotted names of the settings that tell configurations apart in the ranking."""
         column = self.layout.columns
         return self.layout.rows if column is None else (*self.layout.rows, column)
+
+    @cached_property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """Every configuration once: by rank, then clean arms that do not stand there."""
+        every = [each.entry.config for each in self.ranking]
+        known = {config.config_id for config in every}
+        return (*every, *(config for config in self.clean if config.config_id not in known))
+
+    @cached_property
+    def swept(self) -> list[str]:
+        """Dotted names of the settings that tell configurations apart; one where none does."""
+        names = [*self.rank_names, *self.layout.tied]
+        every = self.configurations
+        tried = [config for config in every if config.arm != "clean"] or every
+        varied = [name for name in names if len({shown(each, name).text for each in tried}) > 1]
+        return varied or names[:1]
 
     @property
     def has_row_clean_arms(self) -> bool:

@@ -5,7 +5,7 @@ and an uninterrupted one write the same, but for times and memory: `seconds` and
 `trials.csv`, and `epochs.csv`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from freelb_tune.results.tables.column import Column
@@ -16,7 +16,7 @@ from freelb_tune.results.tables.columns import (
     trials_of,
 )
 from freelb_tune.results.tables.configuration_columns import configuration_columns
-from freelb_tune.results.tables.csv_text import to_csv
+from freelb_tune.results.tables.csv_text import columns_to_csv
 from freelb_tune.results.tables.table import Table
 from freelb_tune.store import Better, CellResult
 
@@ -40,6 +40,5 @@ def configurations_csv(table: Table) -> str:
     return _csv(configuration_columns(table), table.ranking)
 
 
-def _csv(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
-    values = [each.value for each in columns]
-    return to_csv([each.name for each in columns], ([of(row) for of in values] for row in rows))
+def _csv(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
+    return columns_to_csv((each.name, each.dtype, map(each.value, rows)) for each in columns)

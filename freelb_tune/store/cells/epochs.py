@@ -7,6 +7,7 @@ that a line which is lost or changed afterwards is found.
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,14 +78,7 @@ def read_epochs(path: Path, seal: Seal | None = None) -> list[EpochRecord]:
     """
     raw = _read(path)
     known: dict[int, EpochRecord] = {}
-    for number, entry in enumerate(parse_lines(raw, path), start=1):
-        try:
-            record = EpochRecord.from_json(entry)
-        except ValueError as err:
-            raise DamagedError(
-                f"{path}, line {number}: expected an epoch's record, and {err}; restore the file "
-                "from a copy"
-            ) from err
+    for record in EpochRecord.whole_lines(raw) or _records(raw, path):
         known.setdefault(record.epoch, record)
     missing = [epoch for epoch in range(1, max(known, default=0) + 1) if epoch not in known]
     if missing or min(known, default=1) < 1:
@@ -127,6 +121,18 @@ def set_log_aside(path: Path) -> None:
             path.replace(path.with_name(f"{path.stem}.damaged{path.suffix}"))
     except OSError as err:
         raise disk_error("move this file aside", path, err) from err
+
+
+def _records(raw: bytes, path: Path) -> Iterator[EpochRecord]:
+    """The records of a log line by line, of one that a killed writer left or that is damaged."""
+    for number, entry in enumerate(parse_lines(raw, path), start=1):
+        try:
+            yield EpochRecord.from_json(entry)
+        except ValueError as err:
+            raise DamagedError(
+                f"{path}, line {number}: expected an epoch's record, and {err}; restore the file "
+                "from a copy"
+            ) from err
 
 
 def _read(path: Path) -> bytes:

@@ -90,7 +90,7 @@ def read_file(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise FreeLBTuneError(f"{path}: expected a file, found something else; move it away")
-        with open(handle, "rb", closefd=False) as file:
+        with open(handle, "rb", buffering=0, closefd=False) as file:
             return file.read()
     except OSError as err:
         raise disk_error("read this file", path, err) from err

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.results.page.figures.figure import Figure, label, most
-from freelb_tune.results.page.names import swept
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
@@ -33,7 +32,7 @@ def parallel(table: Table) -> Figure | None:
         and each.entry.config.arm != "clean"
         and (spread := each.entry.config.spread(table.layout.select))
     ]
-    names = swept(table)[:_AXES]
+    names = table.swept[:_AXES]
     if len(scored) < 2 or len(names) < 2:
         return None
     kept = scored[:_MOST]
@@ -99,7 +98,7 @@ def _lines(
 ) -> list[dict[str, Any]]:
     """One trace per shade, the worst first; configurations come the best first."""
     total = len(configs)
-    settings = swept(table)
+    settings = table.swept
     traces = []
     for shade in range(min(_SHADES, total)):
         count = min(_SHADES, total)
