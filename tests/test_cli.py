@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from store_fixtures import Search, grid
 
+from freelb_tune.cli import main
+
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "search_spaces").rglob("*.yaml"))
 COMMAND = [sys.executable, "-m", "freelb_tune.cli"]
@@ -22,6 +24,22 @@ def run_cli(*words, cwd=None, **options):
     return subprocess.run(
         [*COMMAND, *map(str, words)], capture_output=True, text=True, cwd=cwd or ROOT, **options
     )
+
+
+@pytest.fixture
+def run_here(capsys, monkeypatch):
+    """As `run_cli`, in this process, which loads torch and the rest once for all tests."""
+
+    def run(*words, cwd=ROOT):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["freelb-tune", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, left.value.code, said.out, said.err)
+
+    return run
 
 
 @pytest.fixture
@@ -100,25 +118,25 @@ def test_planning_loads_neither_torch_nor_ray_where_no_model_is_here_to_be_looke
     assert done.stdout.strip() == "[]"
 
 
-def test_a_plan_reads_own_data_and_says_what_it_guessed(tmp_path, space_file):
+def test_a_plan_reads_own_data_and_says_what_it_guessed(run_here, tmp_path, space_file):
     own = tmp_path / "a.csv"
     path = space_file(
         "task: classification",
         f"data: {{train: {own}, dev: {own}, text: text, max_length: 4}}",
     )
     own.write_text("text;label\na b c;x\nd e;y\n", "utf-8")
-    done = run_cli("plan", "--space", path)
+    done = run_here("plan", "--space", path)
     assert done.returncode == 0, done.stderr
     assert "a semicolon separates its fields" in done.stderr
     assert "1 of 2 of train, 1 of 2 of dev; 5 would hold 95 %" in done.stdout
     own.write_text("text,label\na,x\n,y\n", "utf-8")
-    done = run_cli("--space", path, "--dry-run")
+    done = run_here("--space", path, "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert "a.csv: 1 problem\n  line 3: text is empty" in done.stderr
 
 
-def test_the_seeds_table_has_its_ten_cells():
-    done = run_cli("--space", "search_spaces/rte_grid.yaml", "--dry-run")
+def test_the_seeds_table_has_its_ten_cells(run_here):
+    done = run_here("--space", "search_spaces/rte_grid.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "10 cells: 10 configurations x 1 seed (8 adversarial, 2 clean)" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()[1:11]]
@@ -143,8 +161,8 @@ def test_a_plan_says_what_the_search_can_show_and_costs_in_under_two_seconds():
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_space_plans(path):
-    done = run_cli("plan", "--space", path)
+def test_every_shipped_space_plans(run_here, path):
+    done = run_here("plan", "--space", path)
     assert done.returncode == 0, done.stderr
     assert " cells: " in done.stdout
 
@@ -177,8 +195,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("lines", "words"), BAD)
-def test_bad_input_is_told_with_its_place_and_leaves_with_2(space_file, tmp_path, lines, words):
-    done = run_cli("--space", space_file(*lines), "--results", tmp_path / "results")
+def test_bad_input_is_told_with_its_place_and_leaves_with_2(
+    run_here, space_file, tmp_path, lines, words
+):
+    done = run_here("--space", space_file(*lines), "--results", tmp_path / "results")
     assert done.returncode == 2, done.stdout
     assert done.stdout == ""
     assert words in done.stderr
@@ -192,52 +212,52 @@ def test_a_missing_file_is_told(tmp_path):
     assert "there is no such file" in done.stderr
 
 
-def test_a_name_that_neither_a_file_nor_a_shipped_space_has_is_told(tmp_path):
-    done = run_cli("plan", "--space", "quickstrat", cwd=tmp_path)
+def test_a_name_that_neither_a_file_nor_a_shipped_space_has_is_told(run_here, tmp_path):
+    done = run_here("plan", "--space", "quickstrat", cwd=tmp_path)
     assert done.returncode == 2
     assert "quickstrat: there is no such file, and no such space comes with" in done.stderr
     assert "did you mean 'quickstart'?" in done.stderr
-    assert run_cli("spaces", "quickstrat").returncode == 2
+    assert run_here("spaces", "quickstrat").returncode == 2
 
 
-def test_a_huge_grid_asks_for_yes(space_file):
+def test_a_huge_grid_asks_for_yes(run_here, space_file):
     values = str([i / 1000 for i in range(1, 400)])
     path = space_file(f"adversary: {{adv_lr: {{grid: {values}}}, init_mag: {{grid: {values}}}}}")
-    done = run_cli("plan", "--space", path)
+    done = run_here("plan", "--space", path)
     assert done.returncode == 2
     assert "318,402 cells, more than 100,000" in done.stderr  # 399 x 399 x 2 seeds
     assert "--yes" in done.stderr
 
 
-def test_a_glue_file_without_its_columns_is_told(tmp_path, space_file):
+def test_a_glue_file_without_its_columns_is_told(run_here, tmp_path, space_file):
     folder = tmp_path / "glue" / "RTE"
     folder.mkdir(parents=True)
     for name in ("train", "dev"):
         (folder / f"{name}.tsv").write_text("index\tsentence1\tlabel\n0\ta\tentailment\n")
-    done = run_cli("--space", space_file("task: rte"), "--data", tmp_path / "glue")
+    done = run_here("--space", space_file("task: rte"), "--data", tmp_path / "glue")
     assert done.returncode == 2
     assert "sentence2" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_duplicate_cells_are_merged_and_said(space_file):
+def test_duplicate_cells_are_merged_and_said(run_here, space_file):
     lines = ["branches: [{adversary.adv_lr: 0.01}, {adversary.adv_lr: 0.01}]"]
-    done = run_cli("plan", "--space", space_file(*lines))
+    done = run_here("plan", "--space", space_file(*lines))
     assert "1 configuration stood twice and was merged" in done.stdout
 
 
-def test_a_folder_without_write_permission_is_told(space_file, tmp_path):
+def test_a_folder_without_write_permission_is_told(run_here, space_file, tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     (tmp_path / "results").mkdir(mode=0o500)
-    done = run_cli("--space", space_file(), "--results", tmp_path / "results")
+    done = run_here("--space", space_file(), "--results", tmp_path / "results")
     assert done.returncode == 2
     assert "Permission denied" in done.stderr
 
 
-def test_a_search_that_planned_nothing_has_no_report(tmp_path):
+def test_a_search_that_planned_nothing_has_no_report(run_here, tmp_path):
     (tmp_path / "journal.jsonl").touch()
-    done = run_cli("report", tmp_path)
+    done = run_here("report", tmp_path)
     assert done.returncode == 2
     assert "its search ended before it had planned a cell; run it" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
@@ -269,8 +289,8 @@ def test_the_doctor_says_versions_devices_and_disk_space(tmp_path):
     assert said["disk_free_gib"] > 0
 
 
-def test_the_schema_is_json_and_knows_the_fields():
-    schema = json.loads(run_cli("schema").stdout)
+def test_the_schema_is_json_and_knows_the_fields(run_here):
+    schema = json.loads(run_here("schema").stdout)
     assert "learning_rate" in schema["properties"]["trainer"]["properties"]
     assert "adv_lr" in schema["properties"]["adversary"]["properties"]
     assert "output_dir" not in schema["properties"]["trainer"]["properties"]
@@ -390,8 +410,8 @@ register(SignSettings, Sign)
 """
 
 
-def test_a_strangers_file_names_no_adversary_that_was_not_loaded(space_file):
-    done = run_cli("plan", "--space", space_file("adversary: {method: sign}"))
+def test_a_strangers_file_names_no_adversary_that_was_not_loaded(run_here, space_file):
+    done = run_here("plan", "--space", space_file("adversary: {method: sign}"))
     assert done.returncode == 2
     assert "unknown name 'sign'" in done.stderr
 

@@ -6,7 +6,9 @@ Room: space. One rule for lists, labels, tables and sentences; files and ids hav
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.settings.sections import SEARCHED
@@ -61,15 +63,16 @@ def differing(configurations: Iterable[Mapping[str, Value]], *, absence: bool = 
         absence: whether not having a setting, as another method may not, is a value of it.
     """
     known = list(configurations)
-    values: dict[str, list[str]] = {}
+    firsts: dict[str, Value] = {}
+    varied: set[str] = set()
     for settings in known:
         for name, value in settings.items():
-            values.setdefault(name, []).append(repr(value))
-    return by_section(
-        name
-        for name, found in values.items()
-        if len(set(found)) > 1 or (absence and len(found) < len(known))
-    )
+            if name not in varied and value is not firsts.setdefault(name, value):
+                varied |= {name} if repr(value) != repr(firsts[name]) else set()
+    if absence:
+        counts = Counter(chain.from_iterable(known))
+        varied |= {name for name, count in counts.items() if count < len(known)}
+    return by_section(name for name in firsts if name in varied)
 
 
 def told_apart(cells: Sequence[Cell]) -> list[str]:

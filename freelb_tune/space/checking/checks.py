@@ -148,15 +148,11 @@ def read_section(
 
 def section_of(settings: Mapping[str, Value], name: str) -> dict[str, Value]:
     """The settings of one section, without its prefix; an adapter's are a mapping in it."""
-    start = f"{name}."
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key.startswith(start):
-            outer, dot, inner = key.removeprefix(start).partition(".")
-            if dot:
-                found.setdefault(outer, {})[inner] = value
-            else:
-                found[outer] = value
+    start, at = f"{name}.", len(name) + 1
+    found: dict[str, Any] = {k[at:]: v for k, v in settings.items() if k.startswith(start)}
+    for key in [key for key in found if "." in key]:
+        outer, _, inner = key.partition(".")
+        found.setdefault(outer, {})[inner] = found.pop(key)
     return found
 
 
