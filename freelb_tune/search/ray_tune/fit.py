@@ -5,6 +5,7 @@ Room: search. The conductor says which of the cells may run, and what follows an
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ray import tune
 
@@ -29,6 +30,11 @@ class _Silent(tune.ProgressReporter):
 
     def should_report(self, trials: object, done: bool = False) -> bool:
         return False
+
+
+def _folder_of(trial: Any) -> str:
+    """The name of a trial's folder; a lambda would be pickled by value, twice for each trial."""
+    return str(trial.config["cell"])
 
 
 def fit(
@@ -66,8 +72,8 @@ def fit(
             scheduler=CellScheduler(conductor, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
-            trial_name_creator=lambda trial: configs.name(trial.config["cell"]),
-            trial_dirname_creator=lambda trial: str(trial.config["cell"]),
+            trial_name_creator=configs.name_of,
+            trial_dirname_creator=_folder_of,
         ),
         run_config=tune.RunConfig(
             name="tune",
