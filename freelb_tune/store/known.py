@@ -139,7 +139,7 @@ class Store:
         return {each.cell.id: each for each in (*self.cells, *self.others)}
 
     @cached_property
-    def labels(self) -> Mapping[str, str]:
+    def labels(self) -> dict[str, str]:
         """What the cells of the latest plan are called, by id."""
         return cell_labels([each.cell for each in self.cells])
 
