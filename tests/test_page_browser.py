@@ -91,7 +91,7 @@ def test_a_reader_sorts_filters_groups_and_opens_a_cell(browser, searched):
     page.fill("#find", "adv_lr 0.02, init_mag 0.2, seed 2")
     page.locator(OPEN).first.click()
     sheet = page.locator("#cell .sheet")
-    for text in ("Is the adversary healthy?", "Right here, wrong there", "roberta-base"):
+    for text in ("Is the adversary healthy?", "Right here, wrong there", "What happened to it"):
         assert text in sheet.inner_text()
     assert page.locator("#cell .confusion tbody tr").count() == 20
     matrix = page.get_by_label("Confusion matrix")
@@ -130,6 +130,11 @@ def test_figures_are_drawn_when_they_come_into_sight(browser, searched):
     for event, unfolded in (("beforeprint", True), ("afterprint", False)):  # paper has no clicks
         seen.page.evaluate(f"dispatchEvent(new Event('{event}'))")
         assert space.is_visible() == unfolded
+    head = seen.page.locator("#cell-table thead tr")
+    on_screen = head.inner_text()
+    seen.page.emulate_media(media="print")  # where Chromium repeats no button on the next sheet
+    assert not head.locator("button").first.is_visible()
+    assert head.inner_text().split() == on_screen.replace("▲", "").split()
     assert seen.wrong == []
 
 
