@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.contrast import contrasts
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.contrast import contrasts
 
 
 def run(seed, right, labels=None):

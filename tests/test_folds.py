@@ -15,12 +15,12 @@ from freelb_tune.api.plans import span
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.analysis import arms_of, judge
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.best_of import optimism_sentence
-from freelb_tune.results.statistics.contrast import contrasts
-from freelb_tune.results.statistics.folds import fold_means, overlap_of
-from freelb_tune.results.statistics.power import Trial, chance_to_see
-from freelb_tune.results.statistics.verdict import verdict
+from freelb_tune.results.statistics.answers.verdict import verdict
+from freelb_tune.results.statistics.choosing.best_of import optimism_sentence
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.contrast import contrasts
+from freelb_tune.results.statistics.comparing.folds import fold_means, overlap_of
+from freelb_tune.results.statistics.numbers.power import Trial, chance_to_see
 from freelb_tune.space.cells.cell import Block, Cell, digest
 from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.space.cells.parts import take_part

@@ -22,11 +22,11 @@ from freelb_tune.api.best import Best
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table
 from freelb_tune.results.analysis import judge
-from freelb_tune.results.statistics.arms import Run
-from freelb_tune.results.statistics.collapse import constant_score
-from freelb_tune.results.statistics.examples import flips_of, one_seed_interval
-from freelb_tune.results.statistics.pseudo_values import pseudo_values
-from freelb_tune.results.statistics.scores import score_rows
+from freelb_tune.results.statistics.comparing.arms import Run
+from freelb_tune.results.statistics.comparing.collapse import constant_score
+from freelb_tune.results.statistics.comparing.examples import flips_of, one_seed_interval
+from freelb_tune.results.statistics.comparing.scores import score_rows
+from freelb_tune.results.statistics.numbers.pseudo_values import pseudo_values
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.space.settings.sections import DataFields
 from freelb_tune.store import load_store, read_epochs

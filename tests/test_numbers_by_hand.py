@@ -13,7 +13,11 @@ from store_fixtures import Search, cell
 from freelb_tune.adversary import Outcome
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.results import write_outputs
-from freelb_tune.results.statistics.steadiness import bounded, is_unsteady, unsteady_difference
+from freelb_tune.results.statistics.numbers.steadiness import (
+    bounded,
+    is_unsteady,
+    unsteady_difference,
+)
 from freelb_tune.space.cells.naming import cell_labels, short_name, trial_namer, value_text
 from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 from freelb_tune.store import Journal, load_store

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from freelb_tune import open_results
 from freelb_tune.cli import app
-from freelb_tune.results.statistics.scores import score_rows
+from freelb_tune.results.statistics.comparing.scores import score_rows
 from freelb_tune.results.tables.metric import Measure, score_line
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import Journal

@@ -10,8 +10,8 @@ from store_fixtures import Search, cell, grid
 
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
-from freelb_tune.results.statistics.best_of import best_of
-from freelb_tune.results.statistics.importance import importances
+from freelb_tune.results.statistics.choosing.best_of import best_of
+from freelb_tune.results.statistics.choosing.importance import importances
 
 FILES = ("selection.json", "cost.json", "report.html", "table.md")
 

@@ -11,9 +11,9 @@ from statistics_fixtures import arm
 from freelb_tune import open_results
 from freelb_tune.results.analysis import judge
 from freelb_tune.results.outputs import write_outputs
-from freelb_tune.results.statistics.calibration import calibration_error
-from freelb_tune.results.statistics.contrast import contrasts, holm
-from freelb_tune.results.statistics.further_sets import compare_sets
+from freelb_tune.results.statistics.comparing.contrast import contrasts, holm
+from freelb_tune.results.statistics.comparing.further_sets import compare_sets
+from freelb_tune.results.statistics.numbers.calibration import calibration_error
 from freelb_tune.results.tables.robustness import COLUMNS
 from freelb_tune.space.settings.also import TEST
 from freelb_tune.store.cells.predictions import predictions_differ

@@ -40,6 +40,7 @@ INNER = {
         "outputs",
     ],
     "search": ["driver", "algorithms", "ray_tune", "run"],
+    "results/statistics": ["numbers", "comparing", "choosing", "answers"],
     "search/ray_tune": ["machines", "workers"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

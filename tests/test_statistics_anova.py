@@ -11,7 +11,7 @@ from statsmodels.api import OLS
 
 from bench.statistics.batch import estimated, reach_with_examples
 from bench.statistics.draws import CONDITIONS, scores
-from freelb_tune.results.statistics.anova import (
+from freelb_tune.results.statistics.numbers.anova import (
     differences,
     pooled_spread,
     reach_over_examples,

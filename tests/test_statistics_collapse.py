@@ -9,8 +9,8 @@ from statistics_fixtures import arm, run, scored
 
 from bench.statistics.draws import Condition
 from bench.statistics.studies import simulated
-from freelb_tune.results.statistics.arms import Run
-from freelb_tune.results.statistics.collapse import (
+from freelb_tune.results.statistics.comparing.arms import Run
+from freelb_tune.results.statistics.comparing.collapse import (
     collapses,
     constant_score,
     dealt_p,

@@ -11,11 +11,11 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.contrast import contrasts, holm
-from freelb_tune.results.statistics.mcnemar import Discordance
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
-from freelb_tune.results.statistics.spending import share_of
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.contrast import contrasts, holm
+from freelb_tune.results.statistics.numbers.mcnemar import Discordance
+from freelb_tune.results.statistics.numbers.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.numbers.spending import share_of
 
 SEARCHES = st.builds(
     lambda seed, arms, seeds, examples: (

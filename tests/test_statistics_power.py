@@ -10,7 +10,7 @@ import pytest
 from bench.statistics.batch import estimated
 from bench.statistics.studies import powers
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.power import (
+from freelb_tune.results.statistics.numbers.power import (
     Power,
     Trial,
     chance_to_see,
@@ -18,8 +18,8 @@ from freelb_tune.results.statistics.power import (
     seeds_for,
     smallest,
 )
-from freelb_tune.results.statistics.prior import prior_discordance, prior_spreads
-from freelb_tune.results.statistics.spending import share_of
+from freelb_tune.results.statistics.numbers.prior import prior_discordance, prior_spreads
+from freelb_tune.results.statistics.numbers.spending import share_of
 
 
 def measured(trial, source):
@@ -145,7 +145,7 @@ def test_a_search_that_cannot_be_is_refused(asked, match):
 
 def test_power_loads_nothing_heavy():
     code = (
-        "import sys; from freelb_tune.results.statistics.power import Power, Trial;"
+        "import sys; from freelb_tune.results.statistics.numbers.power import Power, Trial;"
         "t = Trial(8, 3, 0.02); Power(t, t, 277, 'x').sentence;"
         "print(sorted({'torch', 'ray', 'scipy.stats', 'statsmodels', 'sklearn', 'pandas'}"
         " & set(sys.modules)))"

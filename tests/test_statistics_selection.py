@@ -14,10 +14,10 @@ from bench.statistics.generator import Truth, correct
 from bench.statistics.metrics import search_of
 from bench.statistics.racing import informed, race
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.best_of import best_of, optimism
-from freelb_tune.results.statistics.importance import importances, pair_table
-from freelb_tune.results.statistics.racing import race_decide
-from freelb_tune.results.statistics.spending import share_of
+from freelb_tune.results.statistics.choosing.best_of import best_of, optimism
+from freelb_tune.results.statistics.choosing.importance import importances, pair_table
+from freelb_tune.results.statistics.choosing.racing import race_decide
+from freelb_tune.results.statistics.numbers.spending import share_of
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=7)
 

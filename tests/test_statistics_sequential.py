@@ -7,8 +7,8 @@ import pytest
 from scipy.special import ndtr, stdtrit
 
 from bench.statistics.sequential import rounds
-from freelb_tune.results.statistics.anova import Estimate, differences
-from freelb_tune.results.statistics.sequential import Question, needed
+from freelb_tune.results.statistics.numbers.anova import Estimate, differences
+from freelb_tune.results.statistics.numbers.sequential import Question, needed
 
 
 def test_with_a_known_variance_it_is_walds_test():

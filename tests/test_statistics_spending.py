@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.statistics.batch import estimated
-from freelb_tune.results.statistics.spending import ALPHA, share_of
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 
 
 def test_all_looks_together_have_no_more_than_the_whole():

@@ -9,10 +9,10 @@ from statistics_fixtures import arm, run, scored, searched
 from bench.statistics.counts import counts_verdict, possible_discordance
 from bench.statistics.paragen_readme import CELLS, CLEAN, N_DEV
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.mcnemar import Discordance
-from freelb_tune.results.statistics.power import Trial, smallest
-from freelb_tune.results.statistics.verdict import verdict
+from freelb_tune.results.statistics.answers.verdict import verdict
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.numbers.mcnemar import Discordance
+from freelb_tune.results.statistics.numbers.power import Trial, smallest
 
 POINTS = r"[+-]\d+\.\d"
 INTERVAL = (

@@ -10,7 +10,7 @@ from test_training_prediction import LABELS, PAIRS, glue, id_of, own_rte, rte  #
 
 from freelb_tune.api.best import Best
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.scores import score_rows
+from freelb_tune.results.statistics.comparing.scores import score_rows
 from freelb_tune.store import read_epochs
 from freelb_tune.tasks import get_task
 from freelb_tune.training.selected import best_cell

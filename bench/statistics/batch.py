@@ -1,4 +1,4 @@
-"""The tests of freelb_tune.results.statistics.anova, for many searches at once.
+"""The tests of freelb_tune.results.statistics.numbers.anova, for many searches at once.
 
 The same arithmetic as the package's, over arrays of searches without a missing seed, so that a
 study takes minutes and not hours; tests/test_statistics_anova.py holds the two together.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from freelb_tune.results.statistics.steadiness import (
+from freelb_tune.results.statistics.numbers.steadiness import (
     ARM_LEVEL,
     CLEAN_LEVEL,
     bounded,

@@ -8,11 +8,11 @@ is assumed, stated, and its range is given.
 from collections.abc import Mapping
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.statistics.contrast import ONE_SEED, Contrast
-from freelb_tune.results.statistics.mcnemar import Discordance
-from freelb_tune.results.statistics.prior import prior_discordance
-from freelb_tune.results.statistics.verdict import verdict_of
+from freelb_tune.results.statistics.answers.verdict import verdict_of
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
+from freelb_tune.results.statistics.comparing.contrast import ONE_SEED, Contrast
+from freelb_tune.results.statistics.numbers.mcnemar import Discordance
+from freelb_tune.results.statistics.numbers.prior import prior_discordance
 
 __all__ = ["counts_verdict", "possible_discordance"]
 

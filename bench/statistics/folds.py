@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.statistics.batch import Tested, estimated
 from bench.statistics.studies import LEVEL, share
-from freelb_tune.results.statistics.folds import overlap_of
+from freelb_tune.results.statistics.comparing.folds import overlap_of
 
 __all__ = ["cross_validations"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench.statistics.generator import Truth, correct
 from bench.statistics.studies import seed_sd, share
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.contrast import contrasts
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.contrast import contrasts
 
 __all__ = ["metric_coverage", "search_of"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.statistics.studies import share
-from freelb_tune.results.statistics.racing import race_decide
+from freelb_tune.results.statistics.choosing.racing import race_decide
 
 __all__ = ["informed", "race", "races"]
 

@@ -6,9 +6,10 @@ python -m bench.statistics.real --data GLUE_FOLDER --into FOLDER --minutes 60
                     # first makes the runs, or goes on with them, and packs what has finished
 
 No effect: clean runs of one configuration, many seeds, are dealt at random into arms that share no
-seed, and put to `results.statistics.contrast`. Nothing differs, so whatever is called different is
-wrong. Truth: adversarial arms over the same seeds as their clean one; two or three seeds are drawn,
-and the truth is the mean difference over the seeds that were not drawn, with its error.
+seed, and put to `results.statistics.comparing.contrast`. Nothing differs, so whatever is called
+different is wrong. Truth: adversarial arms over the same seeds as their clean one; two or three
+seeds are drawn, and the truth is the mean difference over the seeds that were not drawn, with its
+error.
 
 Standard errors are over seeds, as deals of the same seeds repeat one another: the whole table is
 made again from seeds that are drawn with replacement, a drawn twin standing for another run.
@@ -24,14 +25,14 @@ from numpy.typing import NDArray
 from bench.statistics.batch import estimated, pooled
 from bench.statistics.real_runs import LIBRARY, RealRuns, load_runs, make, pack
 from bench.statistics.studies import LEVEL
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.collapse import (
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.comparing.collapse import (
     constant_score,
     score_of,
     tested_with_collapses,
 )
-from freelb_tune.results.statistics.contrast import contrasts, holm
-from freelb_tune.results.statistics.spending import ALPHA, share_of
+from freelb_tune.results.statistics.comparing.contrast import contrasts, holm
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 
 __all__ = ["dispersion", "held_rows", "null_rows"]
 

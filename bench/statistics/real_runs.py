@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freelb_tune.results.analysis import arms_of
-from freelb_tune.results.statistics.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
 from freelb_tune.results.tables.building import build_table
 from freelb_tune.store import CellState, load_store
 

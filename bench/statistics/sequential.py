@@ -19,9 +19,9 @@ from scipy.special import stdtrit
 from bench.statistics.batch import estimated
 from bench.statistics.draws import Condition, scores
 from bench.statistics.studies import share
-from freelb_tune.results.statistics.sequential import BELOW, BETTER, Question, needed
-from freelb_tune.results.statistics.spending import share_of
-from freelb_tune.results.statistics.steadiness import (
+from freelb_tune.results.statistics.numbers.sequential import BELOW, BETTER, Question, needed
+from freelb_tune.results.statistics.numbers.spending import share_of
+from freelb_tune.results.statistics.numbers.steadiness import (
     ARM_LEVEL,
     CLEAN_LEVEL,
     bounded,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bench.statistics.batch import estimated, pooled, reach_with_examples
 from bench.statistics.draws import COLLAPSED, CONDITIONS, Condition, scores
 from bench.statistics.generator import Truth, correct
-from freelb_tune.results.statistics.collapse import tested_with_collapses
-from freelb_tune.results.statistics.contrast import holm
-from freelb_tune.results.statistics.power import Trial, chance_to_see, smallest
-from freelb_tune.results.statistics.spending import ALPHA, share_of
+from freelb_tune.results.statistics.comparing.collapse import tested_with_collapses
+from freelb_tune.results.statistics.comparing.contrast import holm
+from freelb_tune.results.statistics.numbers.power import Trial, chance_to_see, smallest
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 
 __all__ = [
     "GRIDS",

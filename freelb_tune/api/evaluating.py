@@ -12,8 +12,8 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Cell
 
 if TYPE_CHECKING:
-    from freelb_tune.results.statistics.comparison import Interval
-    from freelb_tune.results.statistics.scores import Score
+    from freelb_tune.results.statistics.comparing.comparison import Interval
+    from freelb_tune.results.statistics.comparing.scores import Score
 
 __all__ = ["Evaluated", "Evaluation", "evaluate_file"]
 
@@ -119,9 +119,9 @@ def evaluate_file(
     Raises:
         FreeLBTuneError: the folder has no model, or the file is not as it reads it.
     """
-    from freelb_tune.results.statistics.arms import Run
-    from freelb_tune.results.statistics.calibration import calibration_error
-    from freelb_tune.results.statistics.scores import score_rows
+    from freelb_tune.results.statistics.comparing.arms import Run
+    from freelb_tune.results.statistics.comparing.scores import score_rows
+    from freelb_tune.results.statistics.numbers.calibration import calibration_error
     from freelb_tune.results.tables.metric import measure_of
     from freelb_tune.results.tables.pending import pending
     from freelb_tune.store import load_store
@@ -157,7 +157,7 @@ def evaluate_file(
 def _compared(found: Evaluation, run: Any, other: Any, sign: int) -> Evaluation:
     import numpy as np
 
-    from freelb_tune.results.statistics.examples import one_seed_interval, paired_values
+    from freelb_tune.results.statistics.comparing.examples import one_seed_interval, paired_values
 
     values = None
     if np.array_equal(run.labels, other.labels):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from freelb_tune.results.forecast import Cost, Forecast
-    from freelb_tune.results.statistics.power import Power
+    from freelb_tune.results.statistics.numbers.power import Power
 
 __all__ = ["MOST_CELLS", "Plan", "plan", "span"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from freelb_tune.api.best import Best
-    from freelb_tune.results.statistics.comparison import Verdict
+    from freelb_tune.results.statistics.comparing.comparison import Verdict
     from freelb_tune.results.tables.table import Table
 
 __all__ = ["Results", "open_results", "write_report"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freelb_tune.results.outputs import Judge, write_outputs
-    from freelb_tune.results.statistics.comparison import Comparison, Verdict
+    from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
     from freelb_tune.results.tables.building import build_table
     from freelb_tune.results.tables.configuration import (
         Configuration,
@@ -37,7 +37,7 @@ __all__ = [
 
 _FILES = {
     "outputs": ("Judge", "write_outputs"),
-    "statistics.comparison": ("Comparison", "Verdict"),
+    "statistics.comparing.comparison": ("Comparison", "Verdict"),
     "tables.building": ("build_table",),
     "tables.configuration": ("Configuration", "SeedResult", "Spread", "configurations"),
     "tables.metric": ("Measure", "measure_of"),

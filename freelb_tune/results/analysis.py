@@ -7,11 +7,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.results.statistics.answered import answered_verdict
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.comparison import Verdict
-from freelb_tune.results.statistics.folds import overlap_of
-from freelb_tune.results.statistics.verdict import verdict
+from freelb_tune.results.statistics.answers.answered import answered_verdict
+from freelb_tune.results.statistics.answers.verdict import verdict
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.comparison import Verdict
+from freelb_tune.results.statistics.comparing.folds import overlap_of
 from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.metric import Measure

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from freelb_tune.results.statistics.power import Power
+    from freelb_tune.results.statistics.numbers.power import Power
 
 __all__ = ["Cost", "Forecast", "forecast", "stores_in"]
 
@@ -134,7 +134,7 @@ def _takes(space: Space, power: "Power | str") -> str:
     """How many seeds an answer of a `verdict` search is likely to take."""
     if not isinstance(space.search, VerdictSettings) or isinstance(power, str):
         return ""
-    from freelb_tune.results.statistics.sequential import Question
+    from freelb_tune.results.statistics.numbers.sequential import Question
 
     margin = space.search.margin
     question = Question(margin / 100, power.low.configurations)
@@ -196,10 +196,10 @@ def _power(
     count = next(iter(examples)) or 0
     if count < 2:
         return f"Power: none, with {count} dev example."
-    from freelb_tune.results.statistics.anova import pooled_spread
-    from freelb_tune.results.statistics.folds import overlap_of
-    from freelb_tune.results.statistics.power import Power, Trial
-    from freelb_tune.results.statistics.prior import prior_spreads
+    from freelb_tune.results.statistics.comparing.folds import overlap_of
+    from freelb_tune.results.statistics.numbers.anova import pooled_spread
+    from freelb_tune.results.statistics.numbers.power import Power, Trial
+    from freelb_tune.results.statistics.numbers.prior import prior_spreads
 
     alike = _alike(plan, stores, _SAME_MODEL + _SAME_DATA)
     spread, freedom = pooled_spread(_tables(space, alike, metric))
@@ -290,7 +290,7 @@ def _tables(
     """The metric of finished cells: a table of arms and seeds (or folds) for each clean arm."""
     import numpy as np
 
-    from freelb_tune.results.statistics.folds import fold_means
+    from freelb_tune.results.statistics.comparing.folds import fold_means
 
     families: dict[str, dict[str, dict[Block, float]]] = {}
     for each in cells:

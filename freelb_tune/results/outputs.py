@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from freelb_tune.results.earlier import drop_earlier
 from freelb_tune.results.page.document import to_html
 from freelb_tune.results.page.texts import dev_texts
-from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.statistics.comparing.comparison import Verdict
 from freelb_tune.results.tables.building import build_table, with_verdict
 from freelb_tune.results.tables.latex import to_latex
 from freelb_tune.results.tables.markdown import to_markdown

@@ -9,10 +9,10 @@ from statistics import fmean
 
 from freelb_tune.errors import DamagedError, counted
 from freelb_tune.results.analysis import arms_of
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.calibration import BINS, calibration_error
-from freelb_tune.results.statistics.comparison import Comparison
-from freelb_tune.results.statistics.further_sets import compare_sets
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.comparison import Comparison
+from freelb_tune.results.statistics.comparing.further_sets import compare_sets
+from freelb_tune.results.statistics.numbers.calibration import BINS, calibration_error
 from freelb_tune.results.tables.configuration import spread_of
 from freelb_tune.results.tables.pending import pending
 from freelb_tune.results.tables.robustness import OneSet, Robustness, robustness_of

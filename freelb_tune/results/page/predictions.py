@@ -109,7 +109,7 @@ def _flips(mine: "Pair", theirs: "Pair") -> dict[str, Any]:
     """The examples that one gets right and the other wrong, or of values which is closer."""
     import numpy as np
 
-    from freelb_tune.results.statistics.pseudo_values import right
+    from freelb_tune.results.statistics.numbers.pseudo_values import right
 
     if mine[0].shape == theirs[0].shape and mine[0].shape[1] > 1:
         own, other = right(*mine), right(*theirs)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.statistics.comparing.comparison import Verdict
 from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
 from freelb_tune.results.tables.configuration import Configuration, configurations
 from freelb_tune.results.tables.cost import costs_of

@@ -5,7 +5,7 @@ Room: results.
 
 from dataclasses import dataclass
 
-from freelb_tune.results.statistics.comparison import Comparison
+from freelb_tune.results.statistics.comparing.comparison import Comparison
 from freelb_tune.results.tables.configuration import Configuration, Select
 from freelb_tune.results.tables.cost import Cost
 from freelb_tune.results.tables.metric import Measure

@@ -12,7 +12,7 @@ from freelb_tune.store import Better, Store
 from freelb_tune.tasks.definitions.registry import get_task
 
 if TYPE_CHECKING:
-    from freelb_tune.results.statistics.scores import Score
+    from freelb_tune.results.statistics.comparing.scores import Score
 
 __all__ = ["Measure", "measure_for", "measure_of", "score_line"]
 

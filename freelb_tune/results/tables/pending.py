@@ -5,7 +5,7 @@ until then no table, page or frame says anything of a difference from the clean 
 """
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.comparison import Verdict
+from freelb_tune.results.statistics.comparing.comparison import Verdict
 from freelb_tune.store import Store, cells_left
 
 __all__ = ["pending"]

@@ -7,7 +7,7 @@ Room: results. A table in, `robustness.md` and `robustness.csv` out; what is tes
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from freelb_tune.results.statistics.comparison import Comparison
+from freelb_tune.results.statistics.comparing.comparison import Comparison
 from freelb_tune.results.tables.column import Column, Dtype
 from freelb_tune.results.tables.columns import CLEAN_ID, CONFIG_ID, DIFFERENCE, HIGH, LOW
 from freelb_tune.results.tables.configuration import Configuration, Spread

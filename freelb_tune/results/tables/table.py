@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
 from freelb_tune.results.tables.axes import Layout, Shown, shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.cost import Costs

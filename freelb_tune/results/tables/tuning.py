@@ -8,8 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from freelb_tune.results.statistics.best_of import BestOf, best_of
-from freelb_tune.results.statistics.importance import Importance, PairTable, importances, pair_table
+from freelb_tune.results.statistics.choosing.best_of import BestOf, best_of
+from freelb_tune.results.statistics.choosing.importance import (
+    Importance,
+    PairTable,
+    importances,
+    pair_table,
+)
 from freelb_tune.results.tables.axes import shown
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table

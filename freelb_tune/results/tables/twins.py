@@ -7,8 +7,8 @@ see one, and the other is given its comparison. Two that turned out to predict t
 from collections.abc import Sequence
 from dataclasses import replace
 
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
 from freelb_tune.results.tables.configuration import Configuration
 from freelb_tune.results.tables.table import Table
 from freelb_tune.space.cells.naming import differing, short_name

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freelb_tune.results.statistics.racing import RaceDecision, race_decide
+from freelb_tune.results.statistics.choosing.racing import RaceDecision, race_decide
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Space, digest

@@ -1,8 +1,9 @@
 """Seeds in rounds until the question is answered: is a configuration better, or none by the margin?
 
-Room: search, without Ray. What is known of a configuration is `results.statistics.sequential`'s to
-say; here it is said once, when a round of seeds is complete, as in a race. Those that may still
-gain the margin get another seed, with the clean arms that they are compared with.
+Room: search, without Ray. What is known of a configuration is for
+`results.statistics.numbers.sequential` to say; here it is said once, when a round of seeds is
+complete, as in a race. Those that may still gain the margin get another seed, with the clean arms
+that they are compared with.
 """
 
 import math
@@ -13,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.anova import differences, pooled_spread
-from freelb_tune.results.statistics.sequential import Question
-from freelb_tune.results.statistics.spending import share_of
+from freelb_tune.results.statistics.numbers.anova import differences, pooled_spread
+from freelb_tune.results.statistics.numbers.sequential import Question
+from freelb_tune.results.statistics.numbers.spending import share_of
 from freelb_tune.search.algorithms.race import BROKEN, Judged, Race
 from freelb_tune.space.settings.algorithms import VerdictSettings
 from freelb_tune.store import CellState, load_store, look_number

@@ -10,13 +10,17 @@ from dataclasses import replace
 from typing import Literal
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.collapse import collapses
-from freelb_tune.results.statistics.comparison import Comparison, Verdict
-from freelb_tune.results.statistics.contrast import Contrast, contrasts
-from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.results.statistics.verdict import collapsed_runs, collapsed_sentence, why_silent
-from freelb_tune.results.statistics.wording import Unit, unit_of
+from freelb_tune.results.statistics.answers.verdict import (
+    collapsed_runs,
+    collapsed_sentence,
+    why_silent,
+)
+from freelb_tune.results.statistics.answers.wording import Unit, unit_of
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.comparing.collapse import collapses
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
+from freelb_tune.results.statistics.comparing.contrast import Contrast, contrasts
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 from freelb_tune.store import Answered
 
 __all__ = ["answered_verdict"]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.anova import Estimate
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.numbers.anova import Estimate
+from freelb_tune.results.statistics.numbers.pseudo_values import INFLUENCES, pseudo_values
 from freelb_tune.tasks import Metric, Task, compute_metrics
 
 __all__ = ["Score", "score_rows"]

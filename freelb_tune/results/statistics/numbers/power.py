@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.results.statistics.steadiness import (
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
+from freelb_tune.results.statistics.numbers.steadiness import (
     ARM_LEVEL,
     CLEAN_LEVEL,
     bounded,

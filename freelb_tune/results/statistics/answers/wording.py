@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.comparison import Comparison, Interval
-from freelb_tune.results.statistics.contrast import ONE_SEED
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Interval
+from freelb_tune.results.statistics.comparing.contrast import ONE_SEED
 
 __all__ = ["POINTS", "Unit", "extent", "unit_of"]
 

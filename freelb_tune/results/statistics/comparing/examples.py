@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.anova import Estimate
-from freelb_tune.results.statistics.arms import Run
-from freelb_tune.results.statistics.comparison import Flips, Interval
-from freelb_tune.results.statistics.mcnemar import Discordance
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values, right
+from freelb_tune.results.statistics.comparing.arms import Run
+from freelb_tune.results.statistics.comparing.comparison import Flips, Interval
+from freelb_tune.results.statistics.numbers.anova import Estimate
+from freelb_tune.results.statistics.numbers.mcnemar import Discordance
+from freelb_tune.results.statistics.numbers.pseudo_values import INFLUENCES, pseudo_values, right
 
 __all__ = ["flips_of", "one_seed_interval", "paired_values"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.numbers.pseudo_values import INFLUENCES, pseudo_values
 
 __all__ = [
     "BestOf",

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.comparison import Comparison
-from freelb_tune.results.statistics.contrast import Contrast, adjusted, unadjusted
-from freelb_tune.results.statistics.spending import share_of
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.comparing.comparison import Comparison
+from freelb_tune.results.statistics.comparing.contrast import Contrast, adjusted, unadjusted
+from freelb_tune.results.statistics.numbers.spending import share_of
 
 __all__ = ["compare_sets"]
 

@@ -18,19 +18,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.anova import Estimate, reach_over_examples
-from freelb_tune.results.statistics.arms import Arm, Run, check_one_dev_set, paired
-from freelb_tune.results.statistics.collapse import (
+from freelb_tune.results.statistics.comparing.arms import Arm, Run, check_one_dev_set, paired
+from freelb_tune.results.statistics.comparing.collapse import (
     Tested,
     has_collapsed,
     score_of,
     tested_with_collapses,
 )
-from freelb_tune.results.statistics.comparison import Comparison, Interval
-from freelb_tune.results.statistics.examples import flips_of, one_seed_interval, paired_values
-from freelb_tune.results.statistics.folds import fold_means
-from freelb_tune.results.statistics.pseudo_values import predicted
-from freelb_tune.results.statistics.spending import ALPHA, share_of
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Interval
+from freelb_tune.results.statistics.comparing.examples import (
+    flips_of,
+    one_seed_interval,
+    paired_values,
+)
+from freelb_tune.results.statistics.comparing.folds import fold_means
+from freelb_tune.results.statistics.numbers.anova import Estimate, reach_over_examples
+from freelb_tune.results.statistics.numbers.pseudo_values import predicted
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 from freelb_tune.space.cells.cell import Block
 
 __all__ = ["Contrast", "adjusted", "contrasts", "holm", "unadjusted"]

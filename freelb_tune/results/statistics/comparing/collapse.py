@@ -21,10 +21,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.anova import Estimate, differences
-from freelb_tune.results.statistics.arms import Arm, Run
-from freelb_tune.results.statistics.folds import fold_means
-from freelb_tune.results.statistics.pseudo_values import INFLUENCES, pseudo_values
+from freelb_tune.results.statistics.comparing.arms import Arm, Run
+from freelb_tune.results.statistics.comparing.folds import fold_means
+from freelb_tune.results.statistics.numbers.anova import Estimate, differences
+from freelb_tune.results.statistics.numbers.pseudo_values import INFLUENCES, pseudo_values
 from freelb_tune.space.cells.cell import Block
 
 __all__ = [

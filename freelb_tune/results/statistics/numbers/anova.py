@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from freelb_tune.results.statistics.steadiness import (
+from freelb_tune.results.statistics.numbers.steadiness import (
     ARM_LEVEL,
     CLEAN_LEVEL,
     bounded,

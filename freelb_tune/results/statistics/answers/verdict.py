@@ -10,19 +10,19 @@ from statistics import median
 from typing import Literal
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.arms import Arm
-from freelb_tune.results.statistics.best_of import budget_sentence, optimism_sentence
-from freelb_tune.results.statistics.collapse import Collapses, collapses
-from freelb_tune.results.statistics.comparison import Verdict
-from freelb_tune.results.statistics.contrast import (
+from freelb_tune.results.statistics.answers.wording import POINTS, Unit, extent, unit_of
+from freelb_tune.results.statistics.choosing.best_of import budget_sentence, optimism_sentence
+from freelb_tune.results.statistics.comparing.arms import Arm
+from freelb_tune.results.statistics.comparing.collapse import Collapses, collapses
+from freelb_tune.results.statistics.comparing.comparison import Verdict
+from freelb_tune.results.statistics.comparing.contrast import (
     IDENTICAL,
     ONE_SEED,
     Contrast,
     contrasts,
 )
-from freelb_tune.results.statistics.power import MOST_SEEDS, Trial, seeds_for, smallest
-from freelb_tune.results.statistics.spending import ALPHA, share_of
-from freelb_tune.results.statistics.wording import POINTS, Unit, extent, unit_of
+from freelb_tune.results.statistics.numbers.power import MOST_SEEDS, Trial, seeds_for, smallest
+from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 
 __all__ = ["collapsed_runs", "collapsed_sentence", "verdict", "verdict_of", "why_silent"]
 

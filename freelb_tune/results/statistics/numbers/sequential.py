@@ -30,8 +30,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from freelb_tune.results.statistics.anova import Estimate
-from freelb_tune.results.statistics.spending import ALPHA
+from freelb_tune.results.statistics.numbers.anova import Estimate
+from freelb_tune.results.statistics.numbers.spending import ALPHA
 
 __all__ = ["Answer", "Question", "needed"]
 

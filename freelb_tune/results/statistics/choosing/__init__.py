@@ -1,0 +1,1 @@
+"""What choosing the best of several does, and which get another seed."""

@@ -1,0 +1,1 @@
+"""The statistics alone: numbers in, numbers out."""
