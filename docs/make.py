@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from freelb_tune.results.tables.column import Column
-from freelb_tune.results.tables.columns import EPOCHS, TRIALS
-from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
+from freelb_tune.results.tables.columns.column import Column
+from freelb_tune.results.tables.columns.columns import EPOCHS, TRIALS
+from freelb_tune.results.tables.columns.configuration_columns import CONFIGURATIONS
 from freelb_tune.results.tables.robustness import COLUMNS as ROBUSTNESS
 from freelb_tune.space.checking.checks import FIELDS
 from freelb_tune.space.json_schema import meanings

@@ -11,7 +11,7 @@ from typing import Any
 import search_fixtures
 from search_fixtures import Prepare
 
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search import Silent
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals

@@ -24,7 +24,7 @@ from freelb_tune.adversary import (
     register,
 )
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.space.settings.adversaries import (

@@ -14,7 +14,7 @@ import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.run import read_known
 from freelb_tune.store import (

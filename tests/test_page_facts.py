@@ -10,9 +10,14 @@ from store_fixtures import Search, cell, epoch
 import freelb_tune as ft
 from freelb_tune.results.page.facts import facts_of
 from freelb_tune.results.page.overview import overview_of
-from freelb_tune.results.tables.building import build_table
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.sentences import clean_sentence, configuration_name, progress, title
+from freelb_tune.results.tables.contents.building import build_table
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.sentences import (
+    clean_sentence,
+    configuration_name,
+    progress,
+    title,
+)
 from freelb_tune.store import EpochLog, Journal, cell_folder, load_store
 
 EVIL = "<b onclick=alert(1)>&"

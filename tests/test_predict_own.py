@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from freelb_tune import open_results
 from freelb_tune.cli import app
 from freelb_tune.results.statistics.comparing.scores import score_rows
-from freelb_tune.results.tables.metric import Measure, score_line
+from freelb_tune.results.tables.contents.metric import Measure, score_line
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import Journal
 from freelb_tune.tasks import Metric, Task

@@ -10,11 +10,11 @@ from store_fixtures import Search, cell, epoch, grid
 
 from freelb_tune.results import build_table
 from freelb_tune.results.analysis import analyse
-from freelb_tune.results.tables.columns import EPOCHS, TRIALS
-from freelb_tune.results.tables.configuration_columns import CONFIGURATIONS
-from freelb_tune.results.tables.cost import costs_of
+from freelb_tune.results.tables.columns.columns import EPOCHS, TRIALS
+from freelb_tune.results.tables.columns.configuration_columns import CONFIGURATIONS
+from freelb_tune.results.tables.contents.cost import costs_of
+from freelb_tune.results.tables.formats.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.results.tables.frames import configurations_frame, epochs_frame, trials_frame
-from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
 from freelb_tune.store import EpochLog, EpochRecord, cell_folder, load_store
 
 

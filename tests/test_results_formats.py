@@ -10,11 +10,11 @@ import pytest
 from store_fixtures import Search, cell, epoch, grid, table_text
 
 from freelb_tune.results import Comparison, Verdict, build_table, write_outputs
-from freelb_tune.results.tables.building import with_verdict
-from freelb_tune.results.tables.csv_text import to_csv
-from freelb_tune.results.tables.latex import to_latex
-from freelb_tune.results.tables.markdown import to_markdown
-from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
+from freelb_tune.results.tables.contents.building import with_verdict
+from freelb_tune.results.tables.formats.csv_text import to_csv
+from freelb_tune.results.tables.formats.latex import to_latex
+from freelb_tune.results.tables.formats.markdown import to_markdown
+from freelb_tune.results.tables.formats.table_csv_json import to_json, to_table_csv
 from freelb_tune.store import EpochLog, cell_folder, load_store
 
 

@@ -2,12 +2,12 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import Comparison, Verdict, build_table
-from freelb_tune.results.tables.axes import Shown
-from freelb_tune.results.tables.building import with_verdict
-from freelb_tune.results.tables.configuration import Spread
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import print_ranking
-from freelb_tune.results.tables.sentences import clean_sentence, entry_text
+from freelb_tune.results.tables.contents.axes import Shown
+from freelb_tune.results.tables.contents.building import with_verdict
+from freelb_tune.results.tables.contents.configuration import Spread
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.grid import print_ranking
+from freelb_tune.results.tables.formats.sentences import clean_sentence, entry_text
 from freelb_tune.store import load_store
 
 # correct answers out of RTE's 277 dev examples in ParaGen's README, in the plan's order

@@ -41,6 +41,7 @@ INNER = {
     ],
     "search": ["driver", "algorithms", "ray_tune", "run"],
     "results/statistics": ["numbers", "comparing", "choosing", "answers"],
+    "results/tables": ["contents", "columns", "formats", "robustness"],
     "search/ray_tune": ["machines", "workers"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

@@ -11,7 +11,7 @@ import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import build_table
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.leader import find_leader, may_lead

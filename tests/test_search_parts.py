@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Outputs

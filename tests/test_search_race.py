@@ -13,7 +13,7 @@ from test_search_run import start, trained, wait_until
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.algorithms.registry import open_algorithm
 from freelb_tune.search.driver.best import BestModel

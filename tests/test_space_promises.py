@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from space_fixtures import TASKS, opened, planned
 
-from freelb_tune.results.tables.csv_text import to_csv
-from freelb_tune.results.tables.ranking import places, standing
+from freelb_tune.results.tables.contents.ranking import places, standing
+from freelb_tune.results.tables.formats.csv_text import to_csv
 from freelb_tune.space import Space, load_space
 from freelb_tune.space.reading.document import document_of
 from freelb_tune.space.values import digest

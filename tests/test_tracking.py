@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from freelb_tune.cli.root import app
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.tracking import Tracking
 from freelb_tune.space.cells.naming import trial_namer

@@ -10,7 +10,7 @@ from freelb_tune.results.page.times import moment
 from freelb_tune.results.statistics.answers.wording import POINTS, unit_of
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Interval
 from freelb_tune.results.statistics.comparing.contrast import ONE_SEED
-from freelb_tune.results.tables.metric import Measure, measure_of
+from freelb_tune.results.tables.contents.metric import Measure, measure_of
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.reading.track_section import TRACKERS, read_track
 from freelb_tune.store import load_store

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from freelb_tune.results.analysis import arms_of
 from freelb_tune.results.statistics.comparing.arms import Arm, Run
-from freelb_tune.results.tables.building import build_table
+from freelb_tune.results.tables.contents.building import build_table
 from freelb_tune.store import CellState, load_store
 
 __all__ = ["LIBRARY", "REGIMES", "RealRuns", "load_runs", "make", "pack"]

@@ -57,7 +57,7 @@ class Evaluation:
     @property
     def lines(self) -> list[str]:
         """All of it in words, a line each, in the unit of the tables."""
-        from freelb_tune.results.tables.metric import measure_for, score_line
+        from freelb_tune.results.tables.contents.metric import measure_for, score_line
 
         lines = []
         for each in self.models:
@@ -122,8 +122,8 @@ def evaluate_file(
     from freelb_tune.results.statistics.comparing.arms import Run
     from freelb_tune.results.statistics.comparing.scores import score_rows
     from freelb_tune.results.statistics.numbers.calibration import calibration_error
-    from freelb_tune.results.tables.metric import measure_of
-    from freelb_tune.results.tables.pending import pending
+    from freelb_tune.results.tables.contents.metric import measure_of
+    from freelb_tune.results.tables.contents.pending import pending
     from freelb_tune.store import load_store
     from freelb_tune.tasks import get_task
     from freelb_tune.training.texts import answer_labelled

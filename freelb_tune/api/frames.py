@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from freelb_tune.results.tables.column import dtype_of
-from freelb_tune.results.tables.sentences import column_heading
-from freelb_tune.results.tables.table import Entry, Table
+from freelb_tune.results.tables.columns.column import dtype_of
+from freelb_tune.results.tables.contents.table import Entry, Table
+from freelb_tune.results.tables.formats.sentences import column_heading
 from freelb_tune.space import Cell
 from freelb_tune.space.cells.naming import short_name
 

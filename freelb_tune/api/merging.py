@@ -65,7 +65,7 @@ def _finish(folder: Path, command: Sequence[str]) -> None:
     """What follows from the journal, as at the end of a search: the look, the model, the tables."""
     from freelb_tune.results import write_outputs
     from freelb_tune.results.analysis import judge
-    from freelb_tune.results.tables.metric import measure_of
+    from freelb_tune.results.tables.contents.metric import measure_of
     from freelb_tune.search.driver.best import BestModel
     from freelb_tune.search.driver.board import Board
     from freelb_tune.space.cells.naming import cell_labels

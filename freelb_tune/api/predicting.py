@@ -83,7 +83,7 @@ def predict_file(
             the file is not as the model reads it.
     """
     from freelb_tune.results.statistics.comparing.scores import score_rows
-    from freelb_tune.results.tables.metric import measure_for, score_line
+    from freelb_tune.results.tables.contents.metric import measure_for, score_line
     from freelb_tune.tasks import get_task
     from freelb_tune.training import texts
 

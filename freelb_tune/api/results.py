@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from freelb_tune.api.remote import looked_in, show, with_best
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.outputs import write_outputs
-from freelb_tune.results.tables.html import html_grid
-from freelb_tune.results.tables.metric import measure_of
-from freelb_tune.results.tables.sentences import clean_sentence, title
+from freelb_tune.results.tables.contents.metric import measure_of
+from freelb_tune.results.tables.formats.html import html_grid
+from freelb_tune.results.tables.formats.sentences import clean_sentence, title
 from freelb_tune.store import Store, load_store
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from freelb_tune.api.best import Best
     from freelb_tune.results.statistics.comparing.comparison import Verdict
-    from freelb_tune.results.tables.table import Table
+    from freelb_tune.results.tables.contents.table import Table
 
 __all__ = ["Results", "open_results", "write_report"]
 
@@ -194,7 +194,7 @@ class Results:
         return f"<Results in {self.folder}: {self._states}>\n{self.verdict.sentence}"
 
     def _repr_html_(self) -> str:
-        from freelb_tune.results.tables.grid import print_table
+        from freelb_tune.results.tables.formats.grid import print_table
 
         return "\n".join(
             [

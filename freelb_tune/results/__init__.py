@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freelb_tune.results.outputs import Judge, write_outputs
     from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
-    from freelb_tune.results.tables.building import build_table
-    from freelb_tune.results.tables.configuration import (
+    from freelb_tune.results.tables.contents.building import build_table
+    from freelb_tune.results.tables.contents.configuration import (
         Configuration,
         SeedResult,
         Spread,
         configurations,
     )
-    from freelb_tune.results.tables.metric import Measure, measure_of
-    from freelb_tune.results.tables.table import Table
+    from freelb_tune.results.tables.contents.metric import Measure, measure_of
+    from freelb_tune.results.tables.contents.table import Table
 
 __all__ = [
     "Comparison",
@@ -38,10 +38,10 @@ __all__ = [
 _FILES = {
     "outputs": ("Judge", "write_outputs"),
     "statistics.comparing.comparison": ("Comparison", "Verdict"),
-    "tables.building": ("build_table",),
-    "tables.configuration": ("Configuration", "SeedResult", "Spread", "configurations"),
-    "tables.metric": ("Measure", "measure_of"),
-    "tables.table": ("Table",),
+    "tables.contents.building": ("build_table",),
+    "tables.contents.configuration": ("Configuration", "SeedResult", "Spread", "configurations"),
+    "tables.contents.metric": ("Measure", "measure_of"),
+    "tables.contents.table": ("Table",),
 }
 
 

@@ -12,13 +12,13 @@ from freelb_tune.results.statistics.answers.verdict import verdict
 from freelb_tune.results.statistics.comparing.arms import Arm, Run
 from freelb_tune.results.statistics.comparing.comparison import Verdict
 from freelb_tune.results.statistics.comparing.folds import overlap_of
-from freelb_tune.results.tables.building import build_table, with_verdict
-from freelb_tune.results.tables.configuration import Configuration, Select
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.sentences import configuration_name
-from freelb_tune.results.tables.table import Table
-from freelb_tune.results.tables.twins import identical_predictions, with_twins
+from freelb_tune.results.tables.contents.building import build_table, with_verdict
+from freelb_tune.results.tables.contents.configuration import Configuration, Select
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.pending import pending
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.contents.twins import identical_predictions, with_twins
+from freelb_tune.results.tables.formats.sentences import configuration_name
 from freelb_tune.space.cells.cell import Block
 from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import CellResult, CellState, Store, look_number

@@ -12,18 +12,18 @@ from freelb_tune.results.earlier import drop_earlier
 from freelb_tune.results.page.document import to_html
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.statistics.comparing.comparison import Verdict
-from freelb_tune.results.tables.building import build_table, with_verdict
-from freelb_tune.results.tables.latex import to_latex
-from freelb_tune.results.tables.markdown import to_markdown
+from freelb_tune.results.tables.contents.building import build_table, with_verdict
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.latex import to_latex
+from freelb_tune.results.tables.formats.markdown import to_markdown
+from freelb_tune.results.tables.formats.table_csv_json import to_json, to_table_csv
+from freelb_tune.results.tables.formats.trials_csv import configurations_csv, epochs_csv, trials_csv
+from freelb_tune.results.tables.formats.tuning_text import to_cost_json, to_selection_json
 from freelb_tune.results.tables.robustness import Robustness, robustness_of, to_robustness
-from freelb_tune.results.tables.table import Table
-from freelb_tune.results.tables.table_csv_json import to_json, to_table_csv
-from freelb_tune.results.tables.trials_csv import configurations_csv, epochs_csv, trials_csv
-from freelb_tune.results.tables.tuning_text import to_cost_json, to_selection_json
 from freelb_tune.store import Store, load_store, write_whole
 
 if TYPE_CHECKING:
-    from freelb_tune.results.tables.tuning import Choosing
+    from freelb_tune.results.tables.contents.tuning import Choosing
 
 __all__ = ["Judge", "both_arms", "judged", "write_outputs"]
 
@@ -91,7 +91,7 @@ def judged(store: Store, judge: Judge | None) -> "tuple[Table, Choosing | None]"
     table = build_table(store)
     if judge is None:
         return table, None
-    from freelb_tune.results.tables.tuning import choosing_of
+    from freelb_tune.results.tables.contents.tuning import choosing_of
 
     told = judge(store, table)
     return with_verdict(table, told) if told else table, choosing_of(store, table)

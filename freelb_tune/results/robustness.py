@@ -13,10 +13,10 @@ from freelb_tune.results.statistics.comparing.arms import Arm, Run
 from freelb_tune.results.statistics.comparing.comparison import Comparison
 from freelb_tune.results.statistics.comparing.further_sets import compare_sets
 from freelb_tune.results.statistics.numbers.calibration import BINS, calibration_error
-from freelb_tune.results.tables.configuration import spread_of
-from freelb_tune.results.tables.pending import pending
+from freelb_tune.results.tables.contents.configuration import spread_of
+from freelb_tune.results.tables.contents.pending import pending
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.results.tables.robustness import OneSet, Robustness, robustness_of
-from freelb_tune.results.tables.table import Table
 from freelb_tune.space.settings.also import TEST
 from freelb_tune.store import CellResult, Store, look_number
 from freelb_tune.store.cells.predictions import kept_test_file

@@ -11,7 +11,7 @@ from pathlib import Path
 from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.earlier import keep_earlier
-from freelb_tune.results.tables.metric import measure_for
+from freelb_tune.results.tables.contents.metric import measure_for
 from freelb_tune.search.algorithms.conductor import Conductor
 from freelb_tune.search.algorithms.proposals import Proposals
 from freelb_tune.search.algorithms.registry import open_algorithm

@@ -12,7 +12,7 @@ from typing import Any
 
 from freelb_tune.results.outputs import Judge, both_arms, judged
 from freelb_tune.results.page.document import page_data, to_html
-from freelb_tune.results.tables.pending import pending
+from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.store import load_store
 from freelb_tune.watching.snapshot import change_mark, snapshot
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from freelb_tune.results.page.overview import Overview, overview_of
 from freelb_tune.results.page.times import is_running, moment, running_cells, spent
-from freelb_tune.results.tables.building import build_table, with_verdict
-from freelb_tune.results.tables.footer import warnings
-from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.table import Table
-from freelb_tune.results.tables.table_csv_json import to_json
+from freelb_tune.results.tables.contents.building import build_table, with_verdict
+from freelb_tune.results.tables.contents.pending import pending
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.footer import warnings
+from freelb_tune.results.tables.formats.table_csv_json import to_json
 from freelb_tune.store import EPOCHS, Store, cell_folder, is_held, load_store
 
 __all__ = ["Running", "Snapshot", "change_mark", "duration", "snapshot", "snapshot_of"]

@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from freelb_tune.results.tables.grid import Grid
+from freelb_tune.results.tables.formats.grid import Grid
 from freelb_tune.watching.snapshot import Snapshot, duration
 
 __all__ = ["console_for", "show_end", "status_of"]

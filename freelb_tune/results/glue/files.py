@@ -17,9 +17,9 @@ from freelb_tune.results.glue.text import (
     print_glue,
     reference,
 )
-from freelb_tune.results.tables.csv_text import to_csv
-from freelb_tune.results.tables.latex import latex_table
-from freelb_tune.results.tables.markdown import markdown_grid, markdown_line, markdown_notes
+from freelb_tune.results.tables.formats.csv_text import to_csv
+from freelb_tune.results.tables.formats.latex import latex_table
+from freelb_tune.results.tables.formats.markdown import markdown_grid, markdown_line, markdown_notes
 from freelb_tune.store import write_whole
 from freelb_tune.store.disk.files import make_folder
 

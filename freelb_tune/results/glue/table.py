@@ -17,9 +17,9 @@ from freelb_tune.results.glue.models import (
     whose,
 )
 from freelb_tune.results.glue.published import Figure, figures_for
-from freelb_tune.results.tables.building import build_table
-from freelb_tune.results.tables.configuration import Configuration, Spread
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.building import build_table
+from freelb_tune.results.tables.contents.configuration import Configuration, Spread
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import Store, load_store
 from freelb_tune.tasks import GLUE, Glue, Task, get_task
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from freelb_tune.results.glue.published import UNSTATED, Figure
 from freelb_tune.results.glue.table import CONTROLS, Average, Chosen, GlueRow, GlueTable
-from freelb_tune.results.tables.axes import settings_text
-from freelb_tune.results.tables.configuration import Spread
-from freelb_tune.results.tables.footer import limits
-from freelb_tune.results.tables.grid import Grid, Text
-from freelb_tune.results.tables.sentences import entry_notes, progress
-from freelb_tune.results.tables.table import Entry
+from freelb_tune.results.tables.contents.axes import settings_text
+from freelb_tune.results.tables.contents.configuration import Spread
+from freelb_tune.results.tables.contents.table import Entry
+from freelb_tune.results.tables.formats.footer import limits
+from freelb_tune.results.tables.formats.grid import Grid, Text
+from freelb_tune.results.tables.formats.sentences import entry_notes, progress
 from freelb_tune.store import CellState
 from freelb_tune.tasks import GLUE, Task
 

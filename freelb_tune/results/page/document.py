@@ -23,16 +23,16 @@ from freelb_tune.results.page.names import configuration_names
 from freelb_tune.results.page.overview import overview_of
 from freelb_tune.results.page.predictions import class_names, named, predictions_of
 from freelb_tune.results.page.times import running_cells, spans
-from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.pending import pending
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import CellState, Store
 from freelb_tune.tasks import TASKS
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from freelb_tune.results.tables.contents.tuning import Choosing
     from freelb_tune.results.tables.robustness import Robustness
-    from freelb_tune.results.tables.tuning import Choosing
 
 __all__ = ["page_data", "plotly_script", "to_html"]
 

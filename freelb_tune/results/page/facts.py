@@ -9,9 +9,9 @@ from typing import Any
 
 from freelb_tune.errors import counted
 from freelb_tune.results.page.times import moment, spent
-from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.cost import device_of
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import shown
+from freelb_tune.results.tables.contents.cost import device_of
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.space.settings.adversaries import ADVERSARIES
 from freelb_tune.store import Store, cells_left, read_environment

@@ -8,7 +8,7 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.page.times import moment
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
 from freelb_tune.store.disk.files import read_file
 

@@ -6,9 +6,9 @@ what is the same everywhere stands once.
 
 from collections.abc import Sequence
 
-from freelb_tune.results.tables.axes import settings_text
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import settings_text
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.table import Table
 
 __all__ = ["configuration_names"]
 

@@ -11,23 +11,29 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.results.page.facts import facts_of, words_of
 from freelb_tune.results.page.times import is_running, running_cells
-from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.configuration import Configuration, Select
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import Grid, Text, comparison_texts, score_text, seeds_text
+from freelb_tune.results.tables.contents.axes import shown
+from freelb_tune.results.tables.contents.configuration import Configuration, Select
+from freelb_tune.results.tables.contents.table import Ranked, Table
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.grid import (
+    Grid,
+    Text,
+    comparison_texts,
+    score_text,
+    seeds_text,
+)
+from freelb_tune.results.tables.formats.sentences import (
+    clean_sentence,
+    configuration_name,
+    progress,
+    title,
+)
 from freelb_tune.results.tables.robustness import (
     Robustness,
     robustness_grid,
     robustness_sentence,
     robustness_title,
 )
-from freelb_tune.results.tables.sentences import (
-    clean_sentence,
-    configuration_name,
-    progress,
-    title,
-)
-from freelb_tune.results.tables.table import Ranked, Table
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState, Store, cells_left
 from freelb_tune.store.disk.files import read_file

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.page.cells import rounded
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import CellResult, CellState, Store
 from freelb_tune.store.disk.files import read_file
 from freelb_tune.tasks.definitions.registry import get_task

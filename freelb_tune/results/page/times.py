@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
-from freelb_tune.results.tables.cost import device_hours
+from freelb_tune.results.tables.contents.cost import device_hours
 from freelb_tune.store import CellResult, CellState, Store, is_held
 
 __all__ = ["Span", "Spent", "is_running", "moment", "running_cells", "spans", "spent"]

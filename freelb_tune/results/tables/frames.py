@@ -8,18 +8,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.tables.column import Column
-from freelb_tune.results.tables.columns import (
+from freelb_tune.results.tables.columns.column import Column
+from freelb_tune.results.tables.columns.columns import (
     epoch_columns,
     epochs_of,
     metrics_of,
     trial_columns,
     trials_of,
 )
-from freelb_tune.results.tables.configuration_columns import configuration_columns
+from freelb_tune.results.tables.columns.configuration_columns import configuration_columns
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.results.tables.robustness import COLUMNS as ROBUSTNESS
 from freelb_tune.results.tables.robustness import Robustness
-from freelb_tune.results.tables.table import Table
 from freelb_tune.store import Better, CellResult
 from freelb_tune.tasks import get_task
 

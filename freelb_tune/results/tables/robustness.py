@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison
-from freelb_tune.results.tables.column import Column, Dtype
-from freelb_tune.results.tables.columns import CLEAN_ID, CONFIG_ID, DIFFERENCE, HIGH, LOW
-from freelb_tune.results.tables.configuration import Configuration, Spread
-from freelb_tune.results.tables.csv_text import to_csv
-from freelb_tune.results.tables.grid import Grid, Text, comparison_texts
-from freelb_tune.results.tables.markdown import markdown_grid, markdown_line, markdown_notes
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.sentences import configuration_name, spread_text
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.columns.column import Column, Dtype
+from freelb_tune.results.tables.columns.columns import CLEAN_ID, CONFIG_ID, DIFFERENCE, HIGH, LOW
+from freelb_tune.results.tables.contents.configuration import Configuration, Spread
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.csv_text import to_csv
+from freelb_tune.results.tables.formats.grid import Grid, Text, comparison_texts
+from freelb_tune.results.tables.formats.markdown import markdown_grid, markdown_line, markdown_notes
+from freelb_tune.results.tables.formats.sentences import configuration_name, spread_text
 
 __all__ = [
     "COLUMNS",

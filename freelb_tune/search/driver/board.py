@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.space import Cell
 from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellResult, CellState

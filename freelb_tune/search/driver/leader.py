@@ -8,7 +8,7 @@ not, is luck.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from freelb_tune.results.tables.ranking import Standing, counts, standing
+from freelb_tune.results.tables.contents.ranking import Standing, counts, standing
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.store import CellState
 

@@ -6,7 +6,7 @@ Room: search, without Ray.
 import time
 from collections.abc import Callable
 
-from freelb_tune.results.tables.cost import device_hours
+from freelb_tune.results.tables.contents.cost import device_hours
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Space
 from freelb_tune.store import End, cell_folder, read_epochs

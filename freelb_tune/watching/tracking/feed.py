@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from freelb_tune.errors import DamagedError
-from freelb_tune.results.tables.metric import measure_of
-from freelb_tune.results.tables.pending import pending
+from freelb_tune.results.tables.contents.metric import measure_of
+from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.store import (
     EPOCHS,

@@ -6,10 +6,10 @@ Room: results.
 from typing import TYPE_CHECKING
 
 from freelb_tune.results.page.figures.figure import Figure, label
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.table import Table
 
 if TYPE_CHECKING:
-    from freelb_tune.results.tables.tuning import Choosing
+    from freelb_tune.results.tables.contents.tuning import Choosing
 
 __all__ = ["best_of"]
 

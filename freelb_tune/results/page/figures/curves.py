@@ -9,8 +9,8 @@ from typing import Any
 
 from freelb_tune.errors import counted
 from freelb_tune.results.page.figures.figure import Figure, label, most
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import CellResult, Store
 
 __all__ = ["curves"]

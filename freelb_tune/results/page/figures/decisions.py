@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freelb_tune.results.page.figures.figure import Figure, label
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import Store
 
 __all__ = ["rounds", "rungs"]

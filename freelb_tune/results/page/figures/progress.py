@@ -10,7 +10,7 @@ from typing import Any
 from freelb_tune.errors import counted
 from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.page.times import Span
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.store import CellResult, CellState, Store
 
 __all__ = ["best_so_far", "time_line"]

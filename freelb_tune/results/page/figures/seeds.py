@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freelb_tune.results.page.figures.figure import Figure, label, most
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.table import Entry, Table
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Entry, Table
 from freelb_tune.space.cells.cell import Block
 from freelb_tune.store import CellState
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.results.page.figures.figure import Figure, label, most
-from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import shown
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
-    from freelb_tune.results.tables.tuning import Choosing
+    from freelb_tune.results.tables.contents.tuning import Choosing
 
 __all__ = ["importance", "parallel"]
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from freelb_tune.results.tables.axes import Shown
-from freelb_tune.results.tables.grid import Grid, Text
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import Shown
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.grid import Grid, Text
 from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
-    from freelb_tune.results.tables.tuning import Choosing, Pair
+    from freelb_tune.results.tables.contents.tuning import Choosing, Pair
 
 __all__ = ["choosing_parts", "to_cost_json", "to_selection_json"]
 

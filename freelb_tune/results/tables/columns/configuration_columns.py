@@ -6,9 +6,8 @@ and what they are compared with.
 
 from collections.abc import Callable
 
-from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.column import Column, Dtype, dtype_of
-from freelb_tune.results.tables.columns import (
+from freelb_tune.results.tables.columns.column import Column, Dtype, dtype_of
+from freelb_tune.results.tables.columns.columns import (
     ARM,
     CLEAN_ID,
     CONFIG_ID,
@@ -18,9 +17,10 @@ from freelb_tune.results.tables.columns import (
     SETTING,
     in_sections,
 )
-from freelb_tune.results.tables.configuration import Select, Spread
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.table import Ranked, Table
+from freelb_tune.results.tables.contents.axes import shown
+from freelb_tune.results.tables.contents.configuration import Select, Spread
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Ranked, Table
 
 __all__ = ["CONFIGURATIONS", "configuration_columns"]
 

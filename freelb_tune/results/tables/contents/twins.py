@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from freelb_tune.results.statistics.comparing.arms import Arm
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.space.cells.naming import differing, short_name
 
 __all__ = ["identical_predictions", "with_twins"]

@@ -10,7 +10,7 @@ from functools import cached_property
 from statistics import fmean, median, stdev
 from typing import Literal
 
-from freelb_tune.results.tables.ranking import Standing, counts, is_complete, standing
+from freelb_tune.results.tables.contents.ranking import Standing, counts, is_complete, standing
 from freelb_tune.space.cells.cell import Block, Cell, Value
 from freelb_tune.store import Better, CellResult, CellState
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
-from freelb_tune.results.tables.axes import Layout, Shown, shown
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.cost import Costs
-from freelb_tune.results.tables.metric import Measure
+from freelb_tune.results.tables.contents.axes import Layout, Shown, shown
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.cost import Costs
+from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.store import CellState, End
 
 __all__ = ["Entry", "Ranked", "Row", "Table"]

@@ -5,7 +5,7 @@ Room: results.
 
 from html import escape
 
-from freelb_tune.results.tables.grid import Grid, Text
+from freelb_tune.results.tables.formats.grid import Grid, Text
 
 __all__ = ["html_grid"]
 

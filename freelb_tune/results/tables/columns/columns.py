@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.results.tables.column import Column, Dtype, dtype_of
+from freelb_tune.results.tables.columns.column import Column, Dtype, dtype_of
 from freelb_tune.space.cells.cell import Value
 from freelb_tune.store import Better, CellResult, EpochRecord
 from freelb_tune.tasks.definitions.registry import get_task

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from freelb_tune.results.tables.column import Dtype
+from freelb_tune.results.tables.columns.column import Dtype
 
 __all__ = ["columns_to_csv", "to_csv"]
 

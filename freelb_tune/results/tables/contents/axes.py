@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from freelb_tune.results.tables.configuration import Configuration, Select
+from freelb_tune.results.tables.contents.configuration import Configuration, Select
 from freelb_tune.space.cells.naming import by_section, differing, short_name, value_text
 from freelb_tune.space.settings.sections import TableConfig
 from freelb_tune.space.values import Value

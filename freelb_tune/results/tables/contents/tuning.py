@@ -15,9 +15,9 @@ from freelb_tune.results.statistics.choosing.importance import (
     importances,
     pair_table,
 )
-from freelb_tune.results.tables.axes import shown
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import shown
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.space.cells.cell import Value
 from freelb_tune.store import CellState, Store
 

@@ -6,14 +6,14 @@ Room: results.
 import unicodedata
 from collections.abc import Sequence
 
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import Grid, Text, print_table
-from freelb_tune.results.tables.sentences import (
+from freelb_tune.results.tables.contents.table import Entry, Table
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.grid import Grid, Text, print_table
+from freelb_tune.results.tables.formats.sentences import (
     clean_sentence,
     entry_text,
     title,
 )
-from freelb_tune.results.tables.table import Entry, Table
 
 __all__ = ["latex_table", "to_latex"]
 

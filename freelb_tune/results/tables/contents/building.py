@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from freelb_tune.results.statistics.comparing.comparison import Verdict
-from freelb_tune.results.tables.axes import Layout, Shown, layout_of, shown
-from freelb_tune.results.tables.configuration import Configuration, configurations
-from freelb_tune.results.tables.cost import costs_of
-from freelb_tune.results.tables.metric import Measure, measure_of
-from freelb_tune.results.tables.pending import pending
-from freelb_tune.results.tables.ranking import SAME, Standing, places
-from freelb_tune.results.tables.table import Entry, Ranked, Row, Table
+from freelb_tune.results.tables.contents.axes import Layout, Shown, layout_of, shown
+from freelb_tune.results.tables.contents.configuration import Configuration, configurations
+from freelb_tune.results.tables.contents.cost import costs_of
+from freelb_tune.results.tables.contents.metric import Measure, measure_of
+from freelb_tune.results.tables.contents.pending import pending
+from freelb_tune.results.tables.contents.ranking import SAME, Standing, places
+from freelb_tune.results.tables.contents.table import Entry, Ranked, Row, Table
 from freelb_tune.space.settings.algorithms import settings_class
 from freelb_tune.store import Store
 

@@ -7,18 +7,18 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from freelb_tune.results.tables.configuration import SeedResult
-from freelb_tune.results.tables.csv_text import to_csv
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import cost_headings
-from freelb_tune.results.tables.sentences import (
+from freelb_tune.results.tables.contents.configuration import SeedResult
+from freelb_tune.results.tables.contents.table import Entry, Ranked, Table
+from freelb_tune.results.tables.formats.csv_text import to_csv
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.grid import cost_headings
+from freelb_tune.results.tables.formats.sentences import (
     clean_sentence,
     column_heading,
     column_label,
     entry_notes,
     title,
 )
-from freelb_tune.results.tables.table import Entry, Ranked, Table
 from freelb_tune.space.cells.naming import short_name
 
 __all__ = ["to_json", "to_table_csv"]

@@ -6,11 +6,11 @@ Room: results.
 from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison
-from freelb_tune.results.tables.configuration import Configuration, Select
-from freelb_tune.results.tables.cost import Cost
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.sentences import column_heading, entry_text
-from freelb_tune.results.tables.table import Entry, Ranked, Table
+from freelb_tune.results.tables.contents.configuration import Configuration, Select
+from freelb_tune.results.tables.contents.cost import Cost
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Entry, Ranked, Table
+from freelb_tune.results.tables.formats.sentences import column_heading, entry_text
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from freelb_tune.errors import counted
-from freelb_tune.results.tables.axes import Shown, settings_text, shown
-from freelb_tune.results.tables.configuration import Configuration, Select, Spread
-from freelb_tune.results.tables.metric import Measure
-from freelb_tune.results.tables.table import Entry, Table
+from freelb_tune.results.tables.contents.axes import Shown, settings_text, shown
+from freelb_tune.results.tables.contents.configuration import Configuration, Select, Spread
+from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.table import Entry, Table
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 

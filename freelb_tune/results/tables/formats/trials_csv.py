@@ -8,16 +8,16 @@ and an uninterrupted one write the same, but for times and memory: `seconds` and
 from collections.abc import Sequence
 from typing import TypeVar
 
-from freelb_tune.results.tables.column import Column
-from freelb_tune.results.tables.columns import (
+from freelb_tune.results.tables.columns.column import Column
+from freelb_tune.results.tables.columns.columns import (
     epoch_columns,
     epochs_of,
     trial_columns,
     trials_of,
 )
-from freelb_tune.results.tables.configuration_columns import configuration_columns
-from freelb_tune.results.tables.csv_text import columns_to_csv
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.columns.configuration_columns import configuration_columns
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.csv_text import columns_to_csv
 from freelb_tune.store import Better, CellResult
 
 __all__ = ["configurations_csv", "epochs_csv", "trials_csv"]

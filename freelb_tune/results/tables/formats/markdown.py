@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from freelb_tune.results.tables.footer import footnotes
-from freelb_tune.results.tables.grid import Grid, Text, print_ranking, print_table
-from freelb_tune.results.tables.sentences import clean_sentence, title
-from freelb_tune.results.tables.table import Table
-from freelb_tune.results.tables.tuning_text import choosing_parts
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.footer import footnotes
+from freelb_tune.results.tables.formats.grid import Grid, Text, print_ranking, print_table
+from freelb_tune.results.tables.formats.sentences import clean_sentence, title
+from freelb_tune.results.tables.formats.tuning_text import choosing_parts
 
 if TYPE_CHECKING:
-    from freelb_tune.results.tables.tuning import Choosing
+    from freelb_tune.results.tables.contents.tuning import Choosing
 
 __all__ = ["markdown_grid", "markdown_line", "markdown_notes", "to_markdown"]
 

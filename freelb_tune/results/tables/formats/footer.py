@@ -4,10 +4,10 @@ Room: results. Plain text, the same for every format; the formats escape and mar
 """
 
 from freelb_tune.errors import counted
-from freelb_tune.results.tables.axes import settings_text
-from freelb_tune.results.tables.configuration import Configuration
-from freelb_tune.results.tables.sentences import configuration_name, progress
-from freelb_tune.results.tables.table import Table
+from freelb_tune.results.tables.contents.axes import settings_text
+from freelb_tune.results.tables.contents.configuration import Configuration
+from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.sentences import configuration_name, progress
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 

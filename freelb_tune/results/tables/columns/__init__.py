@@ -1,0 +1,1 @@
+"""The columns of the tidy files, each declared once."""

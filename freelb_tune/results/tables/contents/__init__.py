@@ -1,0 +1,1 @@
+"""The table before anything is printed: its rows, its columns, its ranking."""
