@@ -17,7 +17,7 @@ import pytest
 import store_fixtures
 from store_fixtures import Search, cell, epoch
 
-from freelb_tune.errors import DiskError, DivergedError, FreeLBTuneError
+from freelb_tune.errors import DamagedError, DiskError, DivergedError, FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.page.times import spans
 from freelb_tune.store import (
@@ -230,6 +230,16 @@ def test_a_line_that_is_no_epoch_is_named(tmp_path, changed, said):
     path = tmp_path / "epochs.jsonl"
     path.write_text(json.dumps({**epoch("1", 1, 0.5).to_json(), **changed}) + "\n")
     with pytest.raises(FreeLBTuneError, match=rf"epochs\.jsonl, line 1: .* {said}.* from a copy"):
+        read_epochs(path)
+
+
+@pytest.mark.parametrize("bad", ["{line} {line}", "", "[{line}]", "NaN"])
+def test_whatever_is_wrong_with_one_line_its_number_is_told(tmp_path, bad):
+    path = tmp_path / "epochs.jsonl"
+    first, second = (json.dumps(epoch("1", n, 0.5).to_json()) for n in (1, 2))
+    line = second.replace("0.5", "NaN") if bad == "NaN" else bad.format(line=second)
+    path.write_text(f"{first}\n{line}\n{second}\n")
+    with pytest.raises(DamagedError, match=r"epochs\.jsonl, line 2: expected one JSON mapping"):
         read_epochs(path)
 
 
