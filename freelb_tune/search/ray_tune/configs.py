@@ -36,14 +36,6 @@ class Configs:
             return trial_config(cell)
         return {**trial_config(cell), LATE: Late(cell, self._ready[cell_id])}
 
-    def name_of(self, trial: Any) -> str:
-        """The name of one of Ray's trials."""
-        return self.name(trial.config["cell"])
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles it with each trial, into what is never read here."""
-        return {}
-
     def name(self, cell_id: str) -> str:
         """A trial's name, which says what tells its cell from the others there are now."""
         if len(self._board.rows) != self._named:

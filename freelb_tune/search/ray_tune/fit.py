@@ -33,7 +33,7 @@ class _Silent(tune.ProgressReporter):
 
 
 def _folder_of(trial: Any) -> str:
-    """The name of a trial's folder; a lambda would be pickled by value, twice for each trial."""
+    """The name of a trial's folder; a lambda would be pickled by value for each trial."""
     return str(trial.config["cell"])
 
 
@@ -72,7 +72,7 @@ def fit(
             scheduler=CellScheduler(conductor, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
-            trial_name_creator=configs.name_of,
+            trial_name_creator=lambda trial: configs.name(trial.config["cell"]),
             trial_dirname_creator=_folder_of,
         ),
         run_config=tune.RunConfig(
