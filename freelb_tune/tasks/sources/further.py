@@ -6,9 +6,7 @@ Room: tasks. A data section and the sets that its source has in, `Rows` by name 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
 from freelb_tune.space.settings.also import AdvGlue, Characters, Further, Labelled, further_sets
@@ -21,6 +19,9 @@ from freelb_tune.tasks.sources.advglue import read_advglue
 from freelb_tune.tasks.sources.characters import noisy
 from freelb_tune.tasks.sources.settings import DataSettings
 from freelb_tune.tasks.sources.unseen import columns_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "as_the_set_has_them",
@@ -119,8 +120,8 @@ def read_labelled(data: DataSettings, each: Labelled, labels: tuple[str, ...] | 
 
 
 def as_the_set_has_them(
-    logits: np.ndarray, data: DataSettings, name: str, labels: Sequence[str] | None
-) -> np.ndarray:
+    logits: "np.ndarray", data: DataSettings, name: str, labels: Sequence[str] | None
+) -> "np.ndarray":
     """What a model says, in the classes that a set has: the likeliest of those that are one there.
 
     So HANS is scored by its authors (McCoy et al. 2019): the model's class is taken first, and
