@@ -66,7 +66,9 @@ def _facts(results: Path) -> list[Path]:
 
 def _copy(results: Path, copied: Path) -> None:
     told = (each.cell.settings for each in load_store(results).cells)
-    places = {str(settings["data.path"]) for settings in told if "data.path" in settings}
+    places = {
+        str(settings["data.path"]) for settings in told if "/" in str(settings.get("data.path"))
+    }
     for path in _facts(results):
         whole = path.read_bytes()
         if path.name in FACTS:
