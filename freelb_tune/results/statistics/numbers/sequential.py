@@ -37,7 +37,7 @@ __all__ = ["Answer", "Question", "needed"]
 
 Answer = Literal["better", "below", "open"]
 
-BETTER, BELOW = 0.25 * ALPHA, 0.75 * ALPHA
+BETTER, BELOW = 0.15 * ALPHA, 0.85 * ALPHA
 """Chances of a wrong "better" and of a wrong "none is better by the margin", before looks share."""
 
 _OVERSHOOT = 0.583  # standard normal steps: Siegmund's
