@@ -86,10 +86,7 @@ class Running:
 
 _FOR_LIGHTNING = "PL_DISABLE_FORK"
 _LOCK = "lock"
-_LATE = (
-    "timed out",
-    "dashboard.err",
-)  # what Ray says of its processes that are not there yet
+_LATE = ("timed out", "dashboard.err")  # in what Ray says of a process that is not there yet
 _OBJECT_STORE_BYTES = 128 * 1024**2  # what the trials share is a few kilobytes per cell
 
 
