@@ -1,5 +1,6 @@
 """The order of a grid: the file's, or a seeded other one that a search keeps when it goes on."""
 
+import pytest
 from search_drive import drive
 from search_fixtures import make_plan, score_of
 
@@ -49,3 +50,17 @@ def test_a_killed_search_keeps_the_order_and_a_value_more_leaves_the_others_in_t
     assert [value for value in both if value is not None] == whole
     more = values(order(tmp_path / "more", SHUFFLED, adv_lr=[*MANY, 0.5]))
     assert [value for value in more if value != 0.5] == whole
+
+
+def ended(base, search):
+    """How many of nine configurations are ended early where more is better than less."""
+    rising = [round(0.01 * step, 2) for step in range(1, 10)]
+    space, plan = make_plan(base, search=search, adv_lr=rising, clean_arm=False)
+    epochs = drive(base, space, plan, lambda cell, epoch: cell.settings["adversary.adv_lr"])
+    return len(plan.cells) - sum(epoch == 3 for _, epoch in epochs)
+
+
+@pytest.mark.parametrize("kind", ["asha", "hyperband", "median"])
+def test_a_grid_from_worse_to_better_is_ended_early_where_it_is_shuffled(kind, tmp_path):
+    assert ended(tmp_path / "a", f"{{algorithm: {kind}}}") == 0
+    assert ended(tmp_path / "b", f"{{algorithm: {kind}, order: shuffled}}") >= 2

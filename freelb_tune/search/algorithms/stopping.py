@@ -20,6 +20,7 @@ from statistics import fmean
 from typing import Literal, Protocol
 
 from freelb_tune.search.algorithms.algorithm import Algorithm, Said
+from freelb_tune.search.algorithms.order import Order
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready
@@ -62,6 +63,7 @@ class Stopping(Algorithm, ABC):
         self._seeds: dict[str, list[Row]] = {}
         self._compared: dict[str, set[str]] = {}  # by clean arm: the configurations beside it
         self._perturbs = any(layer.methods - {"none"} for layer in space.layers)
+        self._order = Order(space.search, ledger.board.rows)
         self.added([row.cell for row in ledger.board.rows.values()])
         self._decided: dict[tuple[str, int], Decision] = {}
         self._rule: Rule
@@ -130,14 +132,15 @@ class Stopping(Algorithm, ABC):
         return CellState.STOPPED if "stop" in said else CellState.WAITING
 
     def wanted(self) -> list[str]:
-        """The cells that may run now, those that do among them, in plan order: seeds innermost.
+        """The cells that may run now, those that do among them, seeds innermost.
 
         Empty once every cell is over, and not before: seeds that wait are decided on as
         soon as no other can arrive, so a configuration that is not over has one that may run.
         """
         self._settle_all()
         board = self._ledger.board
-        return [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
+        ready = [cell_id for cell_id in board.waiting() if not self._waits(board[cell_id])]
+        return self._order.sort(ready)
 
     def _epochs(self, config_id: str) -> list[int]:
         """After which epochs a configuration is decided on; a clean arm wherever any may be."""

@@ -13,6 +13,7 @@ __all__ = [
     "Count",
     "Drawing",
     "EarlyStopping",
+    "Ordered",
     "Sampling",
     "SeedRounds",
 ]
@@ -90,6 +91,19 @@ class AlgorithmSettings(BaseModel):
         return ""
 
 
+class Ordered(AlgorithmSettings):
+    """Base of the algorithms whose order of configurations may be chosen.
+
+    Attributes:
+        order: listed runs the combinations as the file spans them; shuffled in another order, so
+            that the first half of a grid says something about all of it. No number changes.
+        order_seed: decides that order. Not a training seed.
+    """
+
+    order: Literal["listed", "shuffled"] = "listed"
+    order_seed: int = 0
+
+
 class Drawing(AlgorithmSettings):
     """Base of the algorithms that draw the searched ranges.
 
@@ -120,8 +134,11 @@ class Sampling(Drawing):
         return self.sampler != "random"
 
 
-class EarlyStopping(Sampling):
+class EarlyStopping(Sampling, Ordered):
     """Base of the algorithms that end configurations early, by the mean over their seeds.
+
+    What comes first has nothing to be compared with and goes on: a listed grid whose scores rise
+    from one value to the next ends little, a shuffled one does.
 
     Attributes:
         grace_epochs: no configuration is ended before this epoch.

@@ -16,6 +16,7 @@ from freelb_tune.space.settings.algorithm_bases import (
     AlgorithmSettings,
     Count,
     EarlyStopping,
+    Ordered,
     Sampling,
     SeedRounds,
 )
@@ -35,18 +36,10 @@ __all__ = [
 __all__ += algorithm_bases.__all__
 
 
-class GridSettings(AlgorithmSettings):
-    """Every combination, to its last epoch.
-
-    Attributes:
-        order: listed runs the combinations as the file spans them; shuffled in another order, so
-            that the first half of a grid says something about all of it. No number changes.
-        order_seed: decides that order. Not a training seed.
-    """
+class GridSettings(Ordered):
+    """Every combination, to its last epoch."""
 
     algorithm: Literal["grid"] = "grid"
-    order: Literal["listed", "shuffled"] = "listed"
-    order_seed: int = 0
 
 
 class RandomSettings(Sampling):
