@@ -16,13 +16,13 @@ from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.space.reading.document import document_of
 from freelb_tune.space.settings import adapters
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.checks import check_cells
 from freelb_tune.training.contract import check
 from freelb_tune.training.inputs.adapter import adapt, merged
 from freelb_tune.training.inputs.tokens import TokenDataset
-from freelb_tune.training.paths import paths_of
-from freelb_tune.training.selected import load_best_model
-from freelb_tune.training.tryout import made_up_batch
+from freelb_tune.training.predicting.selected import load_best_model
+from freelb_tune.training.preparing.checks import check_cells
+from freelb_tune.training.probing.paths import paths_of
+from freelb_tune.training.probing.tryout import made_up_batch
 
 LORA = {"type": "lora", "r": 4, "target_modules": ["query", "value"]}
 

@@ -23,11 +23,11 @@ from freelb_tune.space.settings.adversaries import (
 )
 from freelb_tune.store import find_checkpoint, read_epochs
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.losses import example_losses, problem_of
+from freelb_tune.training.passes.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 from freelb_tune.training.passes.plain import PlainPasses
-from freelb_tune.training.tryout import gradients, try_out
+from freelb_tune.training.probing.tryout import gradients, try_out
 
 LENGTHS = {"adv_lr": 0.2, "init_mag": 0.3}
 

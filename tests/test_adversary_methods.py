@@ -22,7 +22,7 @@ from freelb_tune.space.settings.adversaries import (
     SMARTSettings,
     VATSettings,
 )
-from freelb_tune.training.tryout import gradients, try_out
+from freelb_tune.training.probing.tryout import gradients, try_out
 
 ENCODERS = ["bert", "albert", "deberta-v2"]
 SMALL = (3, 8, 5, 8)

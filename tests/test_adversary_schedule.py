@@ -19,7 +19,7 @@ from freelb_tune.space.settings.adversaries import (
 )
 from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.contract import check
-from freelb_tune.training.tryout import gradients, try_out
+from freelb_tune.training.probing.tryout import gradients, try_out
 
 BATCH = padded_batch((3, 8, 5, 8))
 

@@ -22,7 +22,7 @@ from freelb_tune.results.analysis import judge
 from freelb_tune.store import Journal, check_results, load_store
 from freelb_tune.store.folders.environment import write_environment
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.prediction import best_cell
+from freelb_tune.training.predicting.prediction import best_cell
 
 OLD = Path(__file__).parent / "folders" / "format_1"
 

@@ -11,7 +11,7 @@ from freelb_tune.results import write_outputs
 from freelb_tune.results.glue.table import build_glue
 from freelb_tune.search import run_search
 from freelb_tune.store import FORMAT, check_results, load_store, read_journal
-from freelb_tune.training.prediction import best_cell
+from freelb_tune.training.predicting.prediction import best_cell
 
 
 def rewrite(folder, **facts):

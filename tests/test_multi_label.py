@@ -34,10 +34,10 @@ from freelb_tune.tasks import compute_metrics, get_task
 from freelb_tune.tasks.drafting import draft_space
 from freelb_tune.tasks.sources.unseen import read_unseen
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.prediction import predict_test
-from freelb_tune.training.selected import best_cell
-from freelb_tune.training.submission import write_predictions
-from freelb_tune.training.texts import predict_file
+from freelb_tune.training.predicting.prediction import predict_test
+from freelb_tune.training.predicting.selected import best_cell
+from freelb_tune.training.predicting.submission import write_predictions
+from freelb_tune.training.predicting.texts import predict_file
 
 TASK = "multi_label_classification"
 NAMES = ("bills", "login", "praise")

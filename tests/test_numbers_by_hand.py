@@ -21,9 +21,9 @@ from freelb_tune.results.statistics.numbers.steadiness import (
 from freelb_tune.space.cells.naming import cell_labels, short_name, trial_namer, value_text
 from freelb_tune.space.settings.adversaries import FreeLBSettings, NoneSettings
 from freelb_tune.store import Journal, load_store
-from freelb_tune.training.checkpoint import replace_folder
-from freelb_tune.training.health import Health
-from freelb_tune.training.new_settings import changed_settings, write_settings
+from freelb_tune.training.cells.checkpoint import replace_folder
+from freelb_tune.training.cells.new_settings import changed_settings, write_settings
+from freelb_tune.training.trainer_parts.health import Health
 from freelb_tune.watching.snapshot import change_mark, duration, snapshot
 
 SEEDS = (1, 2, 3)

@@ -21,7 +21,7 @@ from freelb_tune.store import Journal, is_held, load_store, read_journal
 from freelb_tune.store.remote.lease import Lease, LeaseLostError
 from freelb_tune.store.remote.place import open_place, uri_of
 from freelb_tune.store.remote.snapshot import Taker, files_in
-from freelb_tune.training.checkpoint import replace_folder
+from freelb_tune.training.cells.checkpoint import replace_folder
 
 NAME = "rte_grid"
 

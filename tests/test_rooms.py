@@ -28,7 +28,17 @@ INNER = {
     "space": ["values", "problems", "registered", "settings", "checking", "reading", "cells"],
     "tasks": ["definitions", "reading", "sources"],
     "store": ["disk", "cells", "journal", "folders", "remote", "known"],
-    "training": ["inputs", "passes"],
+    "training": [
+        "inputs",
+        "passes",
+        "probing",
+        "trainer_parts",
+        "trainer",
+        "preparing",
+        "cells",
+        "predicting",
+        "promises",
+    ],
     "results": [
         "statistics",
         "tables",

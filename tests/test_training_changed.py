@@ -12,7 +12,7 @@ from transformers import GPT2Config, GPT2ForSequenceClassification, Trainer, Tra
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.adversaries import FreeLBSettings, PGDSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.tryout import gradients, made_up_batch, try_out
+from freelb_tune.training.probing.tryout import gradients, made_up_batch, try_out
 
 SGD = {"optim": "sgd", "learning_rate": 0.1}
 

@@ -10,9 +10,9 @@ import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.trainer_fields import refused_field
 from freelb_tune.training import prepare
-from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.model import build_model
 from freelb_tune.training.inputs.words import word_tokenizer
+from freelb_tune.training.preparing.checks import check_cells
 
 SMALL = {
     "bert": {**TINY, "intermediate_size": 32},

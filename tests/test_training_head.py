@@ -11,8 +11,8 @@ from test_training_cell import toy_cell
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training import model_fingerprint, prepare, run_cell
-from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.model import build_model
+from freelb_tune.training.preparing.checks import check_cells
 
 NAMES = ("entailment", "not_entailment")  # the toy task's, in its order
 

@@ -12,8 +12,8 @@ from transformers import Trainer
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.adversaries import NoneSettings, SMARTSettings
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.losses import example_losses, shares
-from freelb_tune.training.tryout import made_up_batch, try_out
+from freelb_tune.training.passes.losses import example_losses, shares
+from freelb_tune.training.probing.tryout import made_up_batch, try_out
 
 
 class Labelled(Rows):

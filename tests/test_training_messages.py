@@ -24,7 +24,7 @@ from freelb_tune.training.inputs.source import model_fingerprint
 from freelb_tune.training.passes.lookup import input_embeddings, states_seen
 from freelb_tune.training.passes.packing import packed_encoder
 from freelb_tune.training.passes.plain import PlainPasses
-from freelb_tune.training.texts import predict_texts
+from freelb_tune.training.predicting.texts import predict_texts
 
 CPU = torch.device("cpu")
 

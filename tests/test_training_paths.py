@@ -14,8 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Trainer
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.adversaries import FreeLBSettings
 from freelb_tune.training import AdversarialTrainer
-from freelb_tune.training.paths import Unseen, paths_of, probe
-from freelb_tune.training.small import SMALL, small_models
+from freelb_tune.training.probing.paths import Unseen, paths_of, probe
+from freelb_tune.training.probing.small_models import SMALL, small_models
 
 BUILD = partial(AutoModelForSequenceClassification.from_config, dtype=torch.float32)
 

@@ -15,8 +15,12 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import read_epochs
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.prediction import predict_test
-from freelb_tune.training.submission import check_folders, write_predictions, write_submission
+from freelb_tune.training.predicting.prediction import predict_test
+from freelb_tune.training.predicting.submission import (
+    check_folders,
+    write_predictions,
+    write_submission,
+)
 
 WORDS = ("rain", "sun", "wet", "dry", "a long day", "snow", "night and day", "wind")
 PAIRS = [(f"{a} .", f"{b} !", int(a != b)) for a in WORDS for b in WORDS]

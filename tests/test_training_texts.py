@@ -13,8 +13,8 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.statistics.comparing.scores import score_rows
 from freelb_tune.store import read_epochs
 from freelb_tune.tasks import get_task
-from freelb_tune.training.selected import best_cell
-from freelb_tune.training.texts import predict_file
+from freelb_tune.training.predicting.selected import best_cell
+from freelb_tune.training.predicting.texts import predict_file
 
 
 def write(path, labels=True):

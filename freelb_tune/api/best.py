@@ -39,7 +39,7 @@ class Best:
         Raises:
             FreeLBTuneError: it cannot be loaded.
         """
-        from freelb_tune.training.selected import load_best_model
+        from freelb_tune.training.predicting.selected import load_best_model
 
         return load_best_model(self.folder, trust_remote_code=trust_remote_code)
 
@@ -93,7 +93,7 @@ class Best:
         """
         import pandas as pd
 
-        from freelb_tune.training.texts import predict_texts
+        from freelb_tune.training.predicting.texts import predict_texts
 
         answers = predict_texts(self.folder, self.cell, texts, trust_remote_code=trust_remote_code)
         return pd.DataFrame(dict(answers.columns))

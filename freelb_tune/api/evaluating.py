@@ -126,7 +126,7 @@ def evaluate_file(
     from freelb_tune.results.tables.contents.pending import pending
     from freelb_tune.store import load_store
     from freelb_tune.tasks import get_task
-    from freelb_tune.training.texts import answer_labelled
+    from freelb_tune.training.predicting.texts import answer_labelled
 
     if not source.expanduser().is_file():
         raise FreeLBTuneError(f"{source}: no such file; evaluate scores a file with labels")

@@ -283,6 +283,6 @@ def _look_at_models(cells: Cells) -> Sequence[str]:
     """As `search` does, as far as models are here; torch loads for it."""
     if not any(find_model(cell.model) for cell in {c.weights: c for c in cells.cells}.values()):
         return ()
-    from freelb_tune.training.checks import check_cells
+    from freelb_tune.training.preparing.checks import check_cells
 
     return check_cells(cells.cells)

@@ -38,8 +38,12 @@ def predict_tests(
         FreeLBTuneError: a folder has no model, a task stands twice or has no test set, or the
             files cannot be written.
     """
-    from freelb_tune.training.prediction import predict_test
-    from freelb_tune.training.submission import check_folders, write_predictions, write_submission
+    from freelb_tune.training.predicting.prediction import predict_test
+    from freelb_tune.training.predicting.submission import (
+        check_folders,
+        write_predictions,
+        write_submission,
+    )
 
     folders = [looked_in(folder, with_best) for folder in folders]
     check_folders(folders, zipped=zipped)
@@ -85,7 +89,7 @@ def predict_file(
     from freelb_tune.results.statistics.comparing.scores import score_rows
     from freelb_tune.results.tables.contents.metric import measure_for, score_line
     from freelb_tune.tasks import get_task
-    from freelb_tune.training import texts
+    from freelb_tune.training.predicting import texts
 
     if source is None or target is None or len(folders) != 1:
         raise FreeLBTuneError(

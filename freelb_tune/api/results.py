@@ -172,7 +172,7 @@ class Results:
 
     def _selected(self, *, adversarial: bool) -> "Best":
         from freelb_tune.api.best import Best
-        from freelb_tune.training.selected import best_cell, best_folder
+        from freelb_tune.training.predicting.selected import best_cell, best_folder
 
         folder = looked_in(self._place, with_best)
         cell = best_cell(folder, adversarial=adversarial)

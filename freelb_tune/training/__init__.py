@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from freelb_tune.training.inputs.source import ModelSource, find_model, model_fingerprint
 
 if TYPE_CHECKING:
-    from freelb_tune.training.cell import run_cell
-    from freelb_tune.training.preparation import Prepared, prepare
+    from freelb_tune.training.cells.run_cell import run_cell
+    from freelb_tune.training.preparing.preparation import Prepared, prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
@@ -25,9 +25,9 @@ __all__ = [
 
 _HEAVY = {
     "AdversarialTrainer": "trainer",
-    "Prepared": "preparation",
-    "prepare": "preparation",
-    "run_cell": "cell",
+    "Prepared": "preparing.preparation",
+    "prepare": "preparing.preparation",
+    "run_cell": "cells.run_cell",
 }
 """Names whose files load torch, which planning can do without."""
 

@@ -3,30 +3,27 @@
 Room: training. Usable alone: in place of `Trainer`, with one more argument.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.trainer import clear_device_cache
 
-from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
+from freelb_tune.adversary import absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import Remembering
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.settings.adversaries import AdversarySettings, FreeLBSettings
-from freelb_tune.training.evaluation import EvaluatingTrainer
-from freelb_tune.training.health import Health
 from freelb_tune.training.inputs.arguments import check_accumulation
-from freelb_tune.training.losses import problem_of, weights_of
-from freelb_tune.training.passes.lookup import can_be_cut, input_embeddings
-from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
-from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
-from freelb_tune.training.passes.plain import PlainPasses
-from freelb_tune.training.refusals import check_optimizer, check_trainer
+from freelb_tune.training.passes.lookup import input_embeddings
+from freelb_tune.training.passes.losses import weights_of
+from freelb_tune.training.passes.packing import packed_encoder
+from freelb_tune.training.trainer_parts.health import Health
+from freelb_tune.training.trainer_parts.one_batch import BatchTrainer
+from freelb_tune.training.trainer_parts.refusals import check_optimizer, check_trainer
 
 __all__ = ["AdversarialTrainer"]
 
@@ -34,13 +31,7 @@ _MEMORY = "adversary.safetensors"  # in a checkpoint
 logger = logging.getLogger(__name__)
 
 
-class _OpenPasses(Passes, Protocol):
-    micro_batch: int
-
-    def close(self) -> None: ...
-
-
-class AdversarialTrainer(EvaluatingTrainer):
+class AdversarialTrainer(BatchTrainer):
     """A `Trainer` that perturbs word embeddings on every mini-batch.
 
     What `Trainer` and `TrainingArguments` say of the model, the loss, the batch, the gradient, the
@@ -102,7 +93,6 @@ class AdversarialTrainer(EvaluatingTrainer):
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
         self._is_due = False  # whether a weight update has begun, and no step of ours in it
-        self._stepped = False
         self._met: tuple[Any, Any] = (None, None)
         self._measured: Any = None
         self._measure(self.model)
@@ -225,105 +215,3 @@ class AdversarialTrainer(EvaluatingTrainer):
         if self.args.bf16 and self.padding_free is None and self._paths(model).padding_free:
             logger.warning("bf16 takes the general path: the padding-free one is float32's")
         self._met = (model, self.optimizer)
-
-    def _one_batch(
-        self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
-    ) -> Outcome:
-        self._stepped = False
-        batch = self._prepare_inputs(dict(inputs))
-        labels = batch.pop("labels")
-        passes = self._open(model, batch, labels, items)
-        outcome = self.adversary(passes)
-        if outcome.delta is not None and self.health.probe_is_due:
-            with torch.no_grad():
-                clean = passes.run(None, parameters=False, ascend=False)
-            self.health.probe(outcome, clean.losses)
-        passes.close()
-        self.micro_batch = max(self.micro_batch, passes.micro_batch)
-        return outcome
-
-    def _open(
-        self, model: nn.Module, inputs: dict[str, Tensor], labels: Tensor, items: Tensor | int
-    ) -> _OpenPasses:
-        place = f"{self.args.seed}/{self.state.global_step}/{len(self._update_inputs)}"
-        tools = Machinery(
-            self.compute_loss_context_manager,
-            self.accelerator.backward,
-            self._training_losses,
-            lambda: self._update_weights(model),
-            problem_of(self._config, labels),
-        )
-        noise = _stream(f"{place}/noise", labels.device)
-        general = self._largest or self.settings.READS_STATES
-        packed = None if general else self._packed(model, inputs)
-        if packed is not None:
-            masks = _stream(f"{place}/dropout", labels.device)
-            return PackedPasses(
-                packed,
-                inputs,
-                labels,
-                items=items,
-                generator=noise,
-                dropout=masks,
-                tools=tools,
-                step=self.state.global_step,
-            )
-        common: dict[str, Any] = {
-            "items": items,
-            "generator": noise,
-            "tools": tools,
-            "step": self.state.global_step,
-            "largest": self._largest,
-        }
-        if not (self._paths(model).trimmed and can_be_cut(model, inputs)):
-            return PlainPasses(model, inputs, labels, **common)
-        return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
-
-    def _update_weights(self, model: nn.Module) -> None:
-        """One optimizer step between two passes; the learning rate stays the update's.
-
-        Raises:
-            FreeLBTuneError: under gradient accumulation.
-        """
-        check_accumulation(self.settings.method, self.args.gradient_accumulation_steps)
-        self._stepped = True
-        if self.args.max_grad_norm:
-            self._clip_grad_norm(model)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-
-    def _again_in_smaller_pieces(self, model: nn.Module, items: Tensor | int) -> Outcome:
-        """Redo the weight update so far with micro-batches of half the size: the same gradient.
-
-        Raises:
-            torch.OutOfMemoryError: not even one example at a time fits, or the weights have moved
-                since the first pass.
-        """
-        batches = self._update_inputs
-        while True:
-            if self._stepped:
-                raise torch.OutOfMemoryError(
-                    f"adversary {self.settings.method} had moved the weights when memory ran out, "
-                    "so the batch cannot be begun again in smaller pieces; lower "
-                    "trainer.per_device_train_batch_size"
-                )
-            largest = self._largest or max(len(batch["labels"]) for batch in batches)
-            if largest <= 1:
-                raise torch.OutOfMemoryError("one example alone does not fit into device memory")
-            self._largest = largest // 2
-            model.zero_grad()
-            torch.cuda.empty_cache()
-            self._update_inputs = []
-            try:
-                for inputs in batches:
-                    self._update_inputs.append(inputs)
-                    outcome = self._one_batch(model, inputs, items)
-                return outcome
-            except torch.OutOfMemoryError:
-                continue
-
-
-def _stream(place: str, device: torch.device) -> torch.Generator:
-    """A generator of its own for each mini-batch, so that a resumed run draws the same noise."""
-    seed = int.from_bytes(hashlib.sha256(place.encode()).digest()[:7], "big")
-    return torch.Generator(device=device).manual_seed(seed)

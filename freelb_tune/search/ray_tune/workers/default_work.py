@@ -29,11 +29,11 @@ def default_work() -> Work:
 
 def _load() -> None:
     with suppress(Exception):  # `prepare` will meet it again, where it can be told
-        import freelb_tune.training.preparation  # noqa: F401
+        import freelb_tune.training.preparing.preparation  # noqa: F401
 
 
 def _look(cells: Sequence[Cell]) -> Sequence[str]:
-    from freelb_tune.training.checks import check_cells
+    from freelb_tune.training.preparing.checks import check_cells
 
     return check_cells(cells, fetch=True)
 

@@ -12,7 +12,7 @@ from freelb_tune.search.ray_tune.machines.cluster import OFFLINE
 os.environ.update(OFFLINE)
 
 from freelb_tune.search.ray_tune.workers.trial import run_trial  # noqa: E402 (libraries read OFFLINE on import)
-from freelb_tune.training.cell import run_cell  # noqa: E402
+from freelb_tune.training.cells.run_cell import run_cell  # noqa: E402
 
 gc.freeze()  # else each trial's collections walk through all of torch: half a second of a trial
 

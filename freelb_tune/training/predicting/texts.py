@@ -23,8 +23,8 @@ from freelb_tune.tasks.definitions.task import Kind, predictions_of
 from freelb_tune.tasks.sources.unseen import Unseen, check_target, read_unseen, write_rows
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokenizer import load_tokenizer
-from freelb_tune.training.prediction import TestRows, class_names, evaluator
-from freelb_tune.training.selected import best_cell, best_folder, load_best_model
+from freelb_tune.training.predicting.prediction import TestRows, class_names, evaluator
+from freelb_tune.training.predicting.selected import best_cell, best_folder, load_best_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,9 @@ from torch import nn
 
 from freelb_tune.training.inputs.adapter import is_adapted, rebuilt
 from freelb_tune.training.inputs.model_config import UNBUILT, short
-from freelb_tune.training.look import Paths, Unseen, look, types_of
-from freelb_tune.training.small import SMALL, Build, Unbuilt, small_models
+from freelb_tune.training.probing.at_rest import types_of
+from freelb_tune.training.probing.every_path import Paths, Unseen, look
+from freelb_tune.training.probing.small_models import SMALL, Build, Unbuilt, small_models
 
 __all__ = ["Paths", "Unseen", "aside", "paths_of", "probe"]
 

@@ -14,7 +14,7 @@ from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import EPOCHS, EpochRecord, seal_checkpoint
 from freelb_tune.store.cells.checkpoints import RECORD
 from freelb_tune.store.disk.files import insist
-from freelb_tune.training.new_settings import write_settings
+from freelb_tune.training.cells.new_settings import write_settings
 
 if TYPE_CHECKING:
     from freelb_tune.training.trainer import AdversarialTrainer

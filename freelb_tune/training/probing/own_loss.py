@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.losses import problem_of
 from freelb_tune.training.passes.lookup import logits_of
+from freelb_tune.training.passes.losses import problem_of
 
 __all__ = ["check_own_loss"]
 

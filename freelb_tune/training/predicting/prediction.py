@@ -26,7 +26,7 @@ from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.tokenizer import load_tokenizer
 from freelb_tune.training.inputs.tokens import PadCollator
-from freelb_tune.training.selected import best_cell, load_best_model
+from freelb_tune.training.predicting.selected import best_cell, load_best_model
 from freelb_tune.training.trainer import AdversarialTrainer
 
 if TYPE_CHECKING:

@@ -8,33 +8,36 @@ padding is its own: one that reads it learns here what it learns there.
 Letters: b examples, T tokens, E embedding width.
 """
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from freelb_tune.adversary.divergence import Problem
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.inputs.model_config import UNBUILT, short
-from freelb_tune.training.losses import example_losses, problem_of
-from freelb_tune.training.own_loss import check_own_loss
 from freelb_tune.training.passes.lookup import input_embeddings, logits_of
+from freelb_tune.training.passes.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 from freelb_tune.training.passes.plain import PlainPasses
-from freelb_tune.training.tryout import Batch, gradients, made_up_batch
+from freelb_tune.training.probing.at_rest import (
+    LENGTHS,
+    batch_of,
+    draw_alike,
+    make_still,
+    narrow_seen,
+    push_of,
+    types_of,
+)
+from freelb_tune.training.probing.own_loss import check_own_loss
+from freelb_tune.training.probing.tryout import Batch, gradients
 
-__all__ = ["Paths", "Unseen", "batch_of", "look", "types_of"]
-
-LENGTHS = (3, 9, 5, 3)
-"""Tokens of the batch's examples; the short ones are cut to a piece of three tokens."""
+__all__ = ["Paths", "Unseen", "look"]
 
 CLOSE, CLOSE_IN_FLOAT32 = 1e-9, 1e-4
 """Largest gap, as a share of the largest value, between numbers that are the same: in double
@@ -70,13 +73,13 @@ def look(model: nn.Module, *, own_loss: bool = False, dtype: torch.dtype = torch
         FreeLBTuneError: as `probe`.
     """
     input_embeddings(model)  # or its refusal
-    _make_still(model, dtype)
+    make_still(model, dtype)
     types = types_of(model)
     try:
         batch = batch_of(model)
         if (labels := batch["labels"]).is_floating_point():
             batch["labels"] = labels.to(dtype)
-        with _narrow_seen() as narrow:
+        with narrow_seen() as narrow:
             want = _plainly(model, batch)
     except UNBUILT as err:
         raise Unseen(f"it fails on {len(LENGTHS)} short examples: {short(err)}") from err
@@ -86,7 +89,7 @@ def look(model: nn.Module, *, own_loss: bool = False, dtype: torch.dtype = torch
     if own_loss:
         check_own_loss(model, batch, _losses(model, batch)[0])
     plain = partial(_open, partial(PlainPasses, model), model)
-    delta = _push_of(model).to(dtype)
+    delta = push_of(model).to(dtype)
     pushed = _check_perturbed(model, plain, batch, want, delta, close)
     right, why = {}, []
     for name, kind in _faster(model):
@@ -173,7 +176,7 @@ def _losses(model: nn.Module, batch: Batch) -> tuple[Callable[[Tensor, Tensor], 
 
 def _numbers(opened: Open, model: nn.Module, batch: Batch, delta: Tensor | None) -> Numbers:
     """Logits, each weight's gradient, and the perturbation's where there is one."""
-    _draw_alike()
+    draw_alike()
     passes = opened(batch)
     result = passes.run(delta)
     passes.close()
@@ -186,7 +189,7 @@ def _numbers(opened: Open, model: nn.Module, batch: Batch, delta: Tensor | None)
 
 def _plainly(model: nn.Module, batch: Batch) -> Numbers:
     """The same of the model as it stands, without anything of ours."""
-    _draw_alike()
+    draw_alike()
     logits = logits_of(model(**_inputs(batch)))
     loss = _losses(model, batch)[0](logits, batch["labels"]).mean()
     torch.autograd.backward(loss)
@@ -204,78 +207,5 @@ def _gap(got: Numbers, want: Numbers) -> float:
     return float("inf") if any(gap != gap for gap in gaps) else max(gaps, default=0.0)
 
 
-def _make_still(model: nn.Module, dtype: torch.dtype) -> None:
-    """Training mode that drops nothing, in our precision, with no weight at a trivial value."""
-    model.to(dtype).train()
-    for part in model.modules():
-        if isinstance(part, nn.modules.dropout._DropoutNd):
-            part.p = 0.0
-        _drop_nothing(part)
-    _drop_nothing(getattr(model, "config", None))
-    noise = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:  # a head of zeros would hide all that lies before it
-                weight.add_(torch.randn(weight.shape, generator=noise), alpha=0.02)
-
-
-def _drop_nothing(owner: Any) -> None:
-    """Set every rate of dropout that an object carries as a number to 0."""
-    for name, value in list(vars(owner).items()) if hasattr(owner, "__dict__") else ():
-        if "drop" in name and isinstance(value, float):
-            vars(owner)[name] = 0.0
-
-
-def types_of(model: nn.Module) -> frozenset[type]:
-    """The classes of a model's modules."""
-    return frozenset(type(part) for part in model.modules())
-
-
-def batch_of(model: nn.Module) -> Batch:
-    """Words alone, no special token, and what `Trainer` would leave in: what `forward` takes."""
-    config: Any = model.config.get_text_config()  # type: ignore[operator,union-attr]
-    batch = made_up_batch(model, LENGTHS)
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    special = [v for n, v in vars(config).items() if n.endswith("_token_id") and isinstance(v, int)]
-    odd = mask.bool() & torch.isin(ids, torch.tensor(special))
-    batch["input_ids"] = ids.masked_fill(odd, config.vocab_size - 1)
-    taken = inspect.signature(model.forward).parameters
-    return {name: value for name, value in batch.items() if name in taken or name == "labels"}
-
-
-def _push_of(model: nn.Module) -> Tensor:
-    """A push of a tenth of a word's size, zero on padding, `(b, T, E)`."""
-    weight: Any = input_embeddings(model).weight
-    places = torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
-    noise = torch.Generator().manual_seed(3)
-    drawn = torch.randn(*places.shape, weight.shape[-1], generator=noise, dtype=torch.float64)
-    return 0.1 * float(weight.detach().std()) * drawn * places.unsqueeze(-1)
-
-
 def _inputs(batch: Batch) -> Batch:
     return {name: value for name, value in batch.items() if name != "labels"}
-
-
-def _draw_alike() -> None:
-    """What a model draws besides dropout is the same each time."""
-    torch.manual_seed(0)
-    np.random.seed(0)  # noqa: NPY002 - the model's own draws
-
-
-@contextmanager
-def _narrow_seen() -> Iterator[list[torch.dtype]]:
-    """Note whether anything is computed in less than double precision while it is open."""
-    seen: list[torch.dtype] = []
-
-    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            out = func(*args, **(kwargs or {}))
-            for each in out if isinstance(out, tuple | list) else (out,):
-                if isinstance(each, Tensor) and each.is_floating_point() and each.numel() > 1:
-                    seen.extend([each.dtype] * (each.dtype.itemsize < 8 and not seen))
-            return out
-
-    with Watch():  # type: ignore[no-untyped-call]
-        yield seen

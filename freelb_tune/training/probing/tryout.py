@@ -1,6 +1,6 @@
 """One mini-batch put through an adversary outside any trainer, with everything it did noted.
 
-Room: training. Serves `contract.py`; needs no data, no files and no optimizer.
+Room: training. Needs no data, no files and no optimizer.
 
 Letters: B examples, T tokens, E embedding width, C classes.
 """
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from freelb_tune.adversary import Outcome, Passes, absolute, embedding_norm, make_adversary
 from freelb_tune.adversary.passes import PassResult
 from freelb_tune.space.settings.adversaries import AdversarySettings
-from freelb_tune.training.losses import example_losses, problem_of
 from freelb_tune.training.passes.lookup import input_embeddings
+from freelb_tune.training.passes.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 

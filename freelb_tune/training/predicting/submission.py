@@ -19,8 +19,8 @@ from freelb_tune.store import write_whole
 from freelb_tune.store.disk.files import disk_error, make_folder
 from freelb_tune.tasks import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.definitions.task import predictions_of
-from freelb_tune.training.prediction import Predictions
-from freelb_tune.training.selected import best_cell
+from freelb_tune.training.predicting.prediction import Predictions
+from freelb_tune.training.predicting.selected import best_cell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

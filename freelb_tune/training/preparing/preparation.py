@@ -13,13 +13,13 @@ from freelb_tune.progress import waiting
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store import TextLengths
 from freelb_tune.tasks.class_weights import check_loss, class_weights
-from freelb_tune.training.checks import check_cells
 from freelb_tune.training.inputs.arguments import check_arguments
 from freelb_tune.training.inputs.head import find_head
 from freelb_tune.training.inputs.launcher import no_launcher
 from freelb_tune.training.inputs.model_config import check_words
 from freelb_tune.training.inputs.source import ModelSource, find_model, read_config
 from freelb_tune.training.inputs.tokens import TokenDataset, Tokens, make_tokens
+from freelb_tune.training.preparing.checks import check_cells
 
 __all__ = ["Prepared", "prepare"]
 

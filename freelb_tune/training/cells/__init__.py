@@ -1,0 +1,1 @@
+"""One cell, start to finish: trained, evaluated, kept and reported epoch by epoch."""

@@ -1,0 +1,1 @@
+"""What the selected model of a search says of test sets and of any texts."""

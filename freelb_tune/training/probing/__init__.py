@@ -1,0 +1,1 @@
+"""What a model is asked before it trains: its own loss, and which paths keep its numbers."""

@@ -1,0 +1,1 @@
+"""What every adversary promises: one function each, which `contract.py` calls by name."""
