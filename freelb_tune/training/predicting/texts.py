@@ -151,12 +151,9 @@ def predict_file(
         FreeLBTuneError: as `best_cell`, `read_unseen`, `predict_texts` and `write_rows`; or a
             column of the file has the name of one that is added.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    cell = best_cell(folder, adversarial=adversarial)
-    best, trust = best_folder(folder, adversarial=adversarial), trust_remote_code
     check_target(target)  # before minutes of work that could not be kept
-    unseen = _read(best, cell, source, trust, say)
+    trust = trust_remote_code
+    cell, best, unseen = _read(folder, source, adversarial, trust, say)
     if unseen.note:
         say(unseen.note)
     answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
@@ -187,11 +184,8 @@ def answer_labelled(
     Raises:
         FreeLBTuneError: as `best_cell`, `read_unseen` and `predict_texts`; or a row has no label.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    cell = best_cell(folder, adversarial=adversarial)
-    best = best_folder(folder, adversarial=adversarial)
-    unseen = _read(best, cell, source, trust_remote_code, say)
+    trust = trust_remote_code
+    cell, best, unseen = _read(folder, source, adversarial, trust, say)
     bare = [place for place, label in enumerate(unseen.labels, start=1) if label is None]
     if bare:
         raise FreeLBTuneError(
@@ -199,7 +193,6 @@ def answer_labelled(
             f"first is row {bare[0]}; to be scored each row needs one, in the column that the "
             f"training set has it in ({_label_column(cell)}); predict takes rows without"
         )
-    trust = trust_remote_code
     answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
     return cell, answers.logits, _numbers(unseen, range(len(unseen.labels)), answers)
 
@@ -209,11 +202,17 @@ def _label_column(cell: Cell) -> str:
     return label if isinstance(label, str) else ", ".join(label)
 
 
-def _read(best: Path, cell: Cell, source: Path, trust: bool, say: Callable[[str], None]) -> Unseen:
-    task = get_task(cell.task)
+def _read(
+    folder: Path, source: Path, adversarial: bool, trust: bool, say: Callable[[str], None]
+) -> tuple[Cell, Path, Unseen]:
+    """The cell whose model is asked, that model's folder, and the file's rows."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    cell = best_cell(folder, adversarial=adversarial)
+    best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
     names = class_names(load_best_model(best, trust_remote_code=trust), task, best)
     with waiting(f"reading {source}", say):
-        return read_unseen(source, task, cell.data, names)
+        return cell, best, read_unseen(source, task, cell.data, names)
 
 
 def _numbers(unseen: Unseen, places: Iterable[int], answers: Answers) -> "NDArray[Any]":
