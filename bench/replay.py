@@ -18,7 +18,7 @@ from statistics import fmean
 
 import freelb_tune as ft
 from freelb_tune.results.tables.contents.metric import measure_of
-from freelb_tune.search.algorithms.rungs import Rungs
+from freelb_tune.search.algorithms.frame.rungs import Rungs
 from freelb_tune.store import load_store
 
 __all__ = ["Replayed", "curves", "replay"]

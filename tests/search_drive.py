@@ -13,10 +13,10 @@ from search_fixtures import Prepare
 
 from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search import Silent
-from freelb_tune.search.algorithms.conductor import Conductor
-from freelb_tune.search.algorithms.proposals import Proposals
+from freelb_tune.search.algorithms.frame.conductor import Conductor
+from freelb_tune.search.algorithms.frame.proposals import Proposals
+from freelb_tune.search.algorithms.frame.samplers import suggest
 from freelb_tune.search.algorithms.registry import open_algorithm
-from freelb_tune.search.algorithms.samplers import suggest
 from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Ledger, Outputs

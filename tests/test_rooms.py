@@ -52,6 +52,7 @@ INNER = {
     "search": ["driver", "algorithms", "ray_tune", "run"],
     "results/statistics": ["numbers", "comparing", "choosing", "answers"],
     "results/tables": ["contents", "columns", "formats", "robustness"],
+    "search/algorithms": ["algorithm", "frame"],
     "search/ray_tune": ["machines", "workers"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

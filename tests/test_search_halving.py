@@ -11,7 +11,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from search_drive import decisions, drive, ends, starts
 from search_fixtures import make_plan
 
-from freelb_tune.search.algorithms.rungs import Rungs
+from freelb_tune.search.algorithms.frame.rungs import Rungs
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Plan
 from freelb_tune.store import CellState, EpochLog, cell_folder, take_results

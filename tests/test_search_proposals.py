@@ -14,8 +14,8 @@ from store_fixtures import table_text
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search import run_search
-from freelb_tune.search.algorithms import samplers
-from freelb_tune.search.algorithms.samplers import Observed, suggest
+from freelb_tune.search.algorithms.frame import samplers
+from freelb_tune.search.algorithms.frame.samplers import Observed, suggest
 from freelb_tune.space import Cell, Plan, Space, list_plan, load_space
 from freelb_tune.space.settings.domains import Choice, Range
 from freelb_tune.store import CellState, load_store, read_journal

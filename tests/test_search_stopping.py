@@ -8,9 +8,9 @@ import pytest
 from search_drive import decisions, drive, ends
 from search_fixtures import make_plan
 
+from freelb_tune.search.algorithms.frame.rungs import Rungs
 from freelb_tune.search.algorithms.hyperband import Brackets
 from freelb_tune.search.algorithms.median import Medians
-from freelb_tune.search.algorithms.rungs import Rungs
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState
 

@@ -12,10 +12,10 @@ from freelb_tune import __version__
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.earlier import keep_earlier
 from freelb_tune.results.tables.contents.metric import measure_for
-from freelb_tune.search.algorithms.conductor import Conductor
-from freelb_tune.search.algorithms.proposals import Proposals
+from freelb_tune.search.algorithms.frame.conductor import Conductor
+from freelb_tune.search.algorithms.frame.proposals import Proposals
+from freelb_tune.search.algorithms.frame.samplers import check_sampler
 from freelb_tune.search.algorithms.registry import open_algorithm
-from freelb_tune.search.algorithms.samplers import check_sampler
 from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.interruption import Interruption

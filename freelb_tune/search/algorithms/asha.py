@@ -3,8 +3,8 @@
 Room: search, without Ray.
 """
 
-from freelb_tune.search.algorithms.rungs import Rungs
-from freelb_tune.search.algorithms.stopping import Stopping
+from freelb_tune.search.algorithms.frame.rungs import Rungs
+from freelb_tune.search.algorithms.frame.stopping import Stopping
 from freelb_tune.space.settings.algorithms import ASHASettings
 
 __all__ = ["ASHA"]

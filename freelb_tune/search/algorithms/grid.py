@@ -4,7 +4,7 @@ Room: search, without Ray.
 """
 
 from freelb_tune.search.algorithms.algorithm import Algorithm
-from freelb_tune.search.algorithms.order import Order
+from freelb_tune.search.algorithms.frame.order import Order
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Space
 

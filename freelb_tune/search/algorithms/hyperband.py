@@ -12,8 +12,8 @@ import random
 from collections.abc import Sequence
 from math import ceil
 
-from freelb_tune.search.algorithms.rungs import Rungs
-from freelb_tune.search.algorithms.stopping import Decision, Stopping
+from freelb_tune.search.algorithms.frame.rungs import Rungs
+from freelb_tune.search.algorithms.frame.stopping import Decision, Stopping
 from freelb_tune.space.settings.algorithms import HyperbandSettings
 
 __all__ = ["Brackets", "Hyperband"]

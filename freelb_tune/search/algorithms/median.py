@@ -12,7 +12,7 @@ Reference:
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from freelb_tune.search.algorithms.stopping import Decision, Stopping
+from freelb_tune.search.algorithms.frame.stopping import Decision, Stopping
 from freelb_tune.space.settings.algorithms import MedianSettings
 
 __all__ = ["Median", "Medians"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray import tune
 
-from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.ray_tune.configs import Configs
 from freelb_tune.search.ray_tune.machines.share import Share
 from freelb_tune.search.ray_tune.scheduler import CellScheduler

@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.ray_tune.watch import Watch
 
 __all__ = ["CellScheduler"]

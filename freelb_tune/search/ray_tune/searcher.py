@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.ray_tune.watch import Watch
 
 __all__ = ["CellSearcher"]

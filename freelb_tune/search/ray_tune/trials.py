@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from freelb_tune.adversary import loaded_plugins
-from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.driver.interruption import Interruption
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence

@@ -16,7 +16,7 @@ import ray
 from ray import tune
 
 from freelb_tune.errors import DiskError
-from freelb_tune.search.algorithms.conductor import Conductor
+from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.silence import Silence

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
-from freelb_tune.search.algorithms.samplers import Observed, suggest
+from freelb_tune.search.algorithms.frame.samplers import Observed, suggest
 from freelb_tune.search.driver.board import Board, Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import Cell, Plan, Space

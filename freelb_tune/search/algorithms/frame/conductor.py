@@ -6,7 +6,7 @@ Room: search, without Ray.
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from freelb_tune.search.algorithms.algorithm import Algorithm, Said
-from freelb_tune.search.algorithms.proposals import Proposals
+from freelb_tune.search.algorithms.frame.proposals import Proposals
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.work import Ready

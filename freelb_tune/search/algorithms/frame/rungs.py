@@ -10,7 +10,7 @@ Reference:
 
 from collections.abc import Sequence
 
-from freelb_tune.search.algorithms.stopping import Decision
+from freelb_tune.search.algorithms.frame.stopping import Decision
 
 __all__ = ["Rungs"]
 

@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Literal, Protocol
 
 from freelb_tune.search.algorithms.algorithm import Algorithm, Said
-from freelb_tune.search.algorithms.order import Order
+from freelb_tune.search.algorithms.frame.order import Order
 from freelb_tune.search.driver.board import Row
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.search.driver.work import Ready

@@ -1,0 +1,1 @@
+"""What algorithms are built of, and what Ray asks in place of one."""
