@@ -32,7 +32,7 @@ class TAVAT:
         Li and Qiu, "TAVAT: Token-Aware Virtual Adversarial Training for Language Understanding",
         AAAI 2021, arXiv:2004.14543, Algorithm 1; LinyangLee/Token-Aware-VAT, token_vat.py. There
         the rows of V that a batch reads are divided by their norm over the whole batch, padding
-        with it, so that an example's perturbation hangs on its company, and has a length of its
+        with it, so that an example's perturbation depends on its company, and has a length of its
         own beside `init_mag`; here by the example's, and times `init_mag`. There padding is
         perturbed as a word, and the losses of the passes are summed, not averaged. As in that
         code the table adds up what comes (the paper writes the last over it), as it is read by

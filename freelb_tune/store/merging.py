@@ -189,7 +189,7 @@ def _owners(
         more = [f"and {len(conflicts) - _MOST} more"] if len(conflicts) > _MOST else []
         raise FreeLBTuneError(
             f"{counted(len(conflicts), 'cell')} with other numbers in one folder than in another; "
-            "nothing was written, and --prefer FOLDER says whose are right:\n  "
+            "nothing was written, and --prefer FOLDER says which folder is right:\n  "
             + "\n  ".join(conflicts[:_MOST] + more)
         )
     return owners

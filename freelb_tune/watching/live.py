@@ -1,4 +1,4 @@
-"""What the server shows of each search, worked out anew only when its folder has news.
+"""What the server shows of each search, worked out again only when its folder has changed.
 
 Room: watching. Called from threads; one search is worked out by one thread at a time.
 """

@@ -22,9 +22,9 @@ Said = Literal["continue", "stop", "wait"]
 class Algorithm:
     """Runs every cell to its last epoch, in plan order.
 
-    An algorithm is made anew for each run of a search, also for one that goes on. What it decides
-    is in the journal before it takes effect, and what it had decided it reads back from there, so
-    that neither a killed driver nor the order in which cells end changes a decision.
+    Each run of a search makes its own `Algorithm`, and so does a run that goes on with an earlier
+    one. A decision is in the journal before it takes effect, and later runs read it from there. So
+    neither a killed driver nor the order in which cells end changes a decision.
 
     Args:
         space: what the user asked for; `search` are this algorithm's own settings.

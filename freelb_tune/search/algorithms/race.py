@@ -1,8 +1,8 @@
 """A race over seeds in the search: which cells run next, and which will never run.
 
-Room: search, without Ray. Who is out is `results.race`'s to say; here it is said once, when a round
-of seeds is complete, written into the journal before it takes effect, and read back from there. So
-neither the order in which cells finish nor a killed driver changes a decision.
+Room: search, without Ray. `results.statistics.choosing.racing` computes who is out. It is asked
+once, when a round of seeds is complete. Its answer is in the journal before it takes effect, and is
+read back from there. So neither the order in which cells finish nor a killed driver changes one.
 
 The clean arms are not raced: each runs the seeds that one of its configurations runs, as a verdict
 compares the two seed by seed. The budget does not count them.

@@ -1,9 +1,8 @@
 """Seeds in rounds until the question is answered: is a configuration better, or none by the margin?
 
-Room: search, without Ray. What is known of a configuration is for
-`results.statistics.numbers.sequential` to say; here it is said once, when a round of seeds is
-complete, as in a race. Those that may still gain the margin get another seed, with the clean arms
-that they are compared with.
+Room: search, without Ray. `results.statistics.numbers.sequential` computes what is known of each
+configuration. It is asked once, when a round of seeds is complete, as in a race. Configurations
+that may still gain the margin get another seed, and so do the clean arms beside them.
 """
 
 import math

@@ -35,8 +35,8 @@ def build_model(
     """The classifier a cell starts from; the same bits for the same seed, cached or not.
 
     Every weight that the checkpoint lacks (the head) is drawn from the seed after the others are
-    read; a head of other classes than the task's is drawn anew, and one of the same classes in
-    another order has its rows put into the task's. An adapter's weights are drawn last.
+    read. A head of other classes than the task's is replaced by a new one. One of the same classes
+    in another order has its rows put into the task's order. An adapter's weights are drawn last.
 
     Args:
         source: the model's files, or its config.

@@ -65,4 +65,4 @@ class MovedWeights:
             self._begin_again()
 
     def _begin_again(self) -> None:
-        """Take anything that was computed from the weights anew."""
+        """Compute again what was computed from the weights."""

@@ -60,7 +60,7 @@ def prepare(
     with tempfile.TemporaryDirectory() as scratch:
         check_arguments(cells, Path(scratch))
     with waiting("fetching the models", say):
-        check_cells(cells, fetch=True)  # the driver has, and what it had to say is said
+        check_cells(cells, fetch=True)  # what it returns was said when the driver looked
     made: dict[str, tuple[ModelSource, Tokens]] = {}
     ready = {}
     for cell in cells:

@@ -2,8 +2,8 @@
 
 Room: training. A tiny ragged batch goes forward and backward in double precision, without dropout:
 as `Trainer` runs it, and through each of our paths. `Trainer` pads a batch to its longest example,
-so the plain model on that padded batch is what every number is held against. What a model makes of
-padding is its own: one that reads it learns here what it learns there.
+so every number is held against those of the plain model on that padded batch. A model that reads
+padding reads the same padding on both sides.
 
 Letters: b examples, T tokens, E embedding width.
 """

@@ -1,7 +1,7 @@
 """Whether a model's own loss is the mean of the losses per example that training adds up.
 
-Room: training. A model with a loss of its own would be trained by `Trainer` on that loss; here
-each example's loss is needed, so such a model is told instead of being trained on another one.
+Room: training. `Trainer` trains a model on the loss that the model computes. An adversary needs the
+loss of each example. So a model whose own loss is another one is refused, not trained on ours.
 
 Letters: n rows, C classes, labels or values.
 """

@@ -1,7 +1,7 @@
 """A model of the same kind as another with few and narrow layers: quick to build and to look at.
 
-Room: training. Which path a model may take hangs on its class and its config's switches, not on how
-many or how wide its layers are, nor on its weights.
+Room: training. Which path a model may take depends on its class and its config's switches, not on
+how many or how wide its layers are, nor on its weights.
 """
 
 import copy

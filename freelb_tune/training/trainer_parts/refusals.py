@@ -1,6 +1,6 @@
-"""What of `Trainer` and `TrainingArguments` an adversary leaves no room for, refused by name.
+"""What of `Trainer` and `TrainingArguments` does not go with an adversary: refused by name.
 
-Room: training. Each would otherwise be dropped in silence, or give other numbers than it says.
+Room: training. Each would otherwise be ignored in silence, or give other numbers than `Trainer`'s.
 """
 
 from typing import Any

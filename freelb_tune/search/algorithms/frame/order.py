@@ -17,7 +17,7 @@ _Place = tuple[float, bool, float]
 class Order:
     """Sorts cells by what the search asks for; as they come unless it is to be shuffled.
 
-    A configuration's place in a shuffled grid hangs on its name and `order_seed` alone: a search
+    A configuration's place in a shuffled grid depends on its name and `order_seed` alone: a search
     that goes on keeps it, and a value more in a grid leaves the others in their order. Its clean
     arm goes before the first that needs it, and its seeds stay together.
 

@@ -1,12 +1,12 @@
 """Ending configurations early, over seeds: who is decided on when, and which cells run now.
 
 Room: search, without Ray. The unit that is judged is the configuration, by the mean over its seeds.
-It is decided on once, when the last seed that can still arrive has arrived; then all its seeds go
-on or stop. A seed that is there first waits: its trial ends, and another one goes on from its last
-epoch. So a seed that waits holds no worker, and one slot is enough for any search.
+It is decided on once, when the last seed that can still get there has got there; then all its seeds
+go on or stop. Until then the earlier ones wait: their trials end, and new trials go on later from
+their last epochs. So a seed that waits holds no worker, and one slot is enough for any search.
 
-Clean arms are not judged: each goes on as long as one of the configurations that are compared with
-it, as without it there is no verdict on them. It takes no place from any of them.
+Clean arms are not judged. Each goes on as long as any configuration that is compared with it, which
+would have no verdict without it. Clean arms take no place from configurations.
 
 Every decision is in the journal before it takes effect, and read back from there, so neither the
 order in which the seeds of a configuration arrive nor a killed driver or worker changes one.
@@ -53,9 +53,9 @@ class Rule(Protocol):
 class Stopping(Algorithm, ABC):
     """Decides on configurations by a rule, from the beginning or from where a killed run was.
 
-    What a killed run had decided takes effect now, and what it had not decided but could have is
-    decided, in plan order. Configurations that are trained to the end with no decision, under an
-    earlier grid search, count as ones that went on.
+    Decisions of a killed run take effect now. Those that it was due but had not made are made, in
+    plan order. Configurations that an earlier grid search trained to the end, with no decision,
+    count as ones that went on.
     """
 
     def __init__(self, space: Space, ledger: Ledger) -> None:
