@@ -12,19 +12,22 @@ from torch import nn
 
 from freelb_tune.adversary import PassResult
 from freelb_tune.adversary.delta import init_delta
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import DiskError, FreeLBTuneError
 from freelb_tune.search.ray_tune.machines.preflight import _look
 from freelb_tune.search.ray_tune.workers import reports
+from freelb_tune.search.ray_tune.workers.default_work import default_work
 from freelb_tune.space.settings.adversaries import ADVERSARIES, FreeLBSettings
 from freelb_tune.space.settings.sections import DataFields, Inputs, ModelFields
-from freelb_tune.store import EpochRecord
+from freelb_tune.store import EpochRecord, TextLengths
 from freelb_tune.training.inputs.adapter import adapt
 from freelb_tune.training.inputs.model_config import short
-from freelb_tune.training.inputs.source import model_fingerprint
+from freelb_tune.training.inputs.source import ModelSource, model_fingerprint
+from freelb_tune.training.inputs.tokens import Tokens
 from freelb_tune.training.passes.lookup import input_embeddings, states_seen
 from freelb_tune.training.passes.packing import packed_encoder
 from freelb_tune.training.passes.plain import PlainPasses
 from freelb_tune.training.predicting.texts import predict_texts
+from freelb_tune.training.preparing.preparation import Prepared
 
 CPU = torch.device("cpu")
 
@@ -172,3 +175,14 @@ def test_a_machine_that_reads_another_results_folder_says_so(tmp_path):
     assert _look(str(marker), "ours").startswith(f"{version} it reads another file there on ")
     marker.unlink()
     assert _look(str(marker), "ours") == f"{version} No such file or directory: {marker}"
+
+
+def test_a_model_that_another_machine_lacks_is_named_with_the_machine(tmp_path):
+    source = ModelSource("mine", tmp_path / "gone", None, "files:0")
+    tokens = Tokens(tmp_path, None, "regression", {}, 0, 0, TextLengths(8, {}))
+    ready = Prepared(tokens, source, 1)
+    with pytest.raises(DiskError, match=f"machine .* has no folder {tmp_path}/gone; have it on"):
+        default_work().carry(ready, lambda folder: folder)
+    (tmp_path / "gone").mkdir()
+    moved = default_work().carry(ready, lambda folder: folder / "here")
+    assert (moved.tokens.folder, moved.model) == (tmp_path / "here", source)

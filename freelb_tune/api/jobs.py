@@ -30,7 +30,7 @@ def submit(
 
     Args:
         space: what to search.
-        results: an absolute path that all of the cluster's machines see.
+        results: an absolute path that all of the cluster's machines see, or a URI.
         address: the cluster.
         plugins: files or modules.
         shard: as for `search`.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.store import is_held, write_whole
+from freelb_tune.store.disk.user_cache import user_cache
 from freelb_tune.store.journal.journal import OWNER
 from freelb_tune.store.remote.lease import Lease, holder_of
 from freelb_tune.store.remote.manifest import fetch_files, read_manifest
@@ -186,6 +187,4 @@ def _bring(place: Place, folder: Path, wanted: Wanted) -> bool:
 
 def _cache(uri: str) -> Path:
     """Where this user's folders for a URI are."""
-    from freelb_tune.search.ray_tune.workers.default_work import user_cache
-
     return user_cache() / "remote" / hashlib.sha256(uri.encode()).hexdigest()[:16]

@@ -59,7 +59,8 @@ def search(
             that fsspec opens, `s3://bucket/results`: see docs/cluster.md.
         fresh: move what is stored out of the way, and begin again.
         retry_failed: run failed and diverged cells again.
-        address: a Ray cluster to join, `auto` or HOST:PORT; None runs here.
+        address: a Ray cluster to join, `auto` or HOST:PORT; None runs here. Its machines share the
+            folder, or reach the URI.
         dashboard: start Ray's dashboard on 127.0.0.1.
         metrics_port: where Ray answers Prometheus, on 127.0.0.1; None for any free port.
         most_cells: refuse a larger search; None runs any.
@@ -77,6 +78,7 @@ def search(
     from freelb_tune.search.driver.work import SearchOptions
     from freelb_tune.space.cells.parts import take_part
     from freelb_tune.store import check_results, set_aside
+    from freelb_tune.store.trial_places import TrialPlaces
     from freelb_tune.tasks import check_data, data_fingerprint
 
     listener = progress if not isinstance(progress, bool) else None
@@ -101,6 +103,11 @@ def search(
         if fresh and (aside := set_aside(folder)):
             listener.said(f"what was stored is now in {aside}")
         check_results(folder, name=space.name, task=space.task)
+        places = None
+        if uploader is not None:
+            places = TrialPlaces(uploader.place, folder, uploader.once_sent)
+            if address is None:
+                places.take_back()
         options = SearchOptions(
             address=address,
             dashboard=dashboard,
@@ -108,6 +115,7 @@ def search(
             retry_failed=retry_failed,
             command=tuple(command),
             cache=home.resolve() / ".cache",
+            places=places if address is not None else None,
         )
         also = [] if uploader is None else [uploader]
         if run_search(space, plan, folder, options, listener, also=also).interrupted:

@@ -73,6 +73,21 @@ class BestModel:
                 "command again"
             ) from err
 
+    def wants(self, board: Board, cell_id: str) -> bool:
+        """Whether a cell's weights, which are elsewhere, would be kept if it were done now."""
+
+        def has(each: str) -> bool:
+            return each == cell_id or self._has_weights(each)
+
+        row = board[cell_id]
+        before, row.state = row.state, CellState.DONE
+        try:
+            leaders = (find_leader(board, has, clean=clean) for clean in (True, False))
+            selected = {leader.row.cell.id for leader in leaders if leader is not None}
+            return cell_id in may_lead(board, has) | selected
+        finally:
+            row.state = before
+
     def _publish(self, board: Board) -> set[str]:
         """Put the leaders where they belong; gives their cells' ids."""
         first = find_leader(board, self._has_weights)

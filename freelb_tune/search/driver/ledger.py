@@ -105,6 +105,10 @@ class Ledger:
         """The cell in `best/`; None before one is done."""
         return self._best.leader
 
+    def wants_model(self, cell_id: str) -> bool:
+        """Whether a cell's weights would be kept if it were done now."""
+        return self._best.wants(self.board, cell_id)
+
     def write_outputs(self) -> None:
         """Rewrite the tables now, if something changed."""
         self._outputs.flush(now=True)

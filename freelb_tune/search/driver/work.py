@@ -10,14 +10,17 @@ from typing import Any, Protocol
 
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, EpochRecord, TextLengths
+from freelb_tune.store.trial_places import TrialPlaces
 
 __all__ = [
+    "Carry",
     "Prepare",
     "Ready",
     "SearchOptions",
     "SearchSummary",
     "Train",
     "Work",
+    "as_it_is",
 ]
 
 
@@ -61,6 +64,18 @@ class Prepare(Protocol):
         """What `Train` needs of each cell's data and model, by cell id."""
 
 
+class Carry(Protocol):
+    """Tells of what was prepared which folders a trial reads, where machines share none."""
+
+    def __call__(self, ready: Any, place: Callable[[Path], Path], /) -> Any:
+        """The same with each of its folders as `place` gives it."""
+
+
+def as_it_is(ready: Any, place: Callable[[Path], Path], /) -> Any:
+    """A `Carry` of what has no folders."""
+    return ready
+
+
 @dataclass(frozen=True)
 class Work:
     """What a search does with a cell.
@@ -79,6 +94,7 @@ class Work:
     load: Callable[[], None] = lambda: None
     worker: str | None = None
     look: Callable[[Sequence[Cell]], Sequence[str]] = lambda _: ()
+    carry: Carry = as_it_is
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,8 @@ class SearchOptions:
         command: the command line that asked for this, kept in the journal and beside `best/`.
         cache: where prepared data is kept; None: the user's cache folder, and with `address`
             the results folder, which every machine sees.
+        places: where trials keep their cells, as machines need not see the results folder; None
+            where they do.
     """
 
     address: str | None = None
@@ -101,6 +119,7 @@ class SearchOptions:
     retry_failed: bool = False
     command: tuple[str, ...] = ()
     cache: Path | None = None
+    places: TrialPlaces | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class CellScheduler(FIFOScheduler):
         if "epoch" not in result:
             return str(TrialScheduler.CONTINUE)
         try:
+            self._watch.fetch(trial.config["cell"], result)
             said = self._conductor.reached(trial.config["cell"], result["epoch"], result["score"])
         except Exception as err:  # raised again by `Watch`
             self._watch.error = self._watch.error or err

@@ -16,10 +16,10 @@ from ray import tune
 from freelb_tune.adversary import load_entry_points, load_plugins, loaded_plugins
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.flat_config import cell_of, check_base
-from freelb_tune.search.ray_tune.workers.default_work import user_cache
 from freelb_tune.search.ray_tune.workers.reports import log_epoch
 from freelb_tune.space.registered import Registered
 from freelb_tune.store import EPOCHS, EpochRecord, find_checkpoint, read_epochs
+from freelb_tune.store.disk.user_cache import user_cache
 
 __all__ = ["trainable"]
 

@@ -25,10 +25,12 @@ from freelb_tune.search.ray_tune.machines.cluster import (
 )
 from freelb_tune.search.ray_tune.machines.machine import check_this_machine
 from freelb_tune.search.ray_tune.machines.share import Share, find_share, may_have_accelerators
-from freelb_tune.search.ray_tune.workers.default_work import default_work, user_cache
+from freelb_tune.search.ray_tune.workers.default_work import default_work
 from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment
 from freelb_tune.store.disk.faults import machine_faults_told
+from freelb_tune.store.disk.user_cache import user_cache
+from freelb_tune.store.trial_places import TrialPlaces
 
 __all__ = ["run_trials"]
 
@@ -72,16 +74,16 @@ def run_trials(
         from freelb_tune.search.ray_tune.watch import Watch
         from freelb_tune.search.ray_tune.workers.trial import Job
 
-        cache = _cache(options, ledger.folder)
+        cache, places = _cache(options, ledger.folder), options.places
 
         def prepare(cells: Sequence[Cell]) -> Mapping[str, Ready]:
-            found = work.prepare(cells, cache, lambda _: None)
+            found = _carried(work.prepare(cells, cache, lambda _: None), work, places)
             ledger.prepared(found)
             ready.update(found)
             return found
 
         # while Ray's workers start
-        ready = _prepare(ledger, work, cache, asked)
+        ready = _carried(_prepare(ledger, work, cache, asked), work, places)
         conductor.prepared(ready, prepare)
         waiting = ledger.board.waiting()
         if not waiting and not conductor.longest:
@@ -89,7 +91,14 @@ def run_trials(
         variables = environment | OFFLINE
         job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
         silence = Silence(ledger.folder, space.resources.stall_factor)
-        watch = Watch(ledger, conductor, lambda: interruption.asked, silence, running.lifeline)
+        if places is not None:
+            job = replace(job, place=places.place.uri, carry=work.carry)
+            silence = Silence(ledger.folder, None)  # signs of life stay on their machines
+            places.hand_out()
+            places.sweep(_over(ledger))
+        watch = Watch(
+            ledger, conductor, lambda: interruption.asked, silence, running.lifeline, places
+        )
         resources, ahead = space.resources, space.search.runs_all
         if not ahead and options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
@@ -101,6 +110,8 @@ def run_trials(
                 configs = Configs(job, ledger.board, ready)
                 fit(configs, share, resources, conductor, watch, running.scratch, ahead=ahead)
             waiting = conductor.left()
+            if places is not None:
+                places.sweep(_over(ledger))
             if not waiting:
                 return
     for cell_id in waiting:
@@ -124,6 +135,21 @@ def _prepare(ledger: Ledger, work: Work, cache: Path, cells: Sequence[Cell]) -> 
         if cell_id in rows and not rows[cell_id].state.is_over:
             rows[cell_id].epochs = each.epochs
     return dict(ready)
+
+
+def _carried(
+    ready: Mapping[str, Ready], work: Work, places: TrialPlaces | None
+) -> dict[str, Ready]:
+    """What was prepared, with its folders as trials elsewhere will find them."""
+    if places is None:
+        return dict(ready)
+    return {cell_id: work.carry(each, places.carry) for cell_id, each in ready.items()}
+
+
+def _over(ledger: Ledger) -> list[str]:
+    """The cells that nothing goes on with; a failed one may be tried again."""
+    rows = ledger.board.rows.values()
+    return [r.cell.id for r in rows if r.state.is_over and r.state is not CellState.FAILED]
 
 
 def _cache(options: SearchOptions, folder: Path) -> Path:
@@ -158,7 +184,7 @@ def _on_machines(
         if options.address is not None:
             from freelb_tune.search.ray_tune.machines.preflight import check_machines
 
-            check_machines(ledger.folder)
+            check_machines(ledger.folder, None if options.places is None else options.places.place)
         ledger.say(share.text)
         if running.dashboard:
             ledger.say(f"Ray's dashboard: {running.dashboard}")

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from freelb_tune.search.ray_tune.workers.last_words import read_last_words
 from freelb_tune.search.ray_tune.workers.trial import AGAIN, MACHINE, OUTCOME
 from freelb_tune.store import CellState, cell_folder
 from freelb_tune.store.cells.pulse import is_here, process_of
+from freelb_tune.store.trial_places import TrialPlaces
 
 __all__ = ["Watch"]
 
@@ -41,6 +42,7 @@ class Watch(tune.Callback):
         should_stop: whether the user asked to end; looked at after each step.
         silence: says which trials hang.
         lifeline: says whether Ray lives.
+        places: where trials keep their cells; None where they do in the results folder.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Watch(tune.Callback):
         should_stop: Callable[[], bool],
         silence: Silence,
         lifeline: Lifeline,
+        places: TrialPlaces | None = None,
     ) -> None:
         self.error: Exception | None = None
         self._ledger = ledger
@@ -59,7 +62,17 @@ class Watch(tune.Callback):
         self._breaks: Counter[str] = Counter()
         self._silence = silence
         self._lifeline = lifeline
+        self._places = places
         self._hung: dict[str, float] = {}
+
+    def fetch(self, cell_id: str, result: Mapping[str, Any]) -> None:
+        """Have in the results folder what an epoch has left elsewhere; asked before the decision.
+
+        Raises:
+            FreeLBTuneError: the place does not answer, or is damaged.
+        """
+        if self._places is not None:
+            self._places.fetch(cell_id, epoch=None if AGAIN in result else result["epoch"])
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._actors[trial.config["cell"]] = trial.temporary_state.ray_actor
@@ -96,6 +109,8 @@ class Watch(tune.Callback):
         self._breaks[cell_id] += 1
         count = self._breaks[cell_id]
         message = f"{self._why(trial)} ({'once' if count == 1 else f'{count} times'})"
+        if self._places is not None:
+            self._keep(self._places.fetch, cell_id)
         self._keep(
             lambda: self._ledger.failed(cell_id, CellState.FAILED, message, keep_checkpoint=True)
         )
@@ -174,14 +189,19 @@ class Watch(tune.Callback):
             self._ledger.waits(cell_id)
             raise DiskError(last["message"])
         state = CellState(last[OUTCOME]) if OUTCOME in last else self._conductor.end_of(cell_id)
+        if self._places is not None:
+            is_wanted = state is CellState.DONE and self._ledger.wants_model(cell_id)
+            self._places.fetch(cell_id, model=is_wanted)
         if state is CellState.WAITING:
             self._ledger.waits(cell_id)
         elif state in (CellState.FAILED, CellState.DIVERGED):
             self._ledger.failed(cell_id, state, last["message"])
         else:
             self._ledger.finished(cell_id, state)
+        if self._places is not None and state is not CellState.WAITING:
+            self._places.drop(cell_id)
 
-    def _keep(self, call: Callable[..., None], *args: Any) -> None:
+    def _keep(self, call: Callable[..., object], *args: Any) -> None:
         """Call, and keep the first exception for the end of the step; after it nothing is said."""
         if self.error is not None:
             return

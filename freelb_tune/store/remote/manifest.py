@@ -20,6 +20,7 @@ __all__ = ["MANIFEST", "Manifest", "Object", "digest_of", "fetch_files", "read_m
 
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
+_LAST = {"journal.jsonl", "epochs.jsonl"}
 _BATCH = 200  # files that are asked for at a time
 
 
@@ -95,7 +96,7 @@ def fetch_files(
     stage: Path,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Have files as they are at a place; the journal comes last, as it names the others.
+    """Have files as they are at a place; the journal and a cell's log come last: they name others.
 
     Args:
         place: a results folder's.
@@ -126,9 +127,8 @@ def fetch_files(
     for digest, each in wanted.items():
         if digest_of(stage / digest) != each:
             raise DamagedError(f"{place.uri}/objects/{digest}: it no longer holds what it did")
-    last = "journal.jsonl"
     uses = [each.digest for each in lacking.values()]
-    for name in sorted(lacking, key=lambda name: (name == last, name)):
+    for name in sorted(lacking, key=lambda name: (name in _LAST, name)):
         target, source = folder / name, stage / lacking[name].digest
         uses.remove(lacking[name].digest)
         try:

@@ -25,7 +25,6 @@ from freelb_tune.store.remote.snapshot import Sign, Snapshot, Taker, files_in
 
 __all__ = ["Mirror", "show_outputs"]
 
-_BATCH = 200  # files that are sent at a time
 _OUTPUTS = {".csv", ".html", ".json", ".md", ".tex", ".yaml"}
 
 
@@ -105,13 +104,13 @@ class Mirror:
             for name, each in files.items()
             if each.digest not in self._there
         }
-        _put(self.place, {f"objects/{each.digest}": path for each, path in fresh.items()})
+        self.place.put({f"objects/{each.digest}": path for each, path in fresh.items()})
         self._there |= {each.digest: each.size for each in fresh}
         self._lease.check()
         self.place.write(MANIFEST, Manifest(files).to_json())
         self._sent.touch()
         new = {n: taker.staged(sign) for n, sign in snapshot.files.items() if shown.get(n) != sign}
-        _put(self.place, {n: path for n, path in new.items() if _is_output(n) and path.exists()})
+        self.place.put({n: path for n, path in new.items() if _is_output(n) and path.exists()})
         wanted = {each.digest for each in files.values()}
         self._drop(self._there.keys() - wanted)
         for sign in [s for s, each in self._known.items() if each.digest not in wanted]:
@@ -164,20 +163,11 @@ def show_outputs(place: Place, folder: Path) -> None:
     Raises:
         RemoteError: the place does not take them.
     """
-    _put(place, {path.name: path for path in folder.iterdir() if _is_output(path.name)})
+    place.put({path.name: path for path in folder.iterdir() if _is_output(path.name)})
 
 
 def _is_output(name: str) -> bool:
     return "/" not in name and Path(name).suffix in _OUTPUTS
-
-
-def _put(place: Place, files: Mapping[str, Path]) -> None:
-    """Send files, many at a time."""
-    names = sorted(files)
-    with place.told():
-        for start in range(0, len(names), _BATCH):
-            some = names[start : start + _BATCH]
-            place.fs.put([str(files[name]) for name in some], [place.path(name) for name in some])
 
 
 def _whole_lines(path: Path) -> bytes:

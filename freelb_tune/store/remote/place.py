@@ -4,7 +4,7 @@ Room: store. fsspec opens it, and loads on use.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ __all__ = ["Place", "RemoteError", "open_place", "uri_of"]
 _URI = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*?)/*", re.IGNORECASE)
 _FOLDERS = {"file", "local", "ftp", "hdfs", "sftp", "smb", "ssh"}
 """Where a folder has to be made before a file is put in it."""
+_BATCH = 200  # files that are sent at a time
 _NAMELESS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
 
 
@@ -78,6 +79,22 @@ class Place:
             self.fs.pipe_file(draft, content)
             self.fs.mv(draft, self.path(name))
 
+    def inside(self, name: str) -> "Place":
+        """A folder in it, as a place of its own."""
+        return Place(f"{self.uri}/{name}", self.fs, self.path(name))
+
+    def put(self, files: Mapping[str, Path]) -> None:
+        """Send files, many at a time.
+
+        Raises:
+            RemoteError: they cannot be written there.
+        """
+        names = sorted(files)
+        with self.told():
+            for start in range(0, len(names), _BATCH):
+                some = names[start : start + _BATCH]
+                self.fs.put([str(files[name]) for name in some], [self.path(name) for name in some])
+
     def drop(self, *names: str) -> None:
         """Have no such files.
 
@@ -90,6 +107,32 @@ class Place:
                     self.fs.rm_file(self.path(name))
                 except FileNotFoundError:
                     continue
+
+    def clear(self) -> None:
+        """Have nothing here.
+
+        Raises:
+            RemoteError: it cannot be deleted.
+        """
+        with self.told():
+            try:
+                self.fs.rm(self.root, recursive=True)
+            except FileNotFoundError:
+                return
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder of it.
+
+        Raises:
+            RemoteError: the place cannot be read.
+        """
+        with self.told():
+            self.fs.invalidate_cache()
+            try:
+                found = self.fs.ls(self.path(folder), detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def sizes(self, folder: str) -> dict[str, int]:
         """The files in a folder of it, with their sizes in bytes.

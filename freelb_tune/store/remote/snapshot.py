@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Sign", "Snapshot", "Taker", "files_in"]
+__all__ = ["Sign", "Snapshot", "Taker", "files_in", "sign_of"]
 
 Sign = str
 """What a file is told by: its number on the disk, size and time; another content has another."""
@@ -81,7 +81,7 @@ class Taker:
     def _scan(self, group: Path) -> dict[str, Sign]:
         is_top = group == self._folder
         return {
-            str(path.relative_to(self._folder)): _sign(stat)
+            str(path.relative_to(self._folder)): sign_of(stat)
             for path, stat in files_in(group, without="cells" if is_top else None)
         }
 
@@ -122,5 +122,6 @@ def files_in(folder: Path, without: str | None = None) -> Iterator[tuple[Path, o
                     yield Path(entry.path), entry.stat()
 
 
-def _sign(stat: os.stat_result) -> Sign:
+def sign_of(stat: os.stat_result) -> Sign:
+    """What a file is told by."""
     return f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}"

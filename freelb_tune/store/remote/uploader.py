@@ -25,6 +25,9 @@ _AGAIN = 10.0  # seconds until a failed sending is tried again
 _LAST = 120.0  # seconds for the last one to come through
 
 
+Action = Callable[[], None]
+
+
 class Uploader:
     """Keeps a place as the folder is, and its lease alive.
 
@@ -35,12 +38,15 @@ class Uploader:
 
     Attributes:
         lost: why the search may not go on, if it may not: another one writes at the place.
+        place: where it sends.
     """
 
     def __init__(self, mirror: Mirror, lease: Lease, say: Callable[[str], None]) -> None:
         self.lost: LeaseLostError | None = None
+        self.place = mirror.place
         self._mirror, self._lease, self._say = mirror, lease, say
-        self._work: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[tuple[Snapshot, list[Action]]] = queue.SimpleQueue()
+        self._then: list[Action] = []
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._idle, self._over = threading.Event(), threading.Event()
         self._idle.set()
@@ -56,6 +62,14 @@ class Uploader:
     def said(self, text: str) -> None: ...
 
     def changed(self, cell_id: str) -> None: ...
+
+    def once_sent(self, action: Action) -> None:
+        """Have something done once the place has the folder as it is now, or as it is later.
+
+        Args:
+            action: may run in another thread; what the place refuses it is let be.
+        """
+        self._then.append(action)
 
     def tick(self) -> None:
         """Take a snapshot, if one is due and the last one is sent.
@@ -79,7 +93,8 @@ class Uploader:
         self._due = start + max(_LEAST, 20 * took)
         if found is not None:
             self._idle.clear()
-            self._work.put(found)
+            self._work.put((found, self._then))
+            self._then = []
 
     def closed(self) -> None: ...
 
@@ -116,6 +131,7 @@ class Uploader:
             if found is not None:
                 self._mirror.send(found)
             self._mirror.check()
+            _do(self._then)
             self._lease.release()
         except RemoteError as err:
             left = deadline - time.monotonic()
@@ -146,13 +162,13 @@ class Uploader:
 
     def _run(self) -> None:
         """Send snapshots as they come."""
-        waiting = None
+        waiting: tuple[Snapshot, list[Action]] | None = None
         while not self._over.is_set():
-            waiting = waiting or self._next()
+            waiting = waiting or self._next(0.5)
             if waiting is None:
                 continue
             try:
-                self._mirror.send(waiting)
+                self._mirror.send(waiting[0])
             except LeaseLostError as err:
                 self._lose(err)
                 return
@@ -165,14 +181,24 @@ class Uploader:
                 self._is_failing = True
                 self._over.wait(_AGAIN)
                 continue
+            _do(waiting[1])
             waiting = None
             self._idle.set()
             if self._is_failing:
                 self._said.put(f"{self._mirror.place.uri}: it is reached again")
             self._is_failing = False
+        waiting = waiting or self._next(0.0)
+        self._then += waiting[1] if waiting else []
 
-    def _next(self) -> Snapshot | None:
+    def _next(self, seconds: float) -> tuple[Snapshot, list[Action]] | None:
         try:
-            return self._work.get(timeout=0.5)
+            return self._work.get(timeout=seconds)
         except queue.Empty:
             return None
+
+
+def _do(actions: list[Action]) -> None:
+    """Do what was to be done once; an action that fails leaves what the next run finds."""
+    while actions:
+        with suppress(FreeLBTuneError):
+            actions.pop()()

@@ -12,7 +12,7 @@ import os
 import random
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,9 @@ from ray.tune.trainable import wrap_function
 
 from freelb_tune.adversary import load_plugins
 from freelb_tune.errors import DivergedError, FreeLBTuneError
-from freelb_tune.search.driver.work import Ready, Train
+from freelb_tune.search.driver.work import Carry, Ready, Train, as_it_is
 from freelb_tune.search.ray_tune.machines.share import Share
+from freelb_tune.search.ray_tune.workers.desk import Desk, taken_desk
 from freelb_tune.search.ray_tune.workers.last_words import last_words
 from freelb_tune.search.ray_tune.workers.reports import log_epoch
 from freelb_tune.space import Cell
@@ -33,7 +34,7 @@ from freelb_tune.space.registered import Registered
 from freelb_tune.store import CellState, EpochRecord, cell_folder, forget_again, read_again
 from freelb_tune.store.cells.pulse import begin_pulse
 from freelb_tune.store.disk.faults import machine_fault
-from freelb_tune.store.disk.lock import take_lock
+from freelb_tune.store.remote.place import RemoteError
 
 __all__ = [
     "AGAIN",
@@ -59,7 +60,6 @@ MACHINE = "machine"
 LATE = "late"
 """Key of a trial's configuration, where its cell was proposed after the job had travelled."""
 
-_LOCK_SECONDS = 120.0  # a worker that lost its driver or its node ends well within this
 _at_first: dict[str, str] = {}  # the environment of a worker that has not trained yet
 
 
@@ -68,13 +68,15 @@ class Job:
     """What every trial of a search shares; travels once, through Ray's object store.
 
     Attributes:
-        folder: the results folder, absolute; every node sees it.
+        folder: the results folder, absolute; every node sees it, or there is a `place`.
         cells: the cells to run, by id.
         prepared: what was prepared of their data, by id.
         train: trains one cell.
         threads: CPU threads of one trial.
         environment: variables that training sees.
         plugins: what the user has registered, as `loaded_plugins` gives it.
+        place: where the search's results are kept, a URI, if trials keep their cells there.
+        carry: gives what was prepared with its folders where this machine has them.
     """
 
     folder: Path
@@ -84,6 +86,8 @@ class Job:
     threads: int
     environment: Mapping[str, str]
     plugins: tuple[str | Registered, ...] = ()
+    place: str | None = None
+    carry: Carry = as_it_is
 
 
 @dataclass(frozen=True)
@@ -138,44 +142,44 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     late: Late | None = config.get(LATE)
     cell = late.cell if late else job.cells[config["cell"]]
     _reset(job, cell.seed)
-    home = cell_folder(job.folder, cell.id)
+    desk = Desk(cell_folder(job.folder, cell.id))
     ended: list[SystemExit] = []  # by Ray, from inside a report
     outcome, message = CellState.DONE.value, ""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with take_lock(home / ".lock", timeout=_LOCK_SECONDS):
-            begin_pulse(home)
+    with ExitStack() as stack:
+        try:
+            desk = stack.enter_context(taken_desk(job.folder, job.place, cell.id))
+            begin_pulse(desk.home)
             load_plugins(job.plugins)
-            ready = late.ready if late else job.prepared[cell.id]
-            report = partial(_report, home, ready.epochs, ended)
-            with last_words(home):
-                job.train(cell, ready, home, report, job.threads)
-    except (Exception, SystemExit) as err:  # the one place where what a trial raises is a record
-        if err in ended:
-            raise
-        fault = machine_fault(err, home)
-        outcome = MACHINE if fault else CellState.FAILED.value
-        outcome = CellState.DIVERGED.value if isinstance(err, DivergedError) else outcome
-        message = str(fault) if fault else _one_line(err)
-        with suppress(OSError):
-            (home / "error.txt").write_text(traceback.format_exc(), "utf-8", "backslashreplace")
+            ready = job.carry(late.ready if late else job.prepared[cell.id], desk.carried)
+            report = partial(_report, desk, ready.epochs, ended)
+            with last_words(desk.home):
+                job.train(cell, ready, desk.home, report, job.threads)
+        except (Exception, SystemExit) as err:  # here alone what a trial raises is a record
+            if err in ended:
+                raise
+            fault = err if isinstance(err, RemoteError) else machine_fault(err, desk.home)
+            outcome = MACHINE if fault else CellState.FAILED.value
+            outcome = CellState.DIVERGED.value if isinstance(err, DivergedError) else outcome
+            message = str(fault) if fault else _one_line(err)
+            desk.leave_error(traceback.format_exc())
     gc.collect()
     tune.report({OUTCOME: outcome, "message": message})
 
 
-def _report(home: Path, epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
+def _report(desk: Desk, epochs: int, ended: list[SystemExit], record: EpochRecord) -> None:
     """Tell Ray of an epoch. Where the scheduler stops the trial, Ray raises SystemExit in here."""
     if not math.isfinite(record.score):
         raise DivergedError(f"epoch {record.epoch}: the score is {record.score}")
     log_epoch(tune.get_context().get_trial_name(), record, epochs)
-    why = read_again(home)
+    desk.keep()
+    why = read_again(desk.home)
     try:
         tune.report(record.numbers() | ({AGAIN: why} if why else {}))
     except SystemExit as err:
         ended.append(err)
         raise
     finally:
-        forget_again(home)
+        forget_again(desk.home)
 
 
 def _reset(job: Job, seed: int) -> None:
