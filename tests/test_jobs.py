@@ -237,3 +237,17 @@ def test_a_job_that_was_stopped_goes_on_when_submitted_again_and_ends_in_the_sam
     for name in ("table.md", "table.csv", "configurations.csv"):
         assert (mine / name).read_bytes() == (local / "quickstart" / name).read_bytes(), name
     assert rows(mine / "trials.csv") == rows(local / "quickstart" / "trials.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_results_of_a_job_at_a_uri_need_no_fetching(head, tmp_path):
+    far = f"file://{tmp_path}/far"
+    until(lambda: "none: --address" in head.job("status", "none", check=False).stderr)
+    job = head.job("submit", *WORDS, "--results", far).stdout.strip()
+    until(lambda: f"{job}: succeeded" in head.job("status", job).stdout)
+    told = " ".join(head.job("fetch", job, check=False).stderr.split())
+    assert f"{far}/quickstart and need no fetching: `freelb-tune report {far}/quickstart`" in told
+    assert "cannot be told from luck" in " ".join(
+        head.call("report", f"{far}/quickstart").stdout.split()
+    )
