@@ -193,9 +193,16 @@ def ensure_ray() -> None:
     """Have one Ray for all tests of this process that do not ask how Ray starts."""
     import ray
 
-    if not ray.is_initialized():
-        os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "120"  # as a search sets it for its own Ray
-        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = "120"  # as a search sets it for its own Ray
+    for tries_left in (2, 1, 0):  # Ray waits 30 s for its own node, too short on a busy machine
+        if ray.is_initialized():
+            return
+        try:
+            ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        except Exception:
+            ray.shutdown()
+            if not tries_left:
+                raise
 
 
 def main(
