@@ -10,11 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from freelb_tune.errors import counted
-from freelb_tune.results.statistics.answers.verdict import (
-    collapsed_runs,
-    collapsed_sentence,
-    why_silent,
-)
+from freelb_tune.results.statistics.answers.collapsed import collapsed_runs, collapsed_sentence
+from freelb_tune.results.statistics.answers.verdict import why_silent
 from freelb_tune.results.statistics.answers.wording import Unit, unit_of
 from freelb_tune.results.statistics.comparing.arms import Arm
 from freelb_tune.results.statistics.comparing.collapse import collapses

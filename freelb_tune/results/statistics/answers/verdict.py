@@ -10,6 +10,7 @@ from statistics import median
 from typing import Literal
 
 from freelb_tune.errors import counted
+from freelb_tune.results.statistics.answers.collapsed import collapsed_runs, collapsed_sentence
 from freelb_tune.results.statistics.answers.wording import POINTS, Unit, extent, unit_of
 from freelb_tune.results.statistics.choosing.best_of import budget_sentence, optimism_sentence
 from freelb_tune.results.statistics.comparing.arms import Arm
@@ -24,10 +25,9 @@ from freelb_tune.results.statistics.comparing.contrast import (
 from freelb_tune.results.statistics.numbers.power import MOST_SEEDS, Trial, seeds_for, smallest
 from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
 
-__all__ = ["collapsed_runs", "collapsed_sentence", "verdict", "verdict_of", "why_silent"]
+__all__ = ["verdict", "verdict_of", "why_silent"]
 
 _FEW_SEEDS = 3
-_NAMED = 12  # most collapsed runs that a footnote names
 
 
 def verdict(
@@ -229,43 +229,6 @@ def _spent(look: int) -> str:
         f"{start} at these results: of the {100 * ALPHA:.0f} % chance of a false claim over all "
         f"looks it has {100 * ALPHA * share_of(look):.2g} %; adjusted p has that in it."
     )
-
-
-def collapsed_sentence(collapsed: Collapses, tested: Sequence[Contrast], unit: Unit) -> str:
-    """How many runs of which arm collapsed, and the difference among the others."""
-    counts = [f"{len(arm.runs)} of {arm.of} of {arm.name}" for arm in collapsed.arms if arm.runs]
-    constant = unit.number(collapsed.constant)
-    said = f"Collapsed, no better than always giving one answer ({constant}): {', '.join(counts)}."
-    whole = [one for one in tested if one.comparison.whole is not None]
-    if not whole:
-        return said
-
-    def place(one: Contrast) -> tuple[float, str]:
-        assert one.comparison.whole is not None
-        return one.comparison.whole.difference, one.name
-
-    best = max(whole, key=place)
-    assert best.comparison.whole is not None
-    interval = best.comparison.whole
-    return (
-        f"{said} Among whole runs the best, {best.name}, is {unit.signed(interval.difference)} "
-        f"{unit.word} (95 % interval over {best.comparison.over} {unit.ends(interval)})."
-    )
-
-
-def collapsed_runs(collapsed: Collapses, unit: Unit) -> list[str]:
-    """Which runs collapsed, and what is asked of a claim."""
-    runs = [
-        f"{arm.name}, seed {seed} ({unit.number(score)})"
-        for arm in collapsed.arms
-        for seed, score in arm.runs
-    ]
-    more = f"; and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    return [
-        f"Collapsed: {'; '.join(runs[:_NAMED])}{more}.",
-        "Where a run has collapsed, a claim also needs the agreement of a test that deals the "
-        "scores out again within each seed; adjusted p is the larger of the two.",
-    ]
 
 
 def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[str]:

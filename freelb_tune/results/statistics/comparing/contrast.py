@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from freelb_tune.results.statistics.comparing.arms import Arm, Run, check_one_dev_set, paired
 from freelb_tune.results.statistics.comparing.collapse import (
     Tested,
-    has_collapsed,
-    score_of,
     tested_with_collapses,
 )
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Interval
@@ -31,11 +29,10 @@ from freelb_tune.results.statistics.comparing.examples import (
     one_seed_interval,
     paired_values,
 )
-from freelb_tune.results.statistics.comparing.folds import fold_means
+from freelb_tune.results.statistics.comparing.families import Family, families_of
 from freelb_tune.results.statistics.numbers.anova import Estimate, reach_over_examples
 from freelb_tune.results.statistics.numbers.pseudo_values import predicted
 from freelb_tune.results.statistics.numbers.spending import ALPHA, share_of
-from freelb_tune.space.cells.cell import Block
 
 __all__ = ["Contrast", "adjusted", "contrasts", "holm", "unadjusted"]
 
@@ -62,44 +59,6 @@ class Contrast:
     is_complete: bool = True
     estimate: Estimate | None = None
     overlap: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Family:
-    """A clean arm with its configurations, and their scores by block: seed, or seed and fold.
-
-    Attributes:
-        arms: the clean one first.
-        blocks: all that any of them has, in order.
-        scores: more is better, `(A, B)`; nan where there is none.
-        collapsed: where a run is no better than a constant answer, `(A, B)`.
-    """
-
-    arms: tuple[Arm, ...]
-    blocks: tuple[Block, ...]
-    scores: Floats
-    collapsed: NDArray[np.bool_]
-
-    @property
-    def has_folds(self) -> bool:
-        """Whether this is cross-validation."""
-        return any(block.fold for block in self.blocks)
-
-    @property
-    def overlap(self) -> float:
-        """As `folds.overlap_of` has it."""
-        return max(arm.overlap for arm in self.arms)
-
-    def paired(self, arm: int) -> Floats:
-        """The differences of one arm from the clean one that are known: by seed, or by fold."""
-        table = fold_means(self.scores, self.blocks) if self.has_folds else self.scores
-        found = table[arm] - table[0]
-        return np.asarray(found[~np.isnan(found)])
-
-    def collapsed_seeds(self, arm: int) -> tuple[int, ...]:
-        """The seeds of one arm that collapsed."""
-        blocks = zip(self.blocks, self.collapsed[arm], strict=True)
-        return tuple(dict.fromkeys(block.seed for block, is_so in blocks if is_so))
 
 
 def contrasts(
@@ -147,8 +106,7 @@ def unadjusted(
     """
     check_one_dev_set(arms)
     sign = 1.0 if better == "higher" else -1.0
-    collapsed = _collapsed(arms if dev is None else dev, metric, sign)
-    families = [_family(of, metric, sign, collapsed) for of in _relatives(arms)]
+    families = families_of(arms, arms if dev is None else dev, metric, sign)
     found = tested_with_collapses(
         [family.scores for family in families],
         [family.collapsed for family in families],
@@ -205,44 +163,6 @@ def adjusted(made: Sequence[Contrast], dealt: Sequence[float], share: float) -> 
     return done
 
 
-def _relatives(arms: Sequence[Arm]) -> list[tuple[Arm, ...]]:
-    """Each clean arm that has a configuration, with its configurations."""
-    made = []
-    for clean in (arm for arm in arms if arm.is_clean):
-        tried = [a for a in arms if not a.is_clean and a.clean_id == clean.config_id]
-        if tried:
-            made.append((clean, *tried))
-    return made
-
-
-def _collapsed(arms: Sequence[Arm], metric: str, sign: float) -> frozenset[tuple[str, Block]]:
-    """Configuration and block of each run that collapsed."""
-    return frozenset(
-        (arm.config_id, run.block)
-        for arm in arms
-        for run in arm.runs
-        if (score := score_of(run, metric)) is not None and has_collapsed(run, score, metric, sign)
-    )
-
-
-def _family(
-    arms: tuple[Arm, ...], metric: str, sign: float, struck: frozenset[tuple[str, Block]]
-) -> _Family:
-    for arm in arms[1:]:
-        paired(arm, arms[0])  # refuses a seed that stands twice
-    blocks = tuple(sorted({run.block for arm in arms for run in arm.runs}))
-    places = {block: at for at, block in enumerate(blocks)}
-    scores = np.full((len(arms), len(blocks)), np.nan)
-    collapsed = np.zeros(scores.shape, dtype=bool)
-    for row, arm in enumerate(arms):
-        for run in arm.runs:
-            score = score_of(run, metric)
-            if score is not None:
-                scores[row, places[run.block]] = sign * score
-                collapsed[row, places[run.block]] = (arm.config_id, run.block) in struck
-    return _Family(arms, blocks, scores, collapsed)
-
-
 def _rounding(arms: Sequence[Arm]) -> float:
     """Variance that a score has from being a count of examples, by Sheppard's correction."""
     labels = next((run.labels for arm in arms for run in arm.runs if run.labels is not None), None)
@@ -250,7 +170,7 @@ def _rounding(arms: Sequence[Arm]) -> float:
 
 
 def _contrast(
-    family: _Family,
+    family: Family,
     row: int,
     tested: Tested,
     metric: str,
