@@ -52,7 +52,7 @@ lock: $(BIN)/freelb-tune  ## the versions that the image is made of, without a w
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
 	sed -i "s/+cpu$$//; /^--/d; /^#/d; /^$$/d" requirements.lock
 
-image:  ## a container with freelb-tune; ENGINE=podman for the other one
+image:  ## a container with freelb-tune; ENGINE=podman or buildah for another builder
 	$(ENGINE) build --tag freelb-tune:0.2.0 --file Containerfile .
 
 clean:
