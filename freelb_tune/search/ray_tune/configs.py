@@ -36,6 +36,10 @@ class Configs:
             return trial_config(cell)
         return {**trial_config(cell), LATE: Late(cell, self._ready[cell_id])}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles with each trial what names it, and none is unpickled to be called."""
+        return {}
+
     def name(self, cell_id: str) -> str:
         """A trial's name, which says what tells its cell from the others there are now."""
         if len(self._board.rows) != self._named:

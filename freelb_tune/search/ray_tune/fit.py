@@ -72,6 +72,7 @@ def fit(
             scheduler=CellScheduler(conductor, watch),
             max_concurrent_trials=resources.max_concurrent,
             reuse_actors=not share.gpu,  # only a new process surely has its GPU free
+            # no method: Ray copies those with all that they belong to, and that deeply
             trial_name_creator=lambda trial: configs.name(trial.config["cell"]),
             trial_dirname_creator=_folder_of,
         ),
