@@ -60,15 +60,37 @@ def test_optimism_is_the_same_each_time_and_needs_a_choice():
 
 def test_the_setting_that_makes_the_scores_is_the_important_one():
     rows = [{"lr": lr, "steps": k, "same": 1} for lr in (0.01, 0.1, 1.0) for k in (1, 2, 3)]
-    found = importances(rows, [row["lr"] for row in rows], repeats=10)
+    found = importances(rows, [row["lr"] for row in rows])
     assert [one.setting for one in found] == ["lr", "steps"]
     assert found[0].low > 0.6
-    assert found[1].high < 0.3
+    assert found[1].share == found[1].low == 0
+
+
+def test_a_settings_share_by_hand():
+    # squares: 10 in all, 1 within the values; adjusted 1 - (1 / 2) / (10 / 3); F 18, p 0.051
+    rows = [{"lr": 0.1}, {"lr": 0.1}, {"lr": 1.0}, {"lr": 1.0}]
+    (found,) = importances(rows, [1.0, 2.0, 4.0, 5.0])
+    assert found.share == pytest.approx(0.85)
+    assert found.low == 0
+    assert found.high == pytest.approx(np.tanh(np.arctanh(0.9**0.5) + 1.6448536) ** 2)
+
+
+def test_shares_are_right_on_average_and_their_intervals_hold_the_truth():
+    # effects of -1, 0, 1 and of 0, 1 and errors of 1: variances of 2 / 3, 1 / 4 and 1
+    rows = [{"a": a, "b": b, "c": c} for a in (-1, 0, 1) for b in (0, 1) for c in range(4)]
+    effect = np.array([row["a"] + row["b"] for row in rows])
+    truth = {"a": 8 / 23, "b": 3 / 23, "c": 0.0}
+    rng = np.random.default_rng(0)
+    tries = [importances(rows, effect + rng.standard_normal(24)) for _ in range(300)]
+    for name, true in truth.items():
+        found = [one for each in tries for one in each if one.setting == name]
+        assert np.mean([one.share for one in found]) == pytest.approx(true, abs=0.03)
+        assert np.mean([one.low <= true <= one.high for one in found]) > 0.9
 
 
 def test_settings_without_a_name_for_their_order_can_be_important():
     rows = [{"norm": norm, "ball": ball} for norm in ("l2", "linf") for ball in (None, 0.1, 0.2)]
-    found = importances(rows, [0.5 if row["ball"] is None else 0.9 for row in rows], repeats=10)
+    found = importances(rows, [0.5 if row["ball"] is None else 0.9 for row in rows])
     assert found[0].setting == "ball"
 
 

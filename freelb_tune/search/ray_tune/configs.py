@@ -37,7 +37,7 @@ class Configs:
         return {**trial_config(cell), LATE: Late(cell, self._ready[cell_id])}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles with each trial what names it, and none is unpickled to be called."""
+        """Nothing: Ray pickles what names a trial with each, and never calls what it reads back."""
         return {}
 
     def name(self, cell_id: str) -> str:

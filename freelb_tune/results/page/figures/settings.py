@@ -156,7 +156,7 @@ def importance(choosing: "Choosing | None") -> Figure | None:
         name="importance",
         title="Which settings mattered",
         says="How much of the variance between configurations each setting explains alone. Only "
-        "complete adversarial ones count. Bars: 90 % intervals over drawings of configurations.",
+        "complete adversarial ones count. Bars: 90 % intervals.",
         traces=[
             {
                 "type": "scatter",

@@ -1,16 +1,20 @@
 """Which setting mattered, with how sure one can be of it.
 
-Room: results. Settings and mean scores in, shares and tables out. scikit-learn loads on first use.
+Room: results. Settings and mean scores in, shares and tables out.
+
+Each setting by itself, in a one-way analysis of variance: what other settings and luck do counts as
+error. So it is right where settings were tried independently, as a grid and random draws are.
 
 Reference:
-    Hutter, Hoos & Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance",
-    ICML 2014 (functional ANOVA on a random forest). Deviation: a setting's marginal is averaged
-    over the configurations that were searched, not over the whole space, and the uncertainty is
-    from bootstrapping configurations.
+    Ezekiel, "Methods of Correlation Analysis", 1930, for the share that chance does not explain
+    (adjusted R squared); Fisher, Metron 1, 1921, for the interval of a correlation, which here is
+    between a score and the mean of its group.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,8 +25,16 @@ __all__ = ["Importance", "PairTable", "importances", "pair_table"]
 FEWEST = 4
 """Configurations below which nothing is said."""
 
-_BINS = 16  # most values of a setting, and
-_AROUND = 256  # most configurations, of which a marginal is made: thousands cost no more
+_GROUPS = 16
+"""Most groups of configurations by a setting's values."""
+
+_EACH = 2
+"""Configurations in a group, on average, at least."""
+
+_LEVEL = 0.05
+"""Of each end of the interval, and of the F test that has to tell groups apart."""
+
+_NORMAL = NormalDist().inv_cdf(1 - _LEVEL)
 
 
 @dataclass(frozen=True)
@@ -31,9 +43,9 @@ class Importance:
 
     Attributes:
         setting: its dotted name.
-        share: mean over the bootstrap, between 0 and 1.
-        low: 5th percentile over the bootstrap.
-        high: 95th percentile over it.
+        share: above what chance would explain, between 0 and 1.
+        low: lower end of a 90 % interval; 0 where an F test does not tell its values apart.
+        high: upper end of it; from the share with what chance gave.
     """
 
     setting: str
@@ -59,19 +71,12 @@ class PairTable:
     counts: tuple[tuple[int, ...], ...]
 
 
-def importances(
-    settings: Sequence[Mapping[str, Any]],
-    scores: Sequence[float],
-    repeats: int = 40,
-    seed: int = 0,
-) -> list[Importance]:
+def importances(settings: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> list[Importance]:
     """Rank the settings that vary by the variance they explain alone.
 
     Args:
         settings: one mapping per configuration, the same names in each; no seed among them.
         scores: their mean scores, in the same order.
-        repeats: bootstrap samples of the configurations, one forest of 16 trees each.
-        seed: of the samples and of the forests.
 
     Returns:
         Most important first, equal ones by name; empty with fewer than four configurations, or
@@ -83,18 +88,7 @@ def importances(
     target = np.asarray(scores, dtype=float)
     if len(target) < FEWEST or not varied or target.std() == 0:
         return []
-    table = np.stack([codes[name] for name in varied], axis=1)
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(repeats):
-        at = rng.integers(0, len(target), len(target))
-        draws.append(_shares(table, at, target, int(rng.integers(2**31))))
-    shares = np.stack(draws)
-    low, high = np.percentile(shares, [5, 95], axis=0)
-    made = [
-        Importance(name, float(shares[:, at].mean()), float(low[at]), float(high[at]))
-        for at, name in enumerate(varied)
-    ]
+    made = [Importance(name, *_share(_groups(codes[name]), target)) for name in varied]
     return sorted(made, key=lambda one: (-one.share, one.setting))
 
 
@@ -116,41 +110,40 @@ def pair_table(
     )
 
 
-def _shares(
-    table: NDArray[np.float64], drawn: NDArray[np.int64], target: NDArray[np.float64], seed: int
-) -> NDArray[np.float64]:
-    """Each column's share of the variance of a forest's predictions."""
-    from sklearn import config_context
-    from sklearn.ensemble import RandomForestRegressor
+def _share(groups: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The share of the scores' variance that groups explain above chance, and its interval."""
+    from scipy.special import fdtrc
 
-    forest = RandomForestRegressor(n_estimators=16, random_state=seed, n_jobs=1)
-    around = table[:: -(-len(table) // _AROUND)]
-    counted = [np.unique(_binned(column), return_counts=True) for column in table.T]
-    asked = [table]
-    for column, (values, _) in enumerate(counted):
-        asked.append(np.repeat(around, len(values), axis=0))
-        asked[-1][:, column] = np.tile(values, len(around))
-    # all of it is as it should be, and looking at that costs more than the trees
-    with config_context(skip_parameter_validation=True, assume_finite=True):
-        forest.fit(table[drawn], target[drawn])
-        told = forest.predict(np.concatenate(asked))  # in one call, as each costs milliseconds
-    own, *others = np.split(told, np.cumsum([len(part) for part in asked])[:-1])
-    total = float(own.var())
-    if total <= 0:
-        return np.zeros(table.shape[1])
-    shares = np.empty(table.shape[1])
-    for column, (values, weights) in enumerate(counted):
-        marginal = others[column].reshape(len(around), len(values)).mean(axis=0)
-        centre = np.average(marginal, weights=weights)
-        shares[column] = np.average((marginal - centre) ** 2, weights=weights) / total
-    return np.minimum(shares, 1.0)
+    sizes = np.bincount(groups)
+    means = np.bincount(groups, scores) / sizes
+    free, rest_free = len(sizes) - 1, len(scores) - len(sizes)
+    total, rest = _squares(scores - scores.mean()), _squares(scores - means[groups])
+    share = max(0.0, 1 - rest / rest_free * (len(scores) - 1) / total)
+    if rest <= 1e-12 * total:
+        return 1.0, 1.0, 1.0
+    is_seen = fdtrc(free, rest_free, (total - rest) / free / (rest / rest_free)) <= _LEVEL
+    reach = _NORMAL / math.sqrt(rest_free - 1)
+    low = math.tanh(max(_fisher(share) - reach, 0.0)) ** 2 if is_seen else 0.0
+    return share, low, math.tanh(_fisher(1 - rest / total) + reach) ** 2
 
 
-def _binned(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A column with at most `_BINS` distinct values: each bin's smallest stands for the bin."""
-    distinct = np.unique(column)
-    edges = distinct[:: -(-len(distinct) // _BINS)]
-    return np.asarray(edges[np.searchsorted(edges, column, side="right") - 1])
+def _fisher(share: float) -> float:
+    return math.atanh(math.sqrt(share))
+
+
+def _squares(values: NDArray[np.float64]) -> float:
+    return float(np.sum(values**2))
+
+
+def _groups(codes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The group of each configuration: its value, or neighbouring values where these are many."""
+    distinct, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    most = min(len(codes) // _EACH, _GROUPS)
+    if len(distinct) <= most:
+        return np.asarray(places)
+    middles = np.cumsum(counts) - counts / 2
+    merged = (middles * most / len(codes)).astype(int)[places]
+    return np.asarray(np.unique(merged, return_inverse=True)[1])
 
 
 def _codes(values: Sequence[Any]) -> NDArray[np.float64]:

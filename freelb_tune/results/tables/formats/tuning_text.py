@@ -61,8 +61,8 @@ def choosing_parts(choosing: "Choosing", table: Table) -> list[tuple[str, Grid]]
     if importance:
         parts.append(
             (
-                "How much of the scores' variance each setting explains alone, by a random forest "
-                "over the adversarial configurations:",
+                "How much of the scores' variance each setting explains alone, by an analysis of "
+                "variance over the adversarial configurations:",
                 importance,
             )
         )
