@@ -17,11 +17,11 @@ from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.algorithms.frame.proposals import Proposals
 from freelb_tune.search.algorithms.frame.samplers import suggest
 from freelb_tune.search.algorithms.registry import open_algorithm
-from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.guards.limits import Limits
 from freelb_tune.search.driver.ledger import Ledger, Outputs
-from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.driver.selected.best import BestModel
 from freelb_tune.space import Cell, Plan, Space, Value
 from freelb_tune.store import (
     CellState,

@@ -25,8 +25,8 @@ from freelb_tune.adversary import (
 )
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.tables.contents.metric import Measure
-from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.selected.best import BestModel
 from freelb_tune.space.settings.adversaries import (
     ADVERSARIES,
     PLUGINS,

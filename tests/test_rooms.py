@@ -53,6 +53,7 @@ INNER = {
     "results/statistics": ["numbers", "comparing", "choosing", "answers"],
     "results/tables": ["contents", "columns", "formats", "robustness"],
     "search/algorithms": ["algorithm", "frame"],
+    "search/driver": ["board", "listener", "work", "selected", "showing", "ledger", "guards"],
     "search/ray_tune": ["machines", "workers"],
 }
 """Inside a room, in order; a file that stands beside them and is not named here comes after all."""

@@ -12,9 +12,9 @@ from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import build_table
 from freelb_tune.results.tables.contents.metric import Measure
-from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.leader import find_leader, may_lead
+from freelb_tune.search.driver.selected.best import BestModel, drop_checkpoint
+from freelb_tune.search.driver.selected.leader import find_leader, may_lead
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, cell_folder, load_store
 

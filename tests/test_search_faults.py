@@ -12,7 +12,7 @@ from search_fixtures import make_plan
 from test_search_run import lines, order, search, start, states, trained, trials_csv, wait_until
 
 from freelb_tune.errors import DiskError
-from freelb_tune.search.driver import silence
+from freelb_tune.search.driver.guards import silence
 from freelb_tune.store import CellState, cell_folder, load_store, read_journal
 
 pytestmark = pytest.mark.slow  # each trains on Ray, which takes some seconds

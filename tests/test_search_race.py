@@ -16,10 +16,10 @@ from freelb_tune.results import build_table
 from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.algorithms.registry import open_algorithm
-from freelb_tune.search.driver.best import BestModel
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.driver.selected.best import BestModel
 from freelb_tune.space import Cell, Plan, Space, load_space, plan_cells
 from freelb_tune.store import (
     CellState,

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
-from freelb_tune.search.driver.silence import FIRST, LEAST, Silence
+from freelb_tune.search.driver.guards.gpu_memory import group_of, wait_until_free
+from freelb_tune.search.driver.guards.silence import FIRST, LEAST, Silence
 from freelb_tune.store import cell_folder
 from freelb_tune.store.cells.pulse import beat, begin_pulse, last_beat, process_of
 

@@ -18,7 +18,7 @@ from freelb_tune.cli.root import app
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.tracking import Tracking
+from freelb_tune.search.driver.showing.tracking import Tracking
 from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.space.reading.track_section import TRACKERS
 from freelb_tune.store import EPOCHS, CellState, EpochLog, Journal, cell_folder, load_store

@@ -66,8 +66,8 @@ def _finish(folder: Path, command: Sequence[str]) -> None:
     from freelb_tune.results import write_outputs
     from freelb_tune.results.analysis import judge
     from freelb_tune.results.tables.contents.metric import measure_of
-    from freelb_tune.search.driver.best import BestModel
     from freelb_tune.search.driver.board import Board
+    from freelb_tune.search.driver.selected.best import BestModel
     from freelb_tune.space.cells.naming import cell_labels
     from freelb_tune.store import Journal, load_store, new_look, utc_now
     from freelb_tune.tasks import TASKS

@@ -16,14 +16,14 @@ from freelb_tune.search.algorithms.frame.conductor import Conductor
 from freelb_tune.search.algorithms.frame.proposals import Proposals
 from freelb_tune.search.algorithms.frame.samplers import check_sampler
 from freelb_tune.search.algorithms.registry import open_algorithm
-from freelb_tune.search.driver.best import BestModel, start_over
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.interruption import Interruption
+from freelb_tune.search.driver.guards.interruption import Interruption
+from freelb_tune.search.driver.guards.limits import Limits
 from freelb_tune.search.driver.ledger import Ledger, Outputs
-from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.listener import Guard, Listener, Silent
 from freelb_tune.search.driver.same import journal_same, same_cells
-from freelb_tune.search.driver.tracking import Tracking
+from freelb_tune.search.driver.selected.best import BestModel, start_over
+from freelb_tune.search.driver.showing.tracking import Tracking
 from freelb_tune.search.driver.work import SearchOptions, SearchSummary, Work
 from freelb_tune.search.ray_tune.trials import run_trials
 from freelb_tune.space import Cell, Plan, Space, digest

@@ -1,7 +1,7 @@
-"""The driver's one hand: writes what happens to cells into the store, then tells the board.
+"""The one place where the driver writes what happens to cells: the store first, then the board.
 
-Room: search, without Ray. The order is always the same: the journal first, then the files that
-follow from it, then the reader. What a killed run leaves undone after the journal, `repair` does.
+Room: search, without Ray. The order is always the same: the journal, the files that follow from it,
+the reader. `repair` does what a killed run has left undone after it wrote the journal.
 """
 
 import time
@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from freelb_tune.search.driver.best import BestModel, drop_checkpoint
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.leader import Leader
 from freelb_tune.search.driver.listener import Guard, Listener
+from freelb_tune.search.driver.selected.best import BestModel, drop_checkpoint
+from freelb_tune.search.driver.selected.leader import Leader
 from freelb_tune.search.driver.work import Ready
 from freelb_tune.space import Cell
 from freelb_tune.store import (

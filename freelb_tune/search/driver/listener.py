@@ -50,8 +50,8 @@ class Silent:
 class Guard:
     """Tells listeners, and keeps a search alive when one of them breaks.
 
-    The first exception is logged with its traceback and that listener is told nothing more. They
-    are told of the end in reverse order: the first one hears what the others say last.
+    The first exception of a listener is logged with its traceback, and it is told nothing more. The
+    end is told in reverse order, so that the display is there for what the others say at the end.
 
     Args:
         listeners: the first is the display.
@@ -61,7 +61,7 @@ class Guard:
         self._listeners = list(listeners)
 
     def add(self, listener: Listener, board: Board | None = None) -> None:
-        """Tell one more, from now on; with a board that the search is open already."""
+        """Tell one more from now on; a board says that the search has begun already."""
         self._listeners.append(listener)
         if board is not None:
             self._guarded(listener, lambda each: each.opened(board))

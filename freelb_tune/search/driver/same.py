@@ -1,7 +1,7 @@
 """Cells that train the same as another: one runs for both, and the other's record points to it.
 
-Room: search, without Ray. Which do is `space.cells.twins`' to say; here those that have not run
-yet are left to the one that is first in the plan, or to one that has more of its seeds done.
+Room: search, without Ray. `space.cells.twins` finds them. A clean arm runs itself. Else the first
+in the plan runs, or another that has more of its seeds done.
 """
 
 import json
@@ -66,6 +66,6 @@ def _done(cells: Sequence[Cell], known: Mapping[str, CellResult]) -> int:
 def _is_over(cell: Cell, known: Mapping[str, CellResult]) -> bool:
     """Whether a cell is over in its own right."""
     was = known.get(cell.id)
-    never_ran = (CellState.DROPPED, CellState.SPARED)
-    own = was is not None and was.same_as is None and was.state.is_over
-    return own and was is not None and was.state not in never_ran
+    if was is None or was.same_as is not None:
+        return False
+    return was.state.is_over and was.state not in (CellState.DROPPED, CellState.SPARED)

@@ -12,9 +12,9 @@ from threading import Thread
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.algorithms.frame.conductor import Conductor
-from freelb_tune.search.driver.interruption import Interruption
+from freelb_tune.search.driver.guards.interruption import Interruption
+from freelb_tune.search.driver.guards.silence import Silence
 from freelb_tune.search.driver.ledger import Ledger
-from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.driver.work import Ready, SearchOptions, Work
 from freelb_tune.search.ray_tune.machines.cluster import (
     OFFLINE,

@@ -17,9 +17,9 @@ from ray import tune
 
 from freelb_tune.errors import DiskError
 from freelb_tune.search.algorithms.frame.conductor import Conductor
-from freelb_tune.search.driver.gpu_memory import group_of, wait_until_free
+from freelb_tune.search.driver.guards.gpu_memory import group_of, wait_until_free
+from freelb_tune.search.driver.guards.silence import Silence
 from freelb_tune.search.driver.ledger import Ledger
-from freelb_tune.search.driver.silence import Silence
 from freelb_tune.search.ray_tune.machines.lifeline import Lifeline
 from freelb_tune.search.ray_tune.workers.last_words import read_last_words
 from freelb_tune.search.ray_tune.workers.trial import AGAIN, MACHINE, OUTCOME

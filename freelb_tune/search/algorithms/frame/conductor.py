@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from freelb_tune.search.algorithms.algorithm import Algorithm, Said
 from freelb_tune.search.algorithms.frame.proposals import Proposals
+from freelb_tune.search.driver.guards.limits import Limits
 from freelb_tune.search.driver.ledger import Ledger
-from freelb_tune.search.driver.limits import Limits
 from freelb_tune.search.driver.work import Ready
 from freelb_tune.space import Cell
 from freelb_tune.store import CellState, End

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from freelb_tune.search.driver.display import LiveDisplay
+from freelb_tune.search.driver.showing.live import LiveDisplay
 
 __all__ = ["NotebookDisplay"]
 

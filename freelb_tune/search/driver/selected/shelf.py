@@ -11,7 +11,7 @@ from pathlib import Path
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.driver.board import Board
-from freelb_tune.search.driver.leader import Leader
+from freelb_tune.search.driver.selected.leader import Leader
 from freelb_tune.space import Cell
 from freelb_tune.store import cell_folder, write_whole
 from freelb_tune.tasks import DEFINITIONS, get_task
@@ -76,11 +76,11 @@ Its weights are not here: they were let go of when other cells were ahead of it.
 
 
 class Shelf:
-    """Keeps one folder of the results folder the model of one cell.
+    """Keeps one cell's model in one folder of the results folder.
 
-    A new model's folder is completed beside the old one before it takes its place, its files
-    hard links to those in the cell's folder, so a run that is killed anywhere can put things
-    right.
+    A new model's folder is written beside the old one and then takes its place. Its files are hard
+    links to those in the cell's folder. A run that is killed at any moment leaves one of the two
+    whole, and the next run puts the rest right.
 
     Args:
         folder: the results folder.
@@ -263,7 +263,7 @@ def _says(path: Path, text: str) -> bool:
 
 
 def _link(source: str, target: str) -> str:
-    """A second name for the same file, or a copy where the file system has no such thing."""
+    """A hard link, or a copy where the file system has none."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,7 +1,7 @@
-"""How long nothing was heard of the trials that run, and of which of them for too long.
+"""How long each running trial has been silent, and which for too long.
 
-Room: search, without Ray. A trial is heard when it starts, at each epoch, and by its process's sign
-of life at each step.
+Room: search, without Ray. A trial is heard when it starts, at each epoch, and by the sign of life
+that its process gives while it takes steps.
 """
 
 import time

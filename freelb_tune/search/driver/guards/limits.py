@@ -17,8 +17,8 @@ __all__ = ["Limits"]
 class Limits:
     """The hours that a search may take.
 
-    Wall hours are those of this run: the same command has as many again. Device hours are those of
-    the search, whatever run they were spent in: training and evaluation of the plan's cells, as
+    Wall hours count this run alone: the same command, given again, has as many again. Device hours
+    count the search, over all of its runs: training and evaluation of the plan's cells, as
     their epochs' logs have it, times the devices of a trial. So an epoch counts once it is over.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which cell's model is the selected one, and whose weights may still be.
+"""Which cell's model is selected, and which others may still be selected later.
 
 Room: search, without Ray. Configurations are ranked as the table ranks them, clean arms among
 them, and the first is selected: a single cell that scores higher, of a configuration that does
@@ -22,7 +22,7 @@ class Leader:
     """The selected cell.
 
     Attributes:
-        row: the cell: of its configuration the seed that scores best, of those with weights.
+        row: the cell: the best seed of its configuration, among those that have weights.
         mean: its configuration's mean over seeds; None where no configuration is complete, so that
             this is only the best cell that is done.
         seeds: how many seeds that is the mean of.
@@ -44,7 +44,7 @@ class Leader:
 def find_leader(
     board: Board, has_weights: Callable[[str], bool], *, clean: bool = True
 ) -> Leader | None:
-    """The best seed of the configuration with the best mean, whatever ended when.
+    """The best seed of the configuration with the best mean, in whatever order cells ended.
 
     Of equals the first in the plan leads. Where seeds were added to a configuration that had
     fallen behind, its earlier seeds have no weights any more, and the best of the others stands

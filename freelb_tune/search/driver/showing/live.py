@@ -1,4 +1,4 @@
-"""What is shown while a search runs: a live table of trials, or plain lines where nobody looks.
+"""A live table of trials on a terminal.
 
 Room: search, without Ray. Reads the board and nothing else.
 """
@@ -15,13 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from freelb_tune.search.driver.board import Board, Row
-from freelb_tune.search.driver.leader import find_leader
+from freelb_tune.search.driver.showing.phrases import (
+    count_lines,
+    counts_of,
+    duration,
+    end_of,
+    time_left,
+)
 from freelb_tune.store import CellState
 
-__all__ = ["LiveDisplay", "PlainDisplay"]
+__all__ = ["LiveDisplay"]
 
-_PLAIN_SECONDS = 5.0  # between two lines about epochs; a cell's end is always said
-_LIVE_SECONDS = 0.25
+_SECONDS = 0.25  # between two drawings
 _CLOCK_SECONDS = 5.0  # as exact as a short time is told
 _NARROW = 100
 _STYLES = {
@@ -34,56 +39,6 @@ _STYLES = {
     CellState.DROPPED: "dim",
     CellState.SPARED: "dim",
 }
-
-
-class PlainDisplay:
-    """One line for each cell's end, and now and then one for the epochs in between.
-
-    Args:
-        console: where to write.
-        clock: seconds; a test's own, or the monotonic one.
-        now: the time of day that a line begins with, as nohup and CI write down none.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
-    ) -> None:
-        self._console, self._clock, self._now = console, clock, now
-        self._board: Board | None = None
-        self._last = float("-inf")
-
-    def opened(self, board: Board) -> None:
-        self._board = board
-        self._print(_counts(board))
-
-    def said(self, text: str) -> None:
-        self._print(text)
-
-    def changed(self, cell_id: str) -> None:
-        board = self._board
-        if board is None:
-            return
-        row = board[cell_id]
-        if row.state.is_over:
-            self._print(f"{_progress(board)} {board.label[cell_id]}: {_end(board, row)}")
-        elif row.scores and self._clock() - self._last >= _PLAIN_SECONDS:
-            epochs = f"epoch {row.epochs_done}" + (f" of {row.epochs}" if row.epochs else "")
-            score = board.measure.show(row.scores[row.epochs_done])
-            said = filter(None, [f"{epochs}, {board.measure.name} {score}", _left(board)])
-            self._print(f"{_progress(board)} {board.label[cell_id]}: {'; '.join(said)}")
-
-    def tick(self) -> None: ...
-
-    def closed(self) -> None:
-        if self._board is not None:
-            self._print(_counts(self._board))
-
-    def _print(self, text: str) -> None:
-        self._last = self._clock()
-        self._console.print(Text(f"{self._now()} {text}"), soft_wrap=True)
 
 
 class LiveDisplay:
@@ -124,7 +79,7 @@ class LiveDisplay:
         if row.state.is_over:
             self._over.append(cell_id)
         if row.state in (CellState.FAILED, CellState.DIVERGED):
-            self.said(f"{self._board.label[cell_id]}: {_end(self._board, row)}")
+            self.said(f"{self._board.label[cell_id]}: {end_of(self._board, row)}")
         self._draw()
 
     def tick(self) -> None:
@@ -136,7 +91,7 @@ class LiveDisplay:
         board, self._board = self._board, None
         self._close()
         if board is not None:
-            self.said(_counts(board))
+            self.said(counts_of(board))
 
     def _open(self) -> None:
         # The table is drawn by the thread that changes the board.
@@ -164,9 +119,9 @@ class LiveDisplay:
     def _draw(self, *, now: bool = False) -> None:
         """Draw what has changed, and not more often than an eye can follow."""
         clock = self._clock()
-        if self._board is None or (not now and clock - self._last < _LIVE_SECONDS):
+        if self._board is None or (not now and clock - self._last < _SECONDS):
             return
-        said = (_said(self._board), self._time(_left(self._board)), self._console.size)
+        said = (_said(self._board), self._time(time_left(self._board)), self._console.size)
         if said != self._shown:
             self._show(self._render(self._board))
             self._shown = said
@@ -174,7 +129,7 @@ class LiveDisplay:
 
     def _time(self, left: str) -> str:
         """`3 min so far; about 4 min left`."""
-        return f"{_duration(self._clock() - self._began)} so far{f'; {left}' if left else ''}"
+        return f"{duration(self._clock() - self._began)} so far{f'; {left}' if left else ''}"
 
     def _render(self, board: Board) -> RenderableType:
         """Running trials first, then the latest that are over, as many as the screen takes."""
@@ -194,8 +149,8 @@ class LiveDisplay:
         total = len(board.rows) + board.coming
         bar = Table.grid()  # on a line of its own, which a bar alone is not
         bar.add_row(ProgressBar(total=max(total, 1), completed=done, width=30))
-        left = _left(board)
-        counts = [Text(line) for line in _said_counts(board)]
+        left = time_left(board)
+        counts = [Text(line) for line in count_lines(board)]
         return Group(table, bar, *counts, _Clock(lambda: self._time(left)))
 
 
@@ -229,72 +184,7 @@ def _silence(row: Row) -> str:
     return f", silent for {minutes} min" if minutes else ""
 
 
-def _progress(board: Board) -> str:
-    """`[3/12]`: cells over, of all."""
-    return f"[{len(board.rows) - len(board.waiting())}/{len(board.rows) + board.coming}]"
-
-
-def _end(board: Board, row: Row) -> str:
-    """How a cell ended, in words."""
-    if row.message:
-        return f"{row.state.value}: {row.message}"
-    best = row.best_epoch(board.sign)
-    if best is None:
-        return row.state.value
-    top = f"best {board.measure.name} {board.measure.show(best[1])} (epoch {best[0]})"
-    return f"{row.state.value} after epoch {row.epochs_done}, {top}"
-
-
 def _said(board: Board) -> object:
     """What the table says: another value when it has news."""
     rows = [(row.state, row.epochs, row.epochs_done) for row in board.rows.values()]
     return rows, board.coming
-
-
-def _counts(board: Board) -> str:
-    """`12 cells: 3 done, 1 failed, 2 running, 6 not begun; best accuracy 72.92 (adv_lr 0.05)`."""
-    return "; ".join(_said_counts(board))
-
-
-def _said_counts(board: Board) -> list[str]:
-    """How many cells are where, and what leads, a line each."""
-    counts = board.counts()
-    begun = sum(row.state is CellState.WAITING and bool(row.scores) for row in board.rows.values())
-    said = {state.value: counts[state] for state in CellState if state is not CellState.WAITING}
-    # those at a rung, and those of an earlier run, have epochs and wait for their turn
-    said = {"not begun": counts[CellState.WAITING] - begun, "waiting to go on": begun, **said}
-    parts = [f"{count} {word}" for word, count in said.items() if count]
-    parts += [f"{board.coming} to be proposed"] if board.coming else []
-    total = len(board.rows) + board.coming
-    text = f"{total} cell{'s' * (total != 1)}: {', '.join(parts)}"
-    leader, name, show = find_leader(board, lambda _: True), board.measure.name, board.measure.show
-    if leader is not None and leader.mean is not None:
-        word = "seeds" if leader.row.cell.fold is None else "cells"
-        over = f", the mean over {leader.seeds} {word}" if leader.seeds > 1 else ""
-        config = _configuration(board, leader.row)
-        return [text, f"best {name} {show(leader.mean)} ({config}{over})"]
-    best = board.best_so_far()
-    if best is None:
-        return [text]
-    score = max(best.scores.values(), key=lambda each: board.sign * each)
-    return [text, f"best cell so far: {name} {show(score)} ({board.label[best.cell.id]})"]
-
-
-def _configuration(board: Board, row: Row) -> str:
-    """A cell's label without its seed."""
-    seed = f"seed {row.cell.block}"
-    label = board.label[row.cell.id]
-    return label.removesuffix(f", {seed}") if label != seed else str(row.cell.arm)
-
-
-def _left(board: Board) -> str:
-    """`about 4 min left`, or nothing before the first epoch of this run."""
-    seconds = board.seconds_left()
-    return "" if seconds is None or not board.waiting() else f"about {_duration(seconds)} left"
-
-
-def _duration(seconds: float) -> str:
-    """A time, no more exact than anybody needs it: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{5 * round(seconds / 5)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

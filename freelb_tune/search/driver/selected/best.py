@@ -1,8 +1,8 @@
 """The selected models, and what a finished cell leaves behind.
 
 Room: search, without Ray. While a cell runs it keeps `checkpoint/` (to go on from) and `model/`
-(its best epoch's weights). Once it is over its weights are kept while they are the selected ones or
-may become so: of each configuration that is under way, the best seed's.
+(its best epoch's weights). A finished cell keeps its weights while it is selected, or may be later:
+it is the best seed so far of a configuration that has seeds to come.
 """
 
 import os
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.driver.board import Board, Row
-from freelb_tune.search.driver.leader import Leader, find_leader, may_lead
-from freelb_tune.search.driver.shelf import Shelf
+from freelb_tune.search.driver.selected.leader import Leader, find_leader, may_lead
+from freelb_tune.search.driver.selected.shelf import Shelf
 from freelb_tune.store import EPOCHS, CellState, cell_folder
 from freelb_tune.store.cells.pulse import PULSE
 
@@ -27,9 +27,10 @@ _UNFINISHED = ("checkpoint", "model.tmp", "trainer")
 
 
 class BestModel:
-    """Keeps `best/` the model of the leader, whatever order cells finish in.
+    """Keeps the leader's model in `best/`, whatever the order in which cells finish.
 
-    Where a clean arm leads, `best_adversarial/` beside it is the model of the best of the others.
+    Where a clean arm leads, `best_adversarial/` has the model of the best configuration that
+    perturbs.
 
     Args:
         folder: the results folder.
@@ -118,9 +119,10 @@ class BestModel:
                 self._let_go.add(cell_id)
 
     def _make_room(self, board: Board, selected: set[str], room: float) -> None:
-        """Let go of what may lead, and then of what failed cells could go on from, while too much.
+        """Delete weights until the rest fits into the room.
 
-        Finished cells go first, and of each kind those that ended first.
+        Models of finished cells that may still lead go first, then checkpoints of failed cells; of
+        each kind, those that ended first.
         """
         homes = {cell_id: cell_folder(self._folder, cell_id) for cell_id in board.rows}
         sizes = {cell_id: _size(home) for cell_id, home in homes.items()}
@@ -151,7 +153,7 @@ def _size(home: Path) -> int:
 
 
 def _ended(home: Path) -> int:
-    """When a cell told its last epoch, to be compared with others."""
+    """When a cell's last epoch was written, in nanoseconds; 0 where none was."""
     try:
         return (home / EPOCHS).stat().st_mtime_ns
     except OSError:
