@@ -12,9 +12,12 @@ import search_fixtures
 from ray import cloudpickle
 from search_fixtures import Prepare, make_plan, train
 
+from freelb_tune.results.tables.contents.metric import measure_for
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
+from freelb_tune.search.driver.board import Board
+from freelb_tune.search.ray_tune.configs import Configs
 from freelb_tune.search.ray_tune.machines.cluster import using_ready_workers
-from freelb_tune.search.ray_tune.workers.trial import trial_config
+from freelb_tune.search.ray_tune.workers.trial import Job, trial_config
 from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.store import load_store
 
@@ -109,3 +112,13 @@ def test_a_trials_name_is_made_for_files(tmp_path):
         for said, cell in zip(["clean", "adv_lr=0.1", "adv_lr=0.2"], plan.cells, strict=True)
     ]
     assert trial_namer(plan.cells[1:2])(plan.cells[1]) == plan.cells[1].id
+
+
+def test_no_plan_is_pickled_with_what_names_a_trial(tmp_path):
+    space, plan = make_plan(tmp_path, adv_lr=[0.1, 0.2])
+    cells = {cell.id: cell for cell in plan.cells}
+    board = Board(plan.cells, measure_for(space.task, None), {})
+    configs = Configs(Job(tmp_path, cells, {}, train, 1, {}), board, {})
+    first = plan.cells[0].id
+    assert configs.name(first) == f"adv_lr=0.1_{first}"
+    assert first.encode() not in cloudpickle.dumps(configs)
