@@ -103,6 +103,18 @@ def test_two_clean_arms_pool_their_residuals():
     assert [len(row) for row in differences([first, second])] == [2, 1]
 
 
+def test_a_family_beyond_doubt_unsteadier_is_a_search_of_its_own_and_any_other_is_pooled():
+    rng = np.random.default_rng(5)
+    steady = [rng.standard_normal((2, 4)) for _ in range(3)]
+    wild = 40 * rng.standard_normal((2, 4))
+    *kept, alone = differences([*steady, wild])
+    assert numbers([row[0] for row in kept]) == numbers([row[0] for row in differences(steady)])
+    assert alone[0].error == pytest.approx(stats.sem(wild[1] - wild[0]))
+    assert alone[0].freedom == 3.0
+    mild = differences([*steady, 1.5 * wild / 40])
+    assert mild[0][0].error != kept[0][0].error
+
+
 def test_an_arm_that_is_unsteadier_is_set_apart_and_leaves_the_others_alone():
     rng = np.random.default_rng(4)
     table = rng.standard_normal((6, 8))

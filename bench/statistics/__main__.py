@@ -20,6 +20,7 @@ from typing import TextIO
 
 import numpy as np
 
+from bench.statistics.families import unsteady_families
 from bench.statistics.folds import cross_validations
 from bench.statistics.metrics import metric_coverage
 from bench.statistics.racing import races
@@ -81,6 +82,14 @@ STUDIES = {
     ),
     "folds": Study(
         cross_validations, f"arms differ by | rows | folds x seeds | {_BY_ARMS}", 500, 10
+    ),
+    "families": Study(
+        unsteady_families,
+        "clean arms x configurations x seeds | errors | variance of the last family "
+        "| called different, % | interval holds 0, % | its width "
+        "| all pooled: called different, % | interval holds 0, % | its width",
+        1000,
+        5,
     ),
     "racing": Study(
         races,

@@ -17,6 +17,10 @@ apart: its own variance stands in its differences, with Satterthwaite's degrees 
 three seeds say next to nothing of one arm's variance; there a multiple of the rest's stands in for
 it. The clean arm is set apart sooner, as its luck is in every difference.
 
+So is a whole family, a clean arm with its configurations, whose errors are beyond doubt larger than
+the other families': a learning rate that is too high for any of its arms says nothing of how steady
+another one is. Such a family is a search of its own.
+
 Letters used below: A arms of a family (a clean arm, first, and its configurations), S seeds.
 
 Reference:
@@ -42,6 +46,9 @@ from freelb_tune.results.statistics.numbers.steadiness import (
 __all__ = ["Estimate", "differences", "pooled_spread", "reach_over_examples"]
 
 Floats = NDArray[np.float64]
+
+FAMILY_LEVEL = 0.001
+"""Level of the F test that keeps a family from being pooled with the others."""
 
 _NOTHING = 1e-12  # of the squares within arms: what rounding leaves where nothing is
 
@@ -100,17 +107,21 @@ def differences(
         Per family an estimate for each configuration, in order; None with fewer than two seeds in
         common with the clean arm, or where no error is left to estimate a variance from.
     """
+    made: list[list[Estimate | None]] = [[None] * (len(table) - 1) for table in families]
     squares = [_Squares(table) for table in families]
-    total, freedom = sum(each.total for each in squares), sum(each.freedom for each in squares)
-    if freedom == 0:
-        return [[None] * (len(table) - 1) for table in families]
-    pooled = _Variance(max(total / freedom, least), freedom)
-    made = []
-    for table, own in zip(families, squares, strict=True):
-        spreads = [own.apart(at, total, freedom, least) for at in range(len(table))]
-        made.append(
-            [_difference(table, at, spreads, pooled, least, overlap) for at in range(1, len(table))]
-        )
+    for alike in _alike(squares, least):
+        total = sum(squares[at].total for at in alike)
+        freedom = sum(squares[at].freedom for at in alike)
+        if freedom == 0:
+            continue
+        pooled = _Variance(max(total / freedom, least), freedom)
+        for at in alike:
+            table, own = families[at], squares[at]
+            spreads = [own.apart(arm, total, freedom, least) for arm in range(len(table))]
+            made[at] = [
+                _difference(table, arm, spreads, pooled, least, overlap)
+                for arm in range(1, len(table))
+            ]
     return made
 
 
@@ -227,6 +238,28 @@ class _Squares:
             return None
         beside = self._there.sum(axis=0)[self._there[arm]] - 1
         return _Apart(mine, others, 1 / float(np.mean(1 / beside[beside > 0])))
+
+
+def _alike(squares: Sequence[_Squares], least: float) -> list[list[int]]:
+    """Which families are pooled: those that are not beyond doubt unsteadier, and each other alone.
+
+    The unsteadiest is compared with the rest first, then the next one with what is left.
+    """
+    pooled = list(range(len(squares)))
+    alone: list[list[int]] = []
+    known = [at for at in pooled if squares[at].freedom > 0]
+    while len(known) > 1:
+        worst = max(known, key=lambda at: squares[at].total / squares[at].freedom)
+        rest = [squares[at] for at in known if at != worst]
+        own, free = squares[worst], sum(each.freedom for each in rest)
+        variance = max(sum(each.total for each in rest) / free, least)
+        mine = max(own.total / own.freedom, least)
+        if not is_unsteady(mine, own.freedom, variance, free, FAMILY_LEVEL):
+            break
+        known.remove(worst)
+        pooled.remove(worst)
+        alone.append([worst])
+    return [pooled, *alone]
 
 
 def _residual(system: Floats, side: Floats, within: float, free: float) -> tuple[float, float]:
