@@ -195,7 +195,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whatever_stands_in_a_journal_it_is_read_or_refused_in_one_message(tmp_path_factory, data):
     folder = Path(shutil.copytree(OLD, tmp_path_factory.mktemp("theirs") / "quickstart"))
@@ -212,7 +212,7 @@ def test_whatever_stands_in_a_journal_it_is_read_or_refused_in_one_message(tmp_p
             read(folder)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whatever_stands_in_a_log_it_costs_its_cell_alone(tmp_path_factory, data):
     folder = Path(shutil.copytree(OLD, tmp_path_factory.mktemp("theirs") / "quickstart"))

@@ -68,7 +68,7 @@ def written(search, **how):
         return outputs(folder)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(search=searches(), chance=st.randoms(use_true_random=False))
 def test_the_order_in_which_cells_run_changes_nothing(search, chance):
     order = list(search.outcomes)
@@ -76,7 +76,7 @@ def test_the_order_in_which_cells_run_changes_nothing(search, chance):
     assert written(search) == written(search, order=order)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(search=searches())
 def test_other_names_for_the_cells_change_no_number(search):
     names = {name: name[::-1] for each in search.cells for name in (each.id, each.config_id)}
@@ -94,7 +94,7 @@ def test_other_names_for_the_cells_change_no_number(search):
         assert content == second[name]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(search=searches())
 def test_a_report_writes_the_same_bytes_from_journal_and_epochs_alone(search):
     with tempfile.TemporaryDirectory() as home:

@@ -413,7 +413,7 @@ def written(grids, tied, seeds):
     return HEAD + "".join(f"{key}: {value}\n" for key, value in body.items())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(spaces())
 def test_a_plan_is_as_large_as_the_product_of_its_parts(tmp_path_factory, space):
     grids, tied, seeds = space
@@ -432,7 +432,7 @@ def test_a_plan_is_as_large_as_the_product_of_its_parts(tmp_path_factory, space)
     assert set(column(plan.cells, *grids, INIT)) == wanted
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(spaces(), st.randoms(use_true_random=False))
 def test_the_order_of_keys_decides_the_order_of_cells_alone(tmp_path_factory, space, rng):
     grids, tied, seeds = space
@@ -444,7 +444,7 @@ def test_the_order_of_keys_decides_the_order_of_cells_alone(tmp_path_factory, sp
     assert {cell.id: cell.clean_id for cell in first} == {c.id: c.clean_id for c in second}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(spaces())
 def test_the_file_as_resolved_gives_the_same_plan_again(tmp_path_factory, space):
     folder = tmp_path_factory.mktemp("again")
@@ -454,7 +454,7 @@ def test_the_file_as_resolved_gives_the_same_plan_again(tmp_path_factory, space)
     assert second.to_yaml() == first.to_yaml()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(spaces(), st.data())
 def test_editing_one_value_changes_the_cells_that_have_it_alone(tmp_path_factory, space, data):
     grids, tied, seeds = space

@@ -39,7 +39,7 @@ def least_squares(table):
         return fit.ssr, fit.df_resid
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TABLES, st.integers(0, 10**6))
 def test_the_residual_is_that_of_least_squares_with_and_without_missing_seeds(table, seed):
     table = table.copy()
@@ -72,7 +72,7 @@ def test_steady_arms_share_one_residual():
     assert (second.mean, second.error) == (1.5, first.error)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TABLES, st.integers(0, 10**6))
 def test_what_a_seed_gives_to_all_arms_changes_nothing(table, seed):
     luck = 10 * np.random.default_rng(seed).standard_normal(table.shape[1])
@@ -80,7 +80,7 @@ def test_what_a_seed_gives_to_all_arms_changes_nothing(table, seed):
     np.testing.assert_allclose(numbers(before), numbers(after), rtol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TABLES, st.floats(0.01, 100), st.randoms(use_true_random=False))
 def test_units_and_order_change_nothing(table, factor, random):
     before = differences([table])[0]

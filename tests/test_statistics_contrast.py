@@ -188,7 +188,7 @@ def test_the_gain_is_below_the_upper_end_of_a_90_percent_interval():
     assert one.gain_below == pytest.approx(bound)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEARCHES, st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_examples_changes_nothing(table, random):
     arms = searched(table)
@@ -212,7 +212,7 @@ def test_the_order_of_rows_and_examples_changes_nothing(table, random):
     close(numbers(compare(arms, "accuracy")), numbers(compare(mixed, "accuracy")))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEARCHES)
 def test_swapping_the_arms_flips_the_sign(table):
     forth = compare(searched(table[:2]), "accuracy")[0]
@@ -222,7 +222,7 @@ def test_swapping_the_arms_flips_the_sign(table):
     assert back.p == pytest.approx(forth.p)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEARCHES)
 def test_names_change_nothing(table):
     arms = searched(table)
@@ -232,7 +232,7 @@ def test_names_change_nothing(table):
     close(before, after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEARCHES)
 def test_adjusting_never_makes_a_p_smaller(table):
     for one in compare(searched(table), "accuracy"):
@@ -312,7 +312,7 @@ def test_a_seed_that_stands_twice_is_refused():
         compare([arm("clean", np.ones((1, 9))), twice], "accuracy")
 
 
-@settings(max_examples=10, deadline=None)  # each call of theirs collects all garbage
+@settings(max_examples=10)  # each call of theirs collects all garbage
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_the_one_of_statsmodels(p_values):
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1])

@@ -160,7 +160,7 @@ def test_a_configuration_with_a_failed_seed_cannot_win_a_race():
     assert race_decide({"a": [None]}, seeds=2).reason == "every configuration failed"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.integers(2, 5))
 def test_a_race_decides_the_same_whatever_the_order_or_a_constant(seed, count, seeds):
     table = np.random.default_rng(seed).random((count, 2))
