@@ -232,3 +232,9 @@ def test_a_study_stands_in_its_file_as_it_is_printed(tmp_path, monkeypatch, caps
     assert (tmp_path / "tables" / "racing.md").read_text() == printed
     assert printed.count("\n| ") == 2 + 14
     assert "racing took" in printed
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=8))
+def test_a_setting_whose_values_score_the_same_explains_nothing(scores):
+    found = importances([{"x": value} for value in (0, 1) for _ in scores], [*scores, *scores])
+    assert all(one.share == 0.0 and one.low == 0.0 for one in found)

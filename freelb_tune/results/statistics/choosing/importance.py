@@ -128,7 +128,7 @@ def _share(groups: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[floa
 
 
 def _fisher(share: float) -> float:
-    return math.atanh(math.sqrt(share))
+    return math.atanh(math.sqrt(max(share, 0.0)))  # rounding may leave less than nothing
 
 
 def _squares(values: NDArray[np.float64]) -> float:
