@@ -8,6 +8,7 @@ ENGINE ?= docker
 
 $(BIN)/freelb-tune: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet 'torch>=2.6,<2.14'
 	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $@
