@@ -32,7 +32,7 @@ from freelb_tune.store import (
 __all__ = ["Ledger", "Outputs"]
 
 _OUTPUT_SECONDS = 2.0  # tables are rewritten at most this often
-_OUTPUT_SHARE = 10.0  # and never take more than a tenth of the driver's time
+_OUTPUT_SHARE = 25.0  # and never take more than a 25th of the driver's time
 
 
 class Outputs:
