@@ -102,6 +102,36 @@ def test_more_budget_goes_on_with_the_same_question_and_is_no_new_look(tmp_path)
     assert decisions(tmp_path)[-1]["ended"] in ("none", "better", "seeds")
 
 
+def look_at(base):
+    """What a search does at its end; gives the look's number."""
+    look = new_look(load_store(base / "results"))
+    if look is not None:
+        with Journal(base / "results") as journal:
+            journal.append("looked", at="", **look)
+    return look and look["look"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"adv_lr": (0.0011, 0.0021, 0.0031)},
+        {"adv_lr": (0.003,)},
+        {"seeds": (1, 2, *range(13, 23))},
+        {"seeds": range(13, 25)},
+    ],
+    ids=["other values", "fewer values", "other seeds to come", "other seeds"],
+)
+def test_another_question_is_another_look_with_less_of_the_chance(tmp_path, changed):
+    drive(tmp_path, *planned(tmp_path), scored(0.02))
+    assert (look_at(tmp_path), look_at(tmp_path)) == (1, None)
+    drive(tmp_path, *planned(tmp_path, **changed), scored(0.02))
+    assert (look_at(tmp_path), look_at(tmp_path)) == (2, None)
+    assert "at most 0.5 % chance, whatever ended" in " ".join(told(tmp_path).footnotes)
+    drive(tmp_path, *planned(tmp_path), scored(0.02))
+    assert look_at(tmp_path) is None
+    assert "at most 4 % chance, whatever ended" in " ".join(told(tmp_path).footnotes)
+
+
 def test_after_a_fixed_plans_look_it_has_less_of_the_chance(tmp_path):
     drive(tmp_path, *planned(tmp_path, "{algorithm: grid}", seeds=(1, 2)), scored(0.004))
     with Journal(tmp_path / "results") as journal:

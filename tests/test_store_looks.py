@@ -145,5 +145,21 @@ def test_a_look_that_is_not_of_this_folder_is_refused(tmp_path):
     seeds(1, 2).write(tmp_path)
     with Journal(tmp_path) as journal:
         journal.append("looked", at="", look=1, cells=["abcdefabcdef"], shown="None, best_epoch")
-    with pytest.raises(FreeLBTuneError, match="a look at abcdefabcdef, which was never planned"):
+    with pytest.raises(FreeLBTuneError, match="cell abcdefabcdef, which this folder never planned"):
+        load_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "found"),
+    [(3, "done", "found look 3, after 0 looks"), (1, "running", "which had not finished")],
+)
+def test_a_look_that_the_journal_cannot_have_had_is_refused(tmp_path, number, state, found):
+    search = seeds(1, 2)
+    if state == "running":
+        search.end(search.cells[0], 0.6, state=None)
+    search.write(tmp_path)
+    cells = [search.cells[0].id]
+    with Journal(tmp_path) as journal:
+        journal.append("looked", at="", look=number, cells=cells, shown="None, best_epoch")
+    with pytest.raises(FreeLBTuneError, match=found):
         load_store(tmp_path)

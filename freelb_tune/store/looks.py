@@ -5,13 +5,13 @@ search that has come to its planned end takes one, and the journal has it before
 resume, a report, a killed run, the same command again or a part of a plan is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from freelb_tune.space.settings.algorithms import VerdictSettings, settings_class
 from freelb_tune.store.cells.records import CellState
-from freelb_tune.store.journal.look import ROUNDS, Look
-from freelb_tune.store.known import CellResult, Store
+from freelb_tune.store.journal.look import Look, Rounds
+from freelb_tune.store.known import Store
 
 __all__ = ["cells_left", "look_number", "new_look"]
 
@@ -21,7 +21,7 @@ def _shown_by(space: Mapping[str, Any]) -> str:
     search, table = (space.get(name) or {} for name in ("search", "table"))
     shown = f"{search.get('metric')}, {table.get('select', 'best_epoch')}"
     if settings_class(space).BY_ROUNDS:
-        shown += f"{ROUNDS}{search.get('margin', VerdictSettings().margin):g}"
+        shown += f", in rounds at margin {search.get('margin', VerdictSettings().margin):g}"
     return shown
 
 
@@ -33,7 +33,7 @@ def cells_left(store: Store) -> int:
 
 def look_number(store: Store) -> int:
     """Which look a verdict on what is stored is, by order; one that was taken keeps its number."""
-    now = _look(store.cells, _shown_by(store.space))
+    now = _look(store)
     for number, look in enumerate(store.looks, start=1):
         if look.is_same(now):
             return number
@@ -42,12 +42,18 @@ def look_number(store: Store) -> int:
 
 def new_look(store: Store) -> dict[str, Any] | None:
     """The facts of a `looked` event, if a verdict on what is stored is due and is a new one."""
-    now = _look(store.cells, _shown_by(store.space))
+    now = _look(store)
     if store.shard or cells_left(store) or not now.cells or look_number(store) <= len(store.looks):
         return None
-    return {"look": len(store.looks) + 1, "cells": sorted(now.cells), "shown": now.shown}
+    return {"look": len(store.looks) + 1, **now.to_json()}
 
 
-def _look(cells: Sequence[CellResult], shown: str) -> Look:
-    done = frozenset(each.cell.id for each in cells if each.state is CellState.DONE)
-    return Look(done, shown)
+def _look(store: Store) -> Look:
+    """A look at what is stored now."""
+    done = frozenset(each.cell.id for each in store.cells if each.state is CellState.DONE)
+    rounds = None
+    if settings_class(store.space).BY_ROUNDS:
+        cells = [each.cell for each in store.cells]
+        seeds = dict.fromkeys(str(cell.block) for cell in cells)
+        rounds = Rounds(frozenset(cell.config_id for cell in cells), tuple(seeds))
+    return Look(done, _shown_by(store.space), rounds)

@@ -136,8 +136,7 @@ def _events(
     for store in merged.stores:
         yield from _of_cells(merged, store)
     for number, look in enumerate(merged.looks, start=1):
-        cells = sorted(look.cells)
-        yield "looked", {"at": utc_now(), "look": number, "cells": cells, "shown": look.shown}
+        yield "looked", {"at": utc_now(), "look": number, **look.to_json()}
     yield "closed", {"at": utc_now()}
 
 

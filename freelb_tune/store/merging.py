@@ -76,7 +76,7 @@ def join_folders(folders: Sequence[Path], prefer: Path | None = None) -> Merged:
     planned = {cell.id for cell in cells}
     looks: tuple[Look, ...] = ()
     for look in (look for store in stores for look in store.looks):
-        looks = with_look(looks, look.cells, look.shown)
+        looks = with_look(looks, look)
     first = None if prefer is None else stores[places.index(prefer.resolve())]
     return Merged(
         stores=stores,

@@ -59,9 +59,16 @@ class _Ended(_Event):
     limit: float
 
 
+class _Rounds(_Event):
+    configurations: list[str]
+    seeds: list[str]
+
+
 class _Looked(_Event):
+    look: int
     cells: list[str]
     shown: str | None
+    rounds: _Rounds | None = None
 
 
 class _OfCell(_Event):

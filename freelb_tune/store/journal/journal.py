@@ -21,7 +21,8 @@ Room: store. The driver is its one writer. The events and what they carry:
     again     cell_id, why: its log or checkpoint was damaged, so it begins with its first epoch
     finished  cell_id, state ("done" or "stopped"), lines and digest (of the cell's log), at
     looked    at, look (which one), cells (ids of the finished ones), shown (which numbers of
-              theirs): a verdict on them has been made; see `looks`
+              theirs), of a `verdict` search also rounds (configurations and seeds that it asks
+              about): a verdict on them has been made; see `looks`
     ended     by (a setting of `search` that is a limit), limit (its value); before `closed`
     closed    at
 """

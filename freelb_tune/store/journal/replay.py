@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from freelb_tune.errors import counted
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.store.cells.epochs import Seal
 from freelb_tune.store.cells.lengths import TextLengths
 from freelb_tune.store.cells.records import Answered, CellState, End
-from freelb_tune.store.journal.look import Look, with_look
+from freelb_tune.store.journal.look import Look, Rounds, with_look
 
 __all__ = ["KnownState", "LengthsKey", "Replay"]
 
@@ -68,14 +69,12 @@ class Replay:
                 found = TextLengths.from_json(entry["lengths"])
                 self.lengths[entry["data"], entry["weights"], found.max_length] = found
             case "looked":
-                strange = sorted(set(entry["cells"]) - set(self.cells))
-                if strange:
-                    raise ValueError(
-                        f"found a look at {strange[0]}, which was never planned in this folder"
-                    )
-                self.looks = with_look(self.looks, entry["cells"], entry["shown"])
+                self._check_look(entry)
+                rounds = Rounds.from_json(entry.get("rounds"))
+                look = Look(frozenset(entry["cells"]), entry["shown"], rounds)
+                self.looks = with_look(self.looks, look)
             case "closed" if self.opened.get("format") == 1:  # it journaled no looks
-                self.looks = with_look(self.looks, self._finished(), None)
+                self.looks = with_look(self.looks, Look(frozenset(self._finished()), None))
             case "same":
                 first = self.cells.get(str(entry.get("as")))
                 if first is None or entry["cell_id"] not in self.cells:
@@ -107,6 +106,23 @@ class Replay:
             first = before
             seen.add(first.id)
         return first
+
+    def _check_look(self, entry: Mapping[str, Any]) -> None:
+        """Refuse a look that this journal cannot have had here: it is of another folder."""
+        if entry["look"] != len(self.looks) + 1:
+            raise ValueError(
+                f"found look {entry['look']}, after {counted(len(self.looks), 'look')}: the "
+                "journal is another folder's, or lacks lines"
+            )
+        for cell_id in entry["cells"]:
+            cell = self.cells.get(cell_id)
+            known = None if cell is None else self.states.get(self.runs_for(cell).id)
+            if known is None or known.state is not CellState.DONE:
+                what = "this folder never planned" if cell is None else "had not finished"
+                raise ValueError(
+                    f"found a look at cell {cell_id}, which {what}: the journal is another "
+                    "folder's, or lacks lines"
+                )
 
     def _finished(self) -> list[str]:
         """The finished cells of the latest plan; none where it has not come to its end."""
