@@ -23,7 +23,7 @@ search: {algorithm: grid, metric: accuracy}
 table:
   rows: [adv_lr, init_mag, max_norm]
   columns: per_device_train_batch_size
-  bold: at_least_baseline
+  bold: at_least_clean
   select: best_epoch
 """
 

@@ -83,7 +83,7 @@ def test_the_ways_of_one_search_agree_with_each_other(tmp_path):
     assert [each["best_epoch"] for each in own] == ["2", "1", "1"]
     assert [each["seconds"] for each in own] == ["4.0"] * 3  # two epochs of 1.5 and 0.5 s
     assert [each["passes"] for each in own] == ["60"] * 3
-    assert (table["others"], table["baseline"].count("66.67 ± 3.06 (n=3)")) == (0, 1)
+    assert (table["others"], table["clean_arm"].count("66.67 ± 3.06 (n=3)")) == (0, 1)
     failed = [each for each in trials if each["state"] == "failed"]
     assert [each["message"] for each in failed] == ["'=its loss is nan"]  # no formula
 

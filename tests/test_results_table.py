@@ -100,7 +100,7 @@ def test_the_readmes_table_comes_out_as_in_the_readme(tmp_path):
     ],
 )
 def test_bold_is_what_the_space_asks_for(tmp_path, bold, wanted):
-    table = table_of(paragen(), tmp_path, space=SPACE.replace("at_least_baseline", bold))
+    table = table_of(paragen(), tmp_path, space=SPACE.replace("at_least_clean", bold))
     assert [text for row in texts(table) for text in row if "*" in text] == wanted
 
 
@@ -109,8 +109,15 @@ def test_bold_is_significant_where_the_space_says_nothing(tmp_path):
     assert (table.layout.bold, table.layout.select) == ("significant", "best_epoch")
 
 
+def test_the_old_name_of_at_least_clean_is_taken(tmp_path):
+    table = table_of(
+        paragen(), tmp_path, space=SPACE.replace("at_least_clean", "at_least_baseline")
+    )
+    assert table.layout.bold == "at_least_clean"
+
+
 def test_significant_needs_a_verdict(tmp_path):
-    space = SPACE.replace("at_least_baseline", "significant")
+    space = SPACE.replace("at_least_clean", "significant")
     search = paragen()
     assert any(
         "was not worked out" in note for note in footnotes(table_of(search, tmp_path, space=space))
@@ -157,7 +164,7 @@ def test_a_configuration_that_asha_stopped_says_where_and_what_it_had(tmp_path):
         ("stopped", "99.00 (n=1); stopped at epoch 2 (55.00)"),
     ],
 )
-@pytest.mark.parametrize("bold", ["best", "at_least_baseline"])
+@pytest.mark.parametrize("bold", ["best", "at_least_clean"])
 def test_a_lucky_survivor_is_never_bold_and_ranks_last(tmp_path, state, said, bold):
     done = "done"
     search = one_row((([0.5], done), ([0.99], done)), (([0.5], done), ([0.55, 0.4], state)))
@@ -165,7 +172,7 @@ def test_a_lucky_survivor_is_never_bold_and_ranks_last(tmp_path, state, said, bo
     search.cells += other
     for each in other:
         search.end(each, 0.3)
-    table = table_of(search, tmp_path, space=SPACE.replace("at_least_baseline", bold))
+    table = table_of(search, tmp_path, space=SPACE.replace("at_least_clean", bold))
     survivor, complete = texts(table)
     assert survivor == [said]
     assert complete == (["*30.00 ± 0.00 (n=2)*"] if bold == "best" else ["30.00 ± 0.00 (n=2)"])
@@ -323,7 +330,7 @@ def test_equal_means_share_a_place(tmp_path):
 
 def test_where_less_is_better_less_is_better(tmp_path):
     search = one_row((([0.5], "done"), ([0.4, 0.6], "done")))
-    space = "search: {metric: rmse}\ntable: {bold: at_least_baseline}"
+    space = "search: {metric: rmse}\ntable: {bold: at_least_clean}"
     table = table_of(search, tmp_path, space=space, task="regression")
     assert texts(table) == [["*0.4000*"]]
     assert "is 0.5000." in clean_sentence(table)

@@ -170,7 +170,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("table: {rows: [adv_lr], columns: adv_lr}", "stands in rows too; take it out of one"),
         (
             "table: {bold: all}",
-            "expected 'significant', 'at_least_baseline', 'best' or 'none', got",
+            "expected 'significant', 'at_least_clean', 'best' or 'none', got",
         ),
         ("verdict: {margin: 0}", "line 3, verdict.margin: expected above 0.0, got 0"),
         ("verdict: {margin: -0.5}", "verdict.margin: expected above 0.0, got -0.5"),

@@ -10,7 +10,7 @@ from freelb_tune.results.analysis import analyse, judge
 from freelb_tune.results.outputs import write_outputs
 from freelb_tune.store import Journal, load_store, look_number, new_look
 
-SIGNIFICANT = SPACE.replace("at_least_baseline", "significant")
+SIGNIFICANT = SPACE.replace("at_least_clean", "significant")
 
 
 def seeds(*numbers):

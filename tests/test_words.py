@@ -1,6 +1,8 @@
 """How numbers, names, times and problems are put into words, wherever a user meets them."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from store_fixtures import Search, cell
@@ -14,6 +16,20 @@ from freelb_tune.results.tables.contents.metric import Measure, measure_of
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.reading.track_section import TRACKERS, read_track
 from freelb_tune.store import load_store
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "files", ["README.md", "docs/*.md", "search_spaces/**/*.yaml", "freelb_tune/**/*.py"]
+)
+def test_the_clean_arm_has_one_name(files):
+    other = re.compile(r"normal training(?! \(the clean arm\))|\bbaseline", re.IGNORECASE)
+    read = {path: path.read_text("utf-8") for path in sorted(ROOT.glob(files))}
+    found = [
+        f"{path.name}: {each[0]}" for path, text in read.items() for each in other.finditer(text)
+    ]
+    assert (bool(read), found) == (True, [])
 
 
 @pytest.mark.parametrize(

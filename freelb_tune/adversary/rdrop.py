@@ -17,7 +17,7 @@ class RDrop:
 
         loss = 1/2 (L_1 + L_2 + adv_weight * D(f_1, f_2))
 
-    Cost: 2 passes. Without dropout it is normal training.
+    Cost: 2 passes. Without dropout it trains as the clean arm does.
 
     Reference:
         Liang et al., "R-Drop: Regularized Dropout for Neural Networks", NeurIPS 2021,

@@ -76,7 +76,7 @@ _MEANINGS = {
     "table": "what the printed table shows",
     "verdict": "what the verdict is asked beside the question whether a setting is better",
     "track": "trackers that are fed while the search runs, in results/NAME/tracking",
-    "method": "which adversary; none is normal training",
+    "method": "which adversary; none is the clean arm",
 }
 
 

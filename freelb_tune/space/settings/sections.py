@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -22,6 +23,7 @@ from freelb_tune.space.settings.also import check_also
 
 __all__ = [
     "SEARCHED",
+    "Bold",
     "DataFields",
     "ClassWeights",
     "FoldFields",
@@ -32,6 +34,7 @@ __all__ = [
     "RunFields",
     "TableConfig",
     "VerdictConfig",
+    "of_today",
 ]
 
 SEARCHED = ("model", "data", "trainer", "loss", "adversary", "run")
@@ -92,6 +95,14 @@ class ResourcesConfig(_Section):
     checkpoint_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
+Bold = Literal["significant", "at_least_clean", "best", "none"]
+
+
+def of_today(bold: Any) -> Any:
+    """What is printed in bold, by the name that it has today: folders of 0.1.0 have the old one."""
+    return "at_least_clean" if bold == "at_least_baseline" else bold
+
+
 class TableConfig(_Section):
     """How the result table is laid out.
 
@@ -106,7 +117,7 @@ class TableConfig(_Section):
 
     rows: list[str] | None = None
     columns: str | None = None
-    bold: Literal["significant", "at_least_baseline", "best", "none"] = "significant"
+    bold: Annotated[Bold, BeforeValidator(of_today)] = "significant"
     select: Literal["best_epoch", "last_epoch"] = "best_epoch"
     cost: bool = False
 

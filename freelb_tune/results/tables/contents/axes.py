@@ -7,16 +7,14 @@ nor columns is added to the rows, unless it goes with the column.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from freelb_tune.results.tables.contents.configuration import Configuration, Select
 from freelb_tune.space.cells.naming import by_section, differing, short_name, value_text
-from freelb_tune.space.settings.sections import TableConfig
+from freelb_tune.space.settings.sections import Bold, TableConfig, of_today
 from freelb_tune.space.values import Value
 
-__all__ = ["Bold", "Layout", "Shown", "layout_of", "settings_text", "shown"]
-
-Bold = Literal["at_least_baseline", "best", "significant", "none"]
+__all__ = ["Layout", "Shown", "layout_of", "settings_text", "shown"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     if not rows:  # nothing varies: say what was tried
         method = ("adversary.method",) if "adversary.method" in names else ("task",)
         rows = named or method
-    bold, select, default = table.get("bold"), table.get("select"), TableConfig()
+    bold, select, default = of_today(table.get("bold")), table.get("select"), TableConfig()
     return Layout(
         rows=rows,
         columns=columns,

@@ -142,7 +142,7 @@ def _entries(
     for config in tried:
         arm = arms.get(config.clean_id or "") if config.arm != "clean" else None
         match layout.bold:
-            case "at_least_baseline":
+            case "at_least_clean":
                 is_bold = not is_early and _is_at_least(config, arm, layout, measure)
             case "best":
                 is_bold = config.config_id in best

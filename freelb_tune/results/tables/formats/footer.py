@@ -172,9 +172,9 @@ def _bold(table: Table) -> str:
     """What bold means."""
     is_early = table.end is None and not all(state.is_over for state in table.states)
     match table.layout.bold:
-        case "at_least_baseline" | "significant" if is_early:
+        case "at_least_clean" | "significant" if is_early:
             return "Nothing is bold before the verdict."
-        case "at_least_baseline":
+        case "at_least_clean":
             return (
                 f"Bold: at least its clean arm over the same {table.replicate}s; chance is not "
                 "ruled out."

@@ -89,7 +89,7 @@ def to_json(table: Table) -> str:
         **({"folds": table.folds} if table.folds else {}),
         "states": {str(state): table.states[state] for state in sorted(table.states)},
         "others": table.others,
-        "baseline": clean_sentence(table),
+        "clean_arm": clean_sentence(table),
         "columns": [column_label(table, value) for value in table.column_values],
         "rows": [
             {
