@@ -98,7 +98,14 @@ def test_how_an_adapter_is_kept_changes_no_id():
     ("adapter", "said"),
     [
         ({"type": "lorra"}, "model.adapter.type: unknown name 'lorra'; did you mean 'lora'"),
-        ({"type": "prompt_tuning"}, "unknown name 'prompt_tuning'; .*known: .*lora"),
+        ({"type": "prompt_tuning"}, "prompt_tuning is not taken, as it puts trained words before"),
+        ({"type": "adalora"}, "model.adapter.type: adalora is not taken, as it needs more of each"),
+        ({"type": ["lora", "ia3"]}, r"model.adapter.type: expected one type, or .*grid: \[lora, i"),
+        ({"type": "lora", "alpha": 8, "lora_alpha": 3}, "alpha stands for lora_alpha, which is th"),
+        (
+            {"grid": ["none", {"type": "lora", "dropout": 0.1, "lora_dropout": 0.2}]},
+            "model.adapter: dropout stands for lora_dropout, which is there too; take one out",
+        ),
         ({"type": "lora", "rr": 4}, r"model.adapter.rr: unknown name 'rr'; did you mean 'r'"),
         ({"type": "lora", "r": "a"}, "model.adapter.r: expected a whole number, got the text 'a'"),
         ({"type": "lora", "task_type": "X"}, "task_type: is not for the space to set"),
@@ -118,13 +125,13 @@ def test_whole_adapters_in_a_branchs_grid_are_told_where_they_may_stand():
 
 def test_without_peft_the_extra_is_named_and_full_training_needs_none(monkeypatch):
     monkeypatch.setattr(adapters, "find_spec", lambda name: None)
-    adapters._types.cache_clear()
+    adapters._registry.cache_clear()
     try:
         with pytest.raises(FreeLBTuneError, match=r"pip install 'freelb-tune\[peft\]'"):
             plan(LORA)
         assert adapters_of(plan("none")) == [None]
     finally:
-        adapters._types.cache_clear()
+        adapters._registry.cache_clear()
 
 
 # --- looked at, trained, kept
@@ -141,8 +148,13 @@ ADAPTED = {
 def test_layers_that_are_not_there_are_told_from_those_that_are():
     lost = {"model.adapter.target_modules": ["query", "qv"]}
     said = "no layer of BertForSequenceClassification is called 'qv'; there are dense, key, "
-    with pytest.raises(FreeLBTuneError, match=said):
+    with pytest.raises(FreeLBTuneError, match=f"^model.adapter.target_modules: {said}"):
         check_cells([toy_cell(**ADAPTED | lost)])
+
+
+def test_what_peft_refuses_is_told_as_the_adapters():
+    with pytest.raises(FreeLBTuneError, match="^model.adapter: .*`r` should be a positive integer"):
+        check_cells([toy_cell(**ADAPTED | {"model.adapter.r": 0})])
 
 
 def test_a_plan_says_that_the_words_are_fixed_and_perturbed_all_the_same():

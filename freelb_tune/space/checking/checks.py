@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.checking.meant import meant, section_value, unknown_setting
+from freelb_tune.space.checking.meant import meant, section_value, unknown_method, unknown_setting
 from freelb_tune.space.checking.refusal import Refusal, clause, read_as
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.settings.adapters import (
@@ -19,8 +19,8 @@ from freelb_tune.space.settings.adapters import (
     ADAPTER_TYPE,
     FULL,
     adapter_type_of,
-    adapter_types,
     wrong_adapter_setting,
+    wrong_adapter_type,
 )
 from freelb_tune.space.settings.adversaries import ADVERSARIES, AdversarySettings
 from freelb_tune.space.settings.sections import DataFields, LossFields, ModelFields, RunFields
@@ -111,7 +111,7 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
     if name == "method":
         if isinstance(value, str) and value in ADVERSARIES:
             return value
-        raise Refusal(unknown_name(value, ADVERSARIES) if isinstance(value, str) else
+        raise Refusal(unknown_method(value) if isinstance(value, str) else
                       f"expected a method's name, got {shown(value)}")  # fmt: skip
     refusals = []
     for kind in _readers(name, methods):
@@ -250,11 +250,11 @@ def _is_adapters(key: str) -> bool:
 def _read_adapters(key: str, value: Any) -> Value:
     if key == ADAPTER_TYPE:
         value = FULL if value is None else value
-        if value == FULL or (isinstance(value, str) and value in adapter_types()):
-            return str(value)
-        known = (FULL, *adapter_types())
-        raise Refusal(unknown_name(value, known) if isinstance(value, str) else
-                      f"expected the name of a type, got {shown(value)}")  # fmt: skip
+        if not isinstance(value, str):
+            raise Refusal(f"expected the name of a type, got {shown(value)}")
+        if value != FULL and (wrong := wrong_adapter_type(value)):
+            raise Refusal(wrong)
+        return value
     return None if value is None else read_as(_adapters_adapter(key), value)
 
 

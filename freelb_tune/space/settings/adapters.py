@@ -29,6 +29,7 @@ __all__ = [
     "spread_adapter",
     "tied_adapters",
     "wrong_adapter_setting",
+    "wrong_adapter_type",
 ]
 
 ADAPTER = "model.adapter"
@@ -44,8 +45,15 @@ _SETTLED = (
     "revision",
     "inference_mode",
 )
-_OTHERWISE = ("adalora", "lily", "poly", "shadow")
-"""Types that need more of training than a loss and its gradient, or that no classifier takes."""
+_OTHERWISE = {
+    "adalora": "it needs more of each step than a loss and its gradient",
+    "lily": "its weights belong to no one layer",
+    "poly": "it wants a task's number beside each text",
+    "shadow": "it is for decoders alone",
+}
+_WORDS = "it puts trained words before the text"
+_HEADLESS = "peft trains no head beside it"
+"""Why some types are not taken."""
 
 
 def adapter_types() -> Collection[str]:
@@ -55,6 +63,21 @@ def adapter_types() -> Collection[str]:
         FreeLBTuneError: peft is not installed.
     """
     return _types().keys()
+
+
+def wrong_adapter_type(name: str) -> str | None:
+    """Why a space may not name a type; None if it may.
+
+    Raises:
+        FreeLBTuneError: peft is not installed.
+    """
+    known = (FULL, *adapter_types())
+    if name in known:
+        return None
+    why = _registry()[1].get(name)
+    if why is None:
+        return unknown_name(name, known)
+    return f"{name} is not taken, as {why}; known: {', '.join(sorted(known))}"
 
 
 def adapter_settings(kinds: Iterable[str] = ()) -> Collection[str]:
@@ -99,9 +122,11 @@ def spread_adapter(given: Any, place: str, problems: Problems) -> dict[str, Any]
         return {}
     if is_domain(given):
         body = next(iter(given.values()))
-        if isinstance(body, list) and any(isinstance(each, dict) for each in body):
-            problems.add(place, "whole adapters stand in a grid outside of branches, or each in a "
-                                "branch of its own")  # fmt: skip
+        whole = [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
+        twice = [said for each in whole for said in _twice(each)]
+        if whole:
+            problems.add(place, "; ".join(twice) or "whole adapters stand in a grid outside of "
+                                "branches, or each in a branch of its own")  # fmt: skip
             return {}
         return {ADAPTER_TYPE: given}
     if isinstance(given, str):
@@ -115,8 +140,14 @@ def spread_adapter(given: Any, place: str, problems: Problems) -> dict[str, Any]
     if "type" not in given:
         problems.add(place, f"names no type; known: {', '.join(sorted(adapter_types()))}")
         return {}
-    kinds = _named(given["type"])
-    return {f"{ADAPTER}.{_own_name(name, kinds)}": value for name, value in given.items()}
+    kind = given["type"]
+    if not (kind is None or isinstance(kind, str) or is_domain(kind)):
+        wanted = "expected one type, or several as {grid: [lora, ia3]}"
+        problems.add(f"{place}.type", f"{wanted}, got {shown(kind)}")
+        return {}
+    for said in _twice(given):
+        problems.add(place, said)
+    return {f"{ADAPTER}.{_own_name(n, _named(kind))}": value for n, value in given.items()}
 
 
 def tied_adapters(given: Any) -> dict[str, list[Any]] | None:
@@ -127,6 +158,8 @@ def tied_adapters(given: Any) -> dict[str, list[Any]] | None:
     each = [one if isinstance(one, dict) else {"type": one} for one in body]
     try:
         rows = [{_own_name(n, _named(one.get("type"))): v for n, v in one.items()} for one in each]
+        if any(map(_twice, each)):
+            return None
     except FreeLBTuneError:
         return None  # peft is not here, as the reader says
     names = dict.fromkeys(["type", *(name for row in rows for name in row)])
@@ -151,6 +184,16 @@ def kept_adapter(settings: dict[str, Value]) -> dict[str, Value]:
     }
 
 
+def _twice(given: Mapping[str, Any]) -> list[str]:
+    """That a short name stands beside the long one that it stands for."""
+    own = {name: _own_name(name, _named(given.get("type"))) for name in given}
+    return [
+        f"{name} stands for {long}, which is there too; take one out"
+        for name, long in own.items()
+        if name != long and long in given
+    ]
+
+
 def _named(given: Any) -> Collection[str]:
     body = next(iter(given.values())) if is_domain(given) else [given]
     return [each for each in body if isinstance(each, str)] if isinstance(body, list) else []
@@ -163,9 +206,14 @@ def _own_name(name: str, kinds: Iterable[str]) -> str:
     return ends[0] if name not in known and len(ends) == 1 else name
 
 
-@cache
 def _types() -> Mapping[str, Mapping[str, ast.expr]]:
     """By type, the settings that a space may say and their annotations."""
+    return _registry()[0]
+
+
+@cache
+def _registry() -> tuple[dict[str, dict[str, ast.expr]], dict[str, str]]:
+    """The types that a space may name as `_types` has them, and why it may not name the others."""
     spec = find_spec("peft")  # looks for the package and does not import it
     if spec is None or not spec.submodule_search_locations:
         raise FreeLBTuneError(
@@ -183,14 +231,24 @@ def _types() -> Mapping[str, Mapping[str, ast.expr]]:
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.ClassDef) and node.name.endswith("Config")
     }
-    found = {}
+    found, others = {}, {}
     for path in sorted(home.glob("tuners/*/__init__.py")):
         for name, kind in _registered(ast.parse(path.read_text("utf-8"))):
             fields = _fields(kind, classes)
-            in_place = "num_virtual_tokens" not in fields and "target_modules" in fields
-            if in_place and "modules_to_save" in fields and name not in _OTHERWISE:
+            if why := _why_not(name, fields):
+                others[name] = why
+            else:
                 found[name] = {n: note for n, note in fields.items() if n not in _SETTLED}
-    return found
+    return found, others
+
+
+def _why_not(name: str, fields: Collection[str]) -> str | None:
+    """Why a type with these settings is not taken; None if it is."""
+    if "num_virtual_tokens" in fields:
+        return _WORDS
+    if not {"target_modules", "modules_to_save"} <= set(fields):
+        return _HEADLESS
+    return _OTHERWISE.get(name)
 
 
 def _registered(tree: ast.Module) -> Iterable[tuple[str, str]]:

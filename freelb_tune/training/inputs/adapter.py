@@ -70,7 +70,7 @@ def adapt(
     except ValueError as err:
         if "target_modules" in str(err) and "target_modules" not in settings:
             raise FreeLBTuneError(
-                f"adapter.target_modules: peft knows no layers of {type(model).__name__} by "
+                f"model.adapter.target_modules: peft knows no layers of {type(model).__name__} by "
                 f"itself; {_there_is(model)}"
             ) from err
         raise
@@ -197,7 +197,7 @@ def _check_targets(model: nn.Module, wanted: Any) -> None:
         lost = [each for each in wanted if not any(f".{n}".endswith(f".{each}") for n in names)]
     if lost:
         raise FreeLBTuneError(
-            f"adapter.target_modules: no layer of {type(model).__name__} is called "
+            f"model.adapter.target_modules: no layer of {type(model).__name__} is called "
             f"{' or '.join(map(repr, lost))}; {_there_is(model)}"
         )
 

@@ -76,6 +76,10 @@ def look_at(source: ModelSource, task: Task, adapter: dict[str, Any] | None = No
                 input_embeddings(whole)  # or its refusal
             paths, _ = probe(build, config, own_loss=True)
         except (Unseen, FreeLBTuneError) as err:
+            if adapter:
+                said = str(err)
+                where = "" if said.startswith("model.adapter") else "model.adapter: "
+                raise FreeLBTuneError(f"{where}{said}") from err
             where = "model.config" if source.folder is None else f"model: {source.name}"
             raise FreeLBTuneError(f"{where}: {err}") from err
         words = adapter is not None and _leaves_words(build, config)
