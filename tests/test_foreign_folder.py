@@ -135,6 +135,13 @@ def test_an_id_is_no_path(theirs, name):
         load_store(theirs)
 
 
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "..", "", "x" * 201])
+def test_a_searchs_name_is_no_path(theirs, name):
+    edit(theirs, "opened", lambda entry: entry.update(name=name))
+    with pytest.raises(FreeLBTuneError, match=r"line 1: the event 'opened' .*name: expected a"):
+        load_store(theirs)
+
+
 DEEP = "[" * 100_000 + "]" * 100_000
 
 

@@ -3,7 +3,6 @@
 Room: space.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +31,13 @@ from freelb_tune.space.settings.sections import (
     TableConfig,
     VerdictConfig,
 )
+from freelb_tune.space.values import folder_name
 
 __all__ = ["Space", "load_space"]
 
 TOP = ("name", "task", *SEARCHED, "tie", "branches", "where", "clean_arm", "seeds", "search",
        "resources", "table", "verdict", "track")  # fmt: skip
 _FOLDS = "data.folds"
-LONGEST_NAME = 200  # bytes; a file system takes 255, and a folder that is set aside gets a date
 
 
 @dataclass(frozen=True)
@@ -203,13 +202,11 @@ class _Reader:
     def name(self) -> str:
         """The search's name, which is a folder's too."""
         name = self._content["name"]
-        allowed = "a name for a folder, of letters, digits and . _ + -"
-        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
-            self._problems.add("name", f"expected {allowed}, got {shown(name)}")
+        try:
+            return folder_name(name if isinstance(name, str) else "")
+        except ValueError as err:
+            self._problems.add("name", f"expected {err}, got {shown(name):.60}")
             return ""
-        if len(name.encode()) > LONGEST_NAME:
-            self._problems.add("name", f"expected at most {LONGEST_NAME} bytes, got {name[:40]}...")
-        return name
 
     def task(self, search: AlgorithmSettings, tasks: Mapping[str, Collection[str]] | None) -> str:
         """The task's name, known and with the metric that is asked for."""

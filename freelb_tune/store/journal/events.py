@@ -4,11 +4,12 @@ Room: store. An event that is not named here is passed on as it is; so is a fiel
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from freelb_tune.space.checking.checks import read_shape
+from freelb_tune.space.values import folder_name
 
 __all__ = ["check_event"]
 
@@ -18,7 +19,7 @@ class _Event(BaseModel):
 
 
 class _Opened(_Event):
-    name: str
+    name: Annotated[str, AfterValidator(folder_name)]  # `merge` writes beside the folder by it
     task: str
     cells: list[str]
     seeds: list[int]
