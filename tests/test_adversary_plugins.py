@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -35,7 +36,7 @@ from freelb_tune.space.settings.adversaries import (
     Perturbing,
 )
 from freelb_tune.store import CellState
-from freelb_tune.tasks import DEFINITIONS
+from freelb_tune.tasks import DEFINITIONS, TASKS
 
 PLUGIN = """
 from typing import Literal
@@ -218,10 +219,34 @@ def test_a_file_that_is_no_python_is_told_with_its_line(tmp_path, text):
         load_plugins([str(tmp_path / "prose.py")])
 
 
-def test_a_plugin_that_misses_something_itself_keeps_its_own_error(plugin):
-    plugin("broken", "import a_library_that_is_not_there\n")
-    with pytest.raises(ModuleNotFoundError, match="a_library_that_is_not_there"):
-        load_plugins(["broken_plugin"])
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_plugin_that_fails_is_told_with_its_line_and_loads_once_it_is_mended(
+    plugin, fault, said, by_name
+):
+    tasks = "from freelb_tune import register as r, Task, Metric\nr(Task(name='oddity', title='', "
+    tasks += "columns=(), labels=None, kind='classification', metrics=(Metric('m', max),)))\n"
+    path = plugin("nine", f"{PLUGIN}\n{tasks}{fault}\n")
+    module = "nine_plugin" if by_name else str(path)
+    line = path.read_text().splitlines().index(fault) + 1
+    before = loaded_plugins()
+    with pytest.raises(FreeLBTuneError, match=rf"{module}'.*: {path}, line {line}: {said}"):
+        load_plugins([module])
+    assert not {"nine", "oddity"} & {*ADVERSARIES, *PLUGINS, *plugins.FACTORIES, *TASKS}
+    assert loaded_plugins() == before  # nothing travels to workers
+    assert not [name for name in sys.modules if "nine_plugin" in name]
+    path.unlink()
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)  # two writes within a second
+    plugin("nine")
+    load_plugins([module])
+    assert ADVERSARIES["nine"]().method == "nine"
 
 
 def test_settings_that_pydantic_cannot_read_are_found_when_they_are_registered():
@@ -238,6 +263,8 @@ def test_a_plugin_that_registers_nothing_is_told(plugin):
     plugin("idle", "value = 1\n")
     with pytest.raises(FreeLBTuneError, match="'idle_plugin' registered nothing; it must call"):
         load_plugins(["idle_plugin"])
+    with pytest.raises(FreeLBTuneError, match="registered nothing"):  # neither the second time
+        load_plugins(["idle_plugin"])
 
 
 def test_a_name_that_is_taken_is_refused():
@@ -246,7 +273,28 @@ def test_a_name_that_is_taken_is_refused():
 
     with pytest.raises(FreeLBTuneError, match=r"Mine: the method 'freelb' is .*FreeLBSettings"):
         register(Mine, lambda settings: None)
+    with pytest.raises(FreeLBTuneError, match=r"the method 'freelb' is .* with another behaviour"):
+        register(FreeLBSettings, lambda settings: None)
     assert ADVERSARIES["freelb"] is FreeLBSettings
+    assert "freelb" not in plugins.FACTORIES
+
+
+def test_what_no_search_could_use_is_refused():
+    class Strict(AdversarySettings):
+        method: Literal["strict"] = "strict"
+        strength: float
+
+    class Plain(AdversarySettings):
+        method: Literal["plain"] = "plain"
+
+    with pytest.raises(FreeLBTuneError, match="Strict: the setting 'strength' has no default"):
+        register(Strict, lambda settings: None)
+    with pytest.raises(
+        FreeLBTuneError,
+        match="method 'plain': <class 'int'> makes no adversary: it has no",
+    ):
+        register(Plain, int)
+    assert not {"strict", "plain"} & set(ADVERSARIES)
 
 
 def test_settings_without_a_name_are_refused():

@@ -27,6 +27,8 @@ class Tilt:
     def __init__(self, settings):
         self.settings = settings
 
+    def __call__(self, passes): ...
+
 
 class TurnsSettings(ft.AlgorithmSettings):
     algorithm: Literal["turns"] = "turns"
@@ -73,6 +75,14 @@ def test_a_name_that_is_taken_is_refused_and_the_first_one_stays():
         ft.register(Freelb, Tilt)
     with pytest.raises(ft.FreeLBTuneError, match=r"Grid: the algorithm 'grid' is .*GridSettings"):
         ft.register(Grid, Turns)
+    with pytest.raises(ft.FreeLBTuneError, match="the algorithm 'grid' .* with another behaviour"):
+        ft.register(ft.GridSettings, Turns)
+    with pytest.raises(ft.FreeLBTuneError, match="'turns': <class 'int'> is no subclass of freelb"):
+        ft.register(TurnsSettings, int)
+    ft.register(TiltSettings, Tilt)
+    ft.register(TiltSettings, Tilt)
+    with pytest.raises(ft.FreeLBTuneError, match="the method 'tilt' .* with another behaviour"):
+        ft.register(TiltSettings, lambda settings: Tilt(settings))
     ft.register(POLITE)
     ft.register(POLITE)  # the same one twice is no second one
     with pytest.raises(ft.FreeLBTuneError, match="the task 'polite' is there already; choose ano"):
@@ -108,6 +118,7 @@ def defined_in_a_notebook(scale, place=1):
         "class Wane:\n"
         "    def __init__(self, settings):\n"
         f"        self.scale = {scale}\n"
+        "    def __call__(self, passes): ...\n"
         "ft.register(WaneSettings, Wane)\n"
     )
     exec(code, {"ft": ft, "Literal": Literal, "__name__": "a_notebook"})

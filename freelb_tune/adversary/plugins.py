@@ -26,16 +26,26 @@ after an edit they run again. What those files import from elsewhere is not look
 a script that starts a search may call `ft.register` itself; its classes travel to the workers.
 """
 
+import importlib
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.space.registered import REGISTERED, Registered, check_free, code_of, name_of
+from freelb_tune.space.registered import (
+    REGISTERED,
+    REGISTRIES,
+    Registered,
+    check_new,
+    code_of,
+    name_of,
+    or_undone,
+)
 from freelb_tune.space.settings.adversaries import ADVERSARIES, PLUGINS, AdversarySettings
 
 if TYPE_CHECKING:
@@ -52,6 +62,8 @@ Factory = Callable[[Any], "Adversary"]
 FACTORIES: dict[str, Factory] = {}
 """Every plugin's, by method."""
 
+REGISTRIES.append(FACTORIES)
+
 _LOADED: list[str] = []
 
 
@@ -65,10 +77,16 @@ def register(settings: type[AdversarySettings], factory: Factory) -> None:
         factory: from an instance of it to an `Adversary`; the adversary's class, usually.
 
     Raises:
-        FreeLBTuneError: the class has no name for its method, or another one has that name.
+        FreeLBTuneError: the class has no name for its method, or no default for a setting;
+            another method has that name; or the factory makes no adversary.
     """
     name = name_of(settings, "method")
-    check_free("method", name, settings, ADVERSARIES.get(name))
+    check_new("method", name, (settings, factory), (ADVERSARIES.get(name), FACTORIES.get(name)))
+    if isinstance(factory, type) and not any("__call__" in vars(b) for b in factory.__mro__):
+        raise FreeLBTuneError(
+            f"the method {name!r}: {factory!r:.80} makes no adversary: it has no method "
+            "__call__(self, passes)"
+        )
     parts = (settings, factory, code_of(settings, factory))
     _take(*parts)
     REGISTERED.append(Registered(_take, parts))
@@ -87,9 +105,10 @@ def load_plugins(modules: Sequence[str | Registered]) -> None:
             program had registered itself.
 
     Raises:
-        FreeLBTuneError: there is no such module or file, or it registers nothing.
+        FreeLBTuneError: there is no such module or file, it registers nothing, or it fails; then
+            nothing of it stays, and once it is mended it loads.
     """
-    for module in modules:
+    for module in [modules] if isinstance(modules, str) else modules:
         if isinstance(module, Registered):
             if module.again is not None:
                 module.again(*module.parts)
@@ -98,12 +117,13 @@ def load_plugins(modules: Sequence[str | Registered]) -> None:
         if place in _LOADED:
             continue
         before, imported = len(REGISTERED), module in sys.modules
-        _run_file(Path(place)) if module.endswith(".py") else _import(module)
-        if len(REGISTERED) == before and not imported:
-            raise FreeLBTuneError(
-                f"plugin {module!r} registered nothing; it must call freelb_tune.register, as with "
-                "(SettingsClass, Adversary), when it is imported"
-            )
+        with or_undone(), _told(module):
+            _run_file(Path(place)) if module.endswith(".py") else _import(module)
+            if len(REGISTERED) == before and not imported:
+                raise FreeLBTuneError(
+                    f"plugin {module!r} registered nothing; it must call freelb_tune.register, as "
+                    "with (SettingsClass, Adversary), when it is imported"
+                )
         del REGISTERED[before:]
         _LOADED.append(place)
 
@@ -125,11 +145,37 @@ def loaded_plugins() -> tuple[str | Registered, ...]:
     return (*_LOADED, *(each for each in REGISTERED if each.again is not None))
 
 
+@contextmanager
+def _told(module: str) -> Iterator[None]:
+    """Say in one message how a plugin fails, and where; the next try imports it anew."""
+    before = dict(sys.modules)
+    top = _module_name(Path(module)) if module.endswith(".py") else module.partition(".")[0]
+    try:
+        yield
+    except BaseException as err:
+        for name in [each for each in sys.modules if f"{each}.".startswith(f"{top}.")]:
+            del sys.modules[name]
+        sys.modules.update({k: v for k, v in before.items() if k not in sys.modules})
+        if isinstance(err, FreeLBTuneError) or not isinstance(err, Exception | SystemExit):
+            raise
+        said = f"{_line_of(err)}{type(err).__name__}: {err}"
+        raise FreeLBTuneError(f"plugin {module!r} fails when it is imported: {said}") from err
+
+
+def _line_of(err: BaseException) -> str:
+    """The line at fault, the last one of the plugin's own folder; empty where none has run."""
+    frames = traceback.extract_tb(err.__traceback__)
+    ours = (__file__, importlib.__file__)
+    files = [f for f in frames if f.filename not in ours and not f.filename.startswith("<frozen")]
+    own = [f for f in files if Path(f.filename).parent == Path(files[0].filename).parent]
+    return f"{own[-1].filename}, line {own[-1].lineno}: " if own else ""
+
+
 def _import(module: str) -> None:
     try:
         if not all(part.isidentifier() for part in module.split(".")):
             raise ModuleNotFoundError(name=module)
-        import_module(module)
+        importlib.import_module(module)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{module}.".startswith(f"{err.name}."):
             raise  # the plugin is there, and something that it imports is not
@@ -142,7 +188,7 @@ def _import(module: str) -> None:
 def _run_file(path: Path) -> None:
     if not path.is_file():
         raise FreeLBTuneError(f"plugin {str(path)!r}: there is no such file")
-    name = f"freelb_tune_plugin_{path.stem}"
+    name = _module_name(path)
     spec = spec_from_file_location(name, path)
     assert spec is not None  # its name ends in .py
     module = module_from_spec(spec)
@@ -152,3 +198,7 @@ def _run_file(path: Path) -> None:
     except (SyntaxError, ValueError) as err:
         raise FreeLBTuneError(f"plugin {str(path)!r}: is no Python code: {err}") from err
     exec(code, module.__dict__)
+
+
+def _module_name(path: Path) -> str:
+    return f"freelb_tune_plugin_{path.stem}"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -14,7 +15,9 @@ from typing import Any
 
 from freelb_tune.errors import FreeLBTuneError
 
-__all__ = ["REGISTERED", "Registered", "check_free", "code_of", "name_of"]
+__all__ = ["REGISTERED", "REGISTRIES", "Registered", "check_new", "code_of", "name_of", "or_undone"]
+
+_OURS = "freelb_tune."
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,23 @@ REGISTERED: list[Registered] = []
 """What the user's own program has registered; plugins, which workers load themselves, are not
 here."""
 
+REGISTRIES: list[dict[str, Any]] = []
+"""Every mapping by name that a `register` writes in."""
+
+
+@contextmanager
+def or_undone() -> Iterator[None]:
+    """Take back what is registered in here if it ends by an exception."""
+    before, listed = [(each, dict(each)) for each in REGISTRIES], list(REGISTERED)
+    try:
+        yield
+    except BaseException:
+        for registry, content in before:
+            registry.clear()
+            registry.update(content)
+        REGISTERED[:] = listed
+        raise
+
 
 def name_of(settings: type, field: str) -> str:
     """The name that a settings class gives itself, as the default of one of its fields.
@@ -51,19 +71,43 @@ def name_of(settings: type, field: str) -> str:
     return name
 
 
-def check_free(kind: str, name: str, new: type, known: type | None) -> None:
-    """Refuse a name that another class has; a notebook may define its own class again.
+def check_new(kind: str, name: str, new: tuple[type, Any], known: tuple[type | None, Any]) -> None:
+    """Refuse a name that others have, and settings that cannot all be left out.
+
+    The same settings and behaviour may come again; a notebook may define its own again.
+
+    Args:
+        kind: what is registered, as a user calls it.
+        name: its name.
+        new: its settings class and its behaviour.
+        known: the same of what has this name, or None for both.
 
     Raises:
-        FreeLBTuneError: it is taken.
+        FreeLBTuneError: the name is taken, or a setting has no default.
     """
-    if known is None or known is new:
-        return
-    if _place(known) == _place(new) and _file(new) is None:
-        return
-    raise FreeLBTuneError(
-        f"{_place(new)}: the {kind} {name!r} is {_place(known)} already; choose another name"
-    )
+    (settings, behaviour), (old, old_behaviour) = new, known
+    if old is not None and not _is_again(settings, behaviour, old, old_behaviour):
+        other = ", with another behaviour" if old is settings else ""
+        raise FreeLBTuneError(
+            f"{_place(settings)}: the {kind} {name!r} is {_place(old)} already{other}; choose "
+            "another name"
+        )
+    fields = settings.model_fields.items()  # type: ignore[attr-defined]  # pydantic's
+    for field, about in fields:
+        if about.is_required():
+            raise FreeLBTuneError(
+                f"{_place(settings)}: the setting {field!r} has no default; give it one, as a "
+                "search space may leave any setting out"
+            )
+
+
+def _is_again(settings: type, behaviour: Any, old: type, old_behaviour: Any) -> bool:
+    """Whether it is the same once more, or what a notebook has defined anew."""
+    if old.__module__.startswith(_OURS):
+        return False
+    if old is settings:
+        return behaviour is old_behaviour or _file(behaviour) is None
+    return _place(old) == _place(settings) and _file(settings) is None
 
 
 def code_of(*parts: Any) -> str:

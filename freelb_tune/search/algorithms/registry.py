@@ -3,6 +3,7 @@
 Room: search, without Ray. A plugin's `register` is this one.
 """
 
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.algorithms.algorithm import Algorithm
 from freelb_tune.search.algorithms.asha import ASHA
 from freelb_tune.search.algorithms.grid import Grid
@@ -12,7 +13,7 @@ from freelb_tune.search.algorithms.race import Race
 from freelb_tune.search.algorithms.verdict import Verdict
 from freelb_tune.search.driver.ledger import Ledger
 from freelb_tune.space import ALGORITHMS, AlgorithmSettings, Space
-from freelb_tune.space.registered import REGISTERED, Registered, check_free, name_of
+from freelb_tune.space.registered import REGISTERED, REGISTRIES, Registered, check_new, name_of
 from freelb_tune.store import CellState
 
 __all__ = ["BEHAVIOURS", "open_algorithm", "register"]
@@ -28,6 +29,8 @@ BEHAVIOURS: dict[str, type[Algorithm]] = {
 }
 """What each algorithm does; `space.ALGORITHMS` has their settings."""
 
+REGISTRIES.append(BEHAVIOURS)
+
 
 def register(settings: type[AlgorithmSettings], behaviour: type[Algorithm]) -> None:
     """Make an algorithm known under the name that its settings class gives to `algorithm`.
@@ -38,10 +41,17 @@ def register(settings: type[AlgorithmSettings], behaviour: type[Algorithm]) -> N
         behaviour: a subclass of `Algorithm`.
 
     Raises:
-        FreeLBTuneError: the class has no name for its algorithm, or another one has that name.
+        FreeLBTuneError: the class has no name for its algorithm, or no default for a setting;
+            another algorithm has that name; or the behaviour is no `Algorithm`.
     """
     name = name_of(settings, "algorithm")
-    check_free("algorithm", name, settings, ALGORITHMS.get(name))
+    known = ALGORITHMS.get(name), BEHAVIOURS.get(name)
+    check_new("algorithm", name, (settings, behaviour), known)
+    if not (isinstance(behaviour, type) and issubclass(behaviour, Algorithm)):
+        raise FreeLBTuneError(
+            f"the algorithm {name!r}: {behaviour!r:.80} is no subclass of "
+            "freelb_tune.search.algorithms.algorithm.Algorithm, as what it does has to be"
+        )
     ALGORITHMS[name], BEHAVIOURS[name] = settings, behaviour
     REGISTERED.append(Registered())
 

@@ -4,6 +4,7 @@ Room: space. Text and numbers only, no torch: the methods themselves live in `ad
 the classes of `adversary_bases`, `attacks` and `controls`, which plugins import from here.
 """
 
+from freelb_tune.space.registered import REGISTRIES
 from freelb_tune.space.settings import adversary_bases, attacks, controls
 from freelb_tune.space.settings.adversary_bases import *  # noqa: F403
 from freelb_tune.space.settings.adversary_bases import AdversarySettings
@@ -23,3 +24,5 @@ DEFAULT_METHOD = "freelb"
 
 PLUGINS: dict[str, str] = {}
 """Fingerprint of the code of each method that a plugin added: a part of its cells' ids."""
+
+REGISTRIES += [ADVERSARIES, PLUGINS]

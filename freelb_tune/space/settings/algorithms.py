@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from freelb_tune.errors import FreeLBTuneError, counted
+from freelb_tune.space.registered import REGISTRIES
 from freelb_tune.space.settings import algorithm_bases
 from freelb_tune.space.settings.algorithm_bases import *  # noqa: F403
 from freelb_tune.space.settings.algorithm_bases import (
@@ -177,6 +178,8 @@ ALGORITHMS: dict[str, type[AlgorithmSettings]] = {
     "verdict": VerdictSettings,
 }
 """Every algorithm's settings by name: what `search.algorithm` may say. Plugins add theirs."""
+
+REGISTRIES.append(ALGORITHMS)
 
 SAMPLERS = ("tpe", "gp")
 """What `search.algorithm` may say for random search with this sampler."""

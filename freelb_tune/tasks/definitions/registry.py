@@ -4,7 +4,7 @@ Room: tasks. Light: nothing heavy loads on import or by `task_metrics`.
 """
 
 from freelb_tune.errors import FreeLBTuneError, unknown_name
-from freelb_tune.space.registered import REGISTERED, Registered, code_of
+from freelb_tune.space.registered import REGISTERED, REGISTRIES, Registered, code_of
 from freelb_tune.space.values import digest
 from freelb_tune.tasks.definitions.glue_tasks import GLUE
 from freelb_tune.tasks.definitions.metrics import (
@@ -65,6 +65,8 @@ TASKS: dict[str, Task] = {task.name: task for task in (*GLUE, *_OWN)}
 
 DEFINITIONS: dict[str, str] = {}
 """What stands for the definition of each registered task in its cells' ids."""
+
+REGISTRIES += [TASKS, DEFINITIONS]
 
 
 def register(task: Task) -> None:
