@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
@@ -43,6 +45,30 @@ def test_the_best_of_all_and_the_best_that_perturbs_are_named(tmp_path):
     table = table_of(search, tmp_path / "more")
     best = [note for note in footnotes(table) if note.startswith("Best by")]
     assert best == ["Best by its mean: adv_lr 0.1, batch size 16 (95.00), the model in best/."]
+
+
+def test_a_model_that_is_another_ones_or_gone_is_said(tmp_path):
+    search = Search([cell(1), cell(1, adv_lr=0.1), cell(1, adv_lr=0.2)])
+    for each, score in zip(search.cells, (0.9, 0.7, 0.8), strict=True):
+        search.end(each, score)
+    folder = search.write(tmp_path / "rte_grid")
+
+    def told(holder):
+        (folder / "best").mkdir(exist_ok=True)
+        (folder / "best" / "cell.json").write_text(json.dumps({"id": holder}))
+        notes = footnotes(build_table(load_store(folder)))
+        return next(note for note in notes if note.startswith("Best by"))
+
+    clean, lower, higher = search.cells
+    assert told(clean.id).endswith("the model in best/; best that perturbs: adv_lr 0.2, "
+                                   "batch size 16 (80.00), not here.")  # fmt: skip
+    assert told(higher.id) == (  # 0.1.0 let go of clean arms' models
+        "Best by its mean: clean arm, batch size 16 (90.00), the model not here: best/ holds that "
+        "of adv_lr 0.2, batch size 16; best that perturbs: adv_lr 0.2, batch size 16 (80.00), in "
+        "best/."
+    )
+    assert "best/ holds that of adv_lr 0.1, batch size 16; best that" in told(lower.id)
+    assert "best/ holds that of an earlier plan's cell; best that" in told("0123456789ab")
 
 
 def texts(table):

@@ -28,7 +28,7 @@ from freelb_tune.store.folders.environment import (
     read_environment,
     write_environment,
 )
-from freelb_tune.store.folders.folder import check_results, set_aside, take_results
+from freelb_tune.store.folders.folder import check_results, held_cell, set_aside, take_results
 from freelb_tune.store.journal.formats import FORMAT
 from freelb_tune.store.journal.journal import Journal, is_held, read_journal, utc_now
 from freelb_tune.store.journal.look import Look
@@ -56,6 +56,7 @@ __all__ = [
     "cells_left",
     "check_results",
     "damage_of",
+    "held_cell",
     "describe_environment",
     "find_checkpoint",
     "forget_again",

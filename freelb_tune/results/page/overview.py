@@ -25,6 +25,7 @@ from freelb_tune.results.tables.formats.grid import (
 from freelb_tune.results.tables.formats.sentences import (
     clean_sentence,
     configuration_name,
+    model_place,
     progress,
     title,
 )
@@ -53,14 +54,14 @@ class Best:
         heading: what it is best of.
         name: its settings.
         score: its mean, with what it is of.
-        folder: where its model lies in the results folder.
+        place: where its model lies in the results folder, if it does.
         again: the command that trains its best cell again.
     """
 
     heading: str
     name: str
     score: str
-    folder: str
+    place: str
     again: str
 
 
@@ -236,7 +237,7 @@ def _best(
         name=configuration_name(config, table),
         score=f"{table.measure.name} {table.measure.show(spread.mean)}{sd} (n = {spread.n} "
         f"{table.replicate}{'s' * (spread.n != 1)})",
-        folder=folder,
+        place=model_place(config, folder, table),
         again=shlex.join(["freelb-tune", "rerun", _results(store, command), cell.id]),
     )
 

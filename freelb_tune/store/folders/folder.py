@@ -3,6 +3,7 @@
 Room: store. `results/NAME/` belongs to one space: the name and the task in its journal say which.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.store.disk.files import disk_error, write_whole
+from freelb_tune.store.disk.files import disk_error, read_file, write_whole
 from freelb_tune.store.disk.inside import refuse_links
 from freelb_tune.store.disk.lock import SOFT
 from freelb_tune.store.journal.journal import JOURNAL, LOCK, OWNER, Journal, read_journal
 
-__all__ = ["SPACE", "check_results", "take_results", "set_aside"]
+__all__ = ["SPACE", "check_results", "held_cell", "take_results", "set_aside"]
 
 SPACE = "space.yaml"
 
@@ -103,6 +104,15 @@ def set_aside(folder: Path) -> Path | None:
             raise disk_error(f"move this folder to {aside.name}", folder, err) from err
         (aside / OWNER).unlink(missing_ok=True)
     return aside
+
+
+def held_cell(home: Path) -> str | None:
+    """Id of the cell whose model a folder such as `best/` has; None where there is none."""
+    try:
+        content = json.loads(read_file(home / "cell.json"))
+    except (OSError, ValueError, RecursionError, FreeLBTuneError):
+        return None
+    return str(content.get("id")) if isinstance(content, dict) else None
 
 
 def _check_ours(folder: Path) -> None:

@@ -17,7 +17,7 @@ from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.results.tables.contents.ranking import SAME, Standing, places
 from freelb_tune.results.tables.contents.table import Entry, Ranked, Row, Table
 from freelb_tune.space.settings.algorithms import settings_class
-from freelb_tune.store import Store
+from freelb_tune.store import Store, held_cell
 
 __all__ = ["build_table", "with_verdict"]
 
@@ -68,6 +68,7 @@ def build_table(store: Store) -> Table:
         damaged=tuple(f"cell {c.cell.id}: {c.damage}" for c in store.cells if c.damage),
         best=best,
         best_adversarial=_first(adversarial, layout, measure) if is_clean else None,
+        models=_models(store),
     )
     return with_verdict(table, early) if early else table
 
@@ -80,6 +81,13 @@ def _first(
     return min(
         complete, key=lambda each: each.standing(layout.select, measure.sign).order, default=None
     )
+
+
+def _models(store: Store) -> dict[str, str]:
+    """The configurations whose models are here, by the folder's name."""
+    held = {name: held_cell(store.folder / name) for name in ("best", "best_adversarial")}
+    known = store.known
+    return {name: known[i].cell.config_id if i in known else "" for name, i in held.items() if i}
 
 
 def _cut(store: Store) -> tuple[str, ...]:

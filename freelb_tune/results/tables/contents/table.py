@@ -4,7 +4,7 @@ Room: results. A store in, one frozen object out, from which every format is mad
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
@@ -88,6 +88,8 @@ class Table:
         best: the configuration with the best mean of all, clean arms among them; None before one is
             complete.
         best_adversarial: the same of those that perturb, where `best` is another.
+        models: the ids of the configurations whose models the results folder holds, by `best` and
+            `best_adversarial`; empty where it holds none, such as a record without models.
         cut: how many texts are cut, a sentence for each data, tokenizer and length; none if none.
         end: the limit that ended the search before every cell was over; None where none did.
         algorithm: of the search; empty where its space does not say.
@@ -114,6 +116,7 @@ class Table:
     damaged: tuple[str, ...] = ()
     best: Configuration | None = None
     best_adversarial: Configuration | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
     algorithm: str = ""
     by_rounds: bool = False
     folds: int | None = None

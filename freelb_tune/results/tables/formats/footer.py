@@ -7,7 +7,7 @@ from freelb_tune.errors import counted
 from freelb_tune.results.tables.contents.axes import settings_text
 from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.table import Table
-from freelb_tune.results.tables.formats.sentences import configuration_name, progress
+from freelb_tune.results.tables.formats.sentences import configuration_name, model_place, progress
 from freelb_tune.space.cells.naming import short_name
 from freelb_tune.store import CellState
 
@@ -104,10 +104,12 @@ def _best(table: Table) -> str:
     """Whose models the results folder holds: the same "best" as in `best/`'s own words."""
     if table.best is None:
         return ""
-    said = f"Best by its mean: {_with_mean(table.best, table)}, the model in best/"
+    said = f"Best by its mean: {_with_mean(table.best, table)}, the model "
+    said += model_place(table.best, "best", table)
     if table.best_adversarial is not None:
         other = _with_mean(table.best_adversarial, table)
-        said += f"; best that perturbs: {other}, in best_adversarial/"
+        place = model_place(table.best_adversarial, "best_adversarial", table)
+        said += f"; best that perturbs: {other}, {place}"
     return f"{said}."
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "column_heading",
     "entry_notes",
     "entry_text",
+    "model_place",
     "progress",
     "spread_text",
     "title",
@@ -32,6 +33,24 @@ _MANY = 3  # more clean arms than this are a range, and each row shows its own
 def title(table: Table) -> str:
     """The table's title: `rte_grid: accuracy on RTE`."""
     return f"{table.name}: {table.measure.name} on {table.measure.task}"
+
+
+def model_place(config: Configuration, name: str, table: Table) -> str:
+    """Where a configuration's model is, `in best/`, or whose is there instead.
+
+    Args:
+        config: the best one, or the best one that perturbs.
+        name: the folder that a search puts its model in.
+        table: whose configurations are named.
+    """
+    places = {held: f"in {folder}/" for folder, held in table.models.items()}
+    if config.config_id in places or not places:
+        return places.get(config.config_id, f"in {name}/")
+    if name not in table.models:
+        return "not here"
+    named = {each.config_id: configuration_name(each, table) for each in table.configurations}
+    whose = named.get(table.models[name], "an earlier plan's cell")
+    return f"not here: {name}/ holds that of {whose}"
 
 
 def configuration_name(config: Configuration, table: Table) -> str:

@@ -13,7 +13,7 @@ from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.selected.leader import Leader
 from freelb_tune.space import Cell
-from freelb_tune.store import cell_folder, write_whole
+from freelb_tune.store import cell_folder, held_cell, write_whole
 from freelb_tune.tasks import DEFINITIONS, get_task
 
 __all__ = ["Shelf"]
@@ -96,11 +96,7 @@ class Shelf:
     @property
     def holds(self) -> str | None:
         """Id of the cell whose model this is; None where there is none."""
-        try:
-            content = json.loads((self._home / "cell.json").read_text())
-        except (OSError, ValueError, RecursionError):
-            return None
-        return str(content.get("id")) if isinstance(content, dict) else None
+        return held_cell(self._home)
 
     @property
     def is_whole(self) -> bool:
