@@ -1,5 +1,6 @@
 """What a search lacks, its table says: one seed, predictions gone, two dev sets, no clean arm."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,16 @@ def test_where_predictions_are_missing_seeds_are_compared_and_that_is_said(tmp_p
     text = table(searched(tmp_path, sizes=(100, 0)))
     assert "Predictions are missing: nothing is said about other examples." in text
     assert "95 % interval over seeds" in text
+
+
+def test_one_cell_without_predictions_is_named_with_the_setting_it_is_of(tmp_path):
+    arms = ({}, {"adv_lr": 0.1}, {"adv_lr": 0.2})
+    folder = searched(tmp_path, sizes=(100,) * 3, arms=arms)
+    lost = load_store(folder).cells[-1]
+    shutil.rmtree(lost.folder / "predictions")
+    text = table(folder)
+    assert "nothing is said about other examples for adv_lr 0.2, batch size 16." in text
+    assert f"Without the predictions of cell {lost.cell.id}: there are none." in text
 
 
 def test_one_seed_without_predictions_claims_nothing(tmp_path):

@@ -3,10 +3,10 @@
 Room: results. Loads numpy and scipy, so it is imported where a verdict is asked for, not before.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from freelb_tune.errors import DamagedError
+from freelb_tune.errors import DamagedError, counted
 from freelb_tune.results.statistics.answers.answered import answered_verdict
 from freelb_tune.results.statistics.answers.verdict import verdict
 from freelb_tune.results.statistics.comparing.arms import Arm, Run
@@ -25,6 +25,9 @@ from freelb_tune.store import CellResult, CellState, Store, look_number
 from freelb_tune.tasks import compute_metrics, get_task
 
 __all__ = ["analyse", "arms_of", "judge"]
+
+_NAMED = 5  # most cells without predictions that the footer names
+_NONE = "there are none"
 
 
 def analyse(store: Store) -> Table:
@@ -63,9 +66,18 @@ def judge(store: Store, table: Table) -> Verdict:
         margin = (store.space.get("verdict") or {}).get("margin")
         margin = None if margin is None else margin / measure.scale
         told = verdict(arms, measure.name, measure.better, margin, look_number(store))
-    notes = [f"Without the predictions of cell {each}." for each in damaged]
-    notes += identical_predictions(arms, table)
+    notes = [*_lost(damaged, arms), *identical_predictions(arms, table)]
     return with_twins(replace(told, footnotes=(*told.footnotes, *notes)), table)
+
+
+def _lost(damaged: Sequence[str], arms: Sequence[Arm]) -> Iterator[str]:
+    """Whose predictions are lost; nothing is where none were kept at all."""
+    kept = any(run.logits is not None for arm in arms for run in arm.runs)
+    lost = [each for each in damaged if kept or not each.endswith(_NONE)]
+    for each in lost[:_NAMED]:
+        yield f"Without the predictions of cell {each}."
+    if len(lost) > _NAMED:
+        yield f"Without the predictions of {counted(len(lost) - _NAMED, 'further cell')}."
 
 
 def arms_of(
@@ -139,12 +151,16 @@ def _run(
     score = record.score if of == "dev" else record.metrics.get(f"{of}.{measure.name}")
     if score is None and of != TEST:
         return None
+    logits = labels = None
     try:
-        logits, labels = result.predictions(record.epoch, of) or (None, None)
+        found = result.predictions(record.epoch, of)
+        if found is not None:
+            logits, labels = found
+        elif of == "dev":
+            damaged.append(f"{result.cell.id}: {_NONE}")
     except DamagedError as err:
         inside = str(err).replace(f"{result.folder}/", "")
         damaged.append(f"{result.cell.id}: {inside}")
-        logits = labels = None
     if of == TEST and logits is not None and labels is not None:
         task = get_task(result.cell.task)
         score = compute_metrics(task, logits, labels).get(measure.name)

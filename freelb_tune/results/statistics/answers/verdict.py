@@ -252,8 +252,10 @@ def _footnotes(known: Sequence[Contrast], tested: Sequence[Contrast]) -> list[st
             "where adjusted p is large; table.json has those "
             "for other examples, too."
         )
-    if not has_folds and any(one.comparison.other_examples is None for one in tested):
-        lines.append("Predictions are missing: nothing is said about other examples.")
+    lacking = [one.name for one in tested if one.comparison.other_examples is None]
+    if lacking and not has_folds:
+        whose = f" for {'; '.join(lacking)}" if len(lacking) < len(tested) else ""
+        lines.append(f"Predictions are missing: nothing is said about other examples{whose}.")
     same = [one.name for one in known if IDENTICAL in (one.comparison.note or "")]
     if same:
         lines.append(
