@@ -76,11 +76,17 @@ def search(
     """
     from freelb_tune.search import Silent, make_display, run_search
     from freelb_tune.search.driver.work import SearchOptions
+    from freelb_tune.search.ray_tune.machines.address import check_address
     from freelb_tune.space.cells.parts import take_part
+    from freelb_tune.space.problems import shown
     from freelb_tune.store import check_results, set_aside
     from freelb_tune.store.trial_places import TrialPlaces
     from freelb_tune.tasks import check_data, data_fingerprint
 
+    if not (isinstance(progress, bool) or hasattr(progress, "opened")):
+        raise FreeLBTuneError(
+            f"progress: expected true, false or a Listener, got {shown(progress)}"
+        )
     listener = progress if not isinstance(progress, bool) else None
     listener = listener or (make_display() if progress else Silent())
 
@@ -100,6 +106,8 @@ def search(
         )
     with kept_at(results, name, listener.said) as (home, uploader):
         folder = home / name
+        if address is not None and (fresh or not folder.exists()):
+            check_address(address, Silent().said)  # else a folder of nothing would stay
         if fresh and (aside := set_aside(folder)):
             listener.said(f"what was stored is now in {aside}")
         check_results(folder, name=space.name, task=space.task)

@@ -6,6 +6,7 @@ else does, and one that it has no token for.
 
 import os
 import socket
+from collections.abc import Callable
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.machines.token import find_token
@@ -16,8 +17,12 @@ _SECONDS = 10.0
 _START = "start one with `ray start --head`, give its HOST:PORT, or leave --address out to run here"
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, say: Callable[[str], None]) -> None:
     """Refuse an address that no cluster can be joined at.
+
+    Args:
+        address: `auto`, or HOST:PORT of a cluster's head.
+        say: is told where what answers there cannot be asked.
 
     Raises:
         FreeLBTuneError: it is no HOST:PORT, nobody answers there, what answers is no head of Ray,
@@ -37,14 +42,17 @@ def check_address(address: str) -> None:
             f"--address {address}: no Ray cluster answers there ({err}); {_START}"
         ) from err
     if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):  # then Ray has the keys
-        _ask(address)
+        _ask(address, say)
 
 
-def _ask(address: str) -> None:
+def _ask(address: str, say: Callable[[str], None]) -> None:
     """Ask the head whether it lives, as its own nodes do."""
-    import grpc
-    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
-
+    try:
+        import grpc
+        from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+    except ImportError as err:  # Ray's own, which it may move
+        say(f"--address {address}: not asked beforehand whether it is a head of Ray ({err})")
+        return
     token, place = find_token()
     told = [("authorization", f"Bearer {token}")] if token else []
     with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:

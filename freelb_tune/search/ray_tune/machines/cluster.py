@@ -205,7 +205,7 @@ def _init(
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
-        check_address(address)
+        check_address(address, say)
         try:
             joined = ray.init(address=address, runtime_env={"env_vars": dict(variables)}, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as err:
