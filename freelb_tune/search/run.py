@@ -223,8 +223,8 @@ def _is_trained(result: CellResult) -> bool:
     steps = result.cell.settings.get("trainer.max_steps")
     if isinstance(steps, int) and steps > 0:
         return result.last is not None and result.last.step >= steps
-    epochs = result.cell.settings.get("trainer.num_train_epochs")
-    return isinstance(epochs, int | float) and len(result.epochs) >= epochs
+    whole = result.cell.whole_epochs
+    return whole is not None and len(result.epochs) >= whole
 
 
 def _other_plan(store: Store, planned: Sequence[Cell], board: Board) -> list[str]:

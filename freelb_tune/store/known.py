@@ -3,14 +3,13 @@
 Room: store. Reads only files of ours; needs neither Ray nor torch, nor that a run has ended.
 """
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from freelb_tune.errors import DamagedError, FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
@@ -233,11 +232,9 @@ def _check_count(path: Path, cell: Cell, known: KnownState, count: int) -> None:
 
     A log that the journal has sealed is known to be whole; a journal of format 1 seals none.
     """
-    asked = cell.settings.get("trainer.num_train_epochs")
-    is_told = isinstance(asked, int | float) and "trainer.max_steps" not in cell.settings
     wanted = 1
-    if known.seal is None and known.state is CellState.DONE and is_told:
-        wanted = math.ceil(cast(float, asked))
+    if known.seal is None and known.state is CellState.DONE:
+        wanted = cell.whole_epochs or wanted
     if count < wanted:
         had = f"{count} of {wanted} epochs" if count else "no epoch"
         raise DamagedError(f"{path}: the cell was trained to its end, and it has {had}")

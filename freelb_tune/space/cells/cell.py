@@ -7,7 +7,8 @@ sections, typed objects that are read from those once, when they are first asked
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from math import ceil
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -179,6 +180,14 @@ class Cell:
     def run(self) -> RunFields:
         """How the cell is computed."""
         return self._read(lambda: read_whole("run", RunFields, self._section("run")))
+
+    @property
+    def whole_epochs(self) -> int | None:
+        """Epochs that it is trained for; None where `trainer.max_steps` says how long instead."""
+        steps = self.settings.get("trainer.max_steps")
+        epochs = self.settings.get("trainer.num_train_epochs")
+        is_told = isinstance(epochs, int | float) and not (isinstance(steps, int) and steps > 0)
+        return ceil(cast(float, epochs)) if is_told else None
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, ready for JSON."""
