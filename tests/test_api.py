@@ -163,6 +163,44 @@ def test_what_is_no_mapping_is_refused():
         ft.Space.of([RTE])
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: ft.plan("mine.yaml"), r"a Space, got the text .*write ft.load_space\('mine.yaml'"),
+        (lambda: ft.plan(RTE), r"expected a Space, got the mapping .* or ft.Space.of\(\{"),
+        (lambda: ft.search("mine"), r"expected a Space, got the text .*ft.load_space\('mine'\)"),
+        (lambda: ft.search(ft.Space.of(RTE), progress="x"), "progress: expected true, false or a"),
+        (
+            lambda: ft.open_results(None),
+            r"results folder, got nothing .*write ft.open_results",
+        ),
+        (lambda: ft.load_space(None), r"search-space file, got nothing .*load_space\('quickst"),
+        (lambda: ft.Space.of(RTE, "seeds=[a]"), r"override seeds=\[a\]"),
+        (lambda: ft.Space.of(RTE | {"search": {"algorithm": "PBT"}}), "no 'PBT': .* ft.trainable"),
+        (
+            lambda: ft.load_space("search_spaces/glue/roberta_base_rte.yaml"),
+            r"no such file; 'glue/roberta_base_rte' comes .*: write load_space\('glue/",
+        ),
+    ],
+)
+def test_what_is_given_to_the_wrong_door_is_told_the_right_one(call, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ft.FreeLBTuneError, match=said):
+        call()
+
+
+def test_one_override_or_plugin_may_stand_alone():
+    assert ft.Space.of(RTE, "seeds=[7, 8]").seeds == (7, 8)
+    with pytest.raises(ft.FreeLBTuneError, match="plugin 'no_such_plugin'"):
+        ft.load_space("quickstart", plugins="no_such_plugin")
+
+
+def test_a_bad_address_leaves_no_folder(tmp_path):
+    with pytest.raises(ft.FreeLBTuneError, match="--address nowhere: expected HOST:PORT of a Ray"):
+        ft.search(ft.load_space("quickstart"), tmp_path / "r", address="nowhere", progress=False)
+    assert not (tmp_path / "r" / "quickstart").exists()
+
+
 def test_a_plan_has_its_numbers_and_shows_itself(tmp_path):
     space = ft.Space.of({**RTE, "adversary": {"adv_lr": {"grid": [0.05, 0.1]}}, "seeds": 2})
     plan = ft.plan(space, tmp_path)

@@ -7,6 +7,7 @@ import search_fixtures
 from ray import cloudpickle
 from search_fixtures import Prepare, train
 
+import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.analysis import analyse, judge
@@ -74,6 +75,13 @@ def test_the_plan_names_them_and_counts_what_is_run(tmp_path):
     first, second = (of(plan, 0.01, ball)[0].id for ball in (0.05, 0.5))
     assert "2 configurations train the same as another and run with it:" in text
     assert f"  {second} (max_norm 0.5) as {first}: max_norm cannot matter here" in text
+
+
+def test_a_plan_says_the_same_of_them_to_programs_and_in_its_frame(tmp_path):
+    told = ft.plan(planned(tmp_path)[0], tmp_path)
+    states = [cell["state"] for cell in told.to_json()["cells"]]
+    assert states == list(told.cells["state"])
+    assert {"new", "as another"} == set(states)
 
 
 def test_the_second_has_the_firsts_numbers_and_its_own_id(tmp_path):

@@ -196,6 +196,11 @@ def test_optuna_proposes_and_learns_from_what_trials_report(tmp_path):
         ({"adversary.adv_lr": tune.uniform(0, 1)}, r"adv_lr: a trial has one value here"),
         ({"task": "rta"}, r"task: unknown name 'rta'; did you mean 'rte'"),
         ({"adversary": {"method": "fgm", "adv_steps": 3}}, r"adv_steps: fgm does not read it"),
+        (
+            {"adversary.adv_lr": 0.1, "adversary": {"adv_lr": 0.2}},
+            r"adversary.adv_lr: stands twice, by itself and in its section",
+        ),
+        ({"model": "a/b", "model.name": "a/b"}, r"model.name: stands twice"),
         ([1], r"the trainable's base: expected a mapping of settings, got \[1\]"),
     ],
 )

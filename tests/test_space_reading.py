@@ -142,7 +142,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("seeds: [08]", "08 has a leading zero, which YAML readers take for octal, text or 8"),
         (
             "search: {algorithm: gird, budget: 3}",
-            "search.algorithm: unknown name 'gird'; did you mean 'grid'? known: ",
+            "search.algorithm: unknown name 'gird'; did you mean 'grid'? known: asha, gp, ",
         ),
         ("search: {algorithm: [grid]}", "expected an algorithm's name, got ['grid']"),
         ("search: 3", "search: expected a mapping, got 3"),
@@ -222,7 +222,7 @@ def test_what_cannot_be_is_said_with_what_to_write(tmp_path, added, message):
             "tie: tags such as tag:yaml.org,2002:python/name:os",
         ),
         (f"{HEAD}seeds: 1000000000000\n", "such as 3 and at most 100,000, got 1000000000000"),
-        (f"{HEAD}name: {'a' * 201}\n", "name: expected at most 200 bytes, got aaa"),
+        (f"{HEAD}name: {'a' * 201}\n", "name: expected at most 200 bytes, got the text 'aaa"),
         (
             f"{HEAD}adversary: {{adv_lr: {{grid: [.nan]}}}}\n",
             "adv_lr: expected a finite number, got",

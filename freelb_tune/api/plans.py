@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.api.remote import looked_at
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Inputs, Space, list_plan, plan_cells
 from freelb_tune.space import Plan as Cells
 from freelb_tune.space.cells.parts import part_folder, take_part
 from freelb_tune.space.cells.planning import Fingerprint
 from freelb_tune.space.checking.unread import check_read
+from freelb_tune.space.problems import shown
 from freelb_tune.space.settings.trainer_fields import defaults_sentence
 from freelb_tune.store import Store, load_store, match_sentence
 from freelb_tune.tasks import (
@@ -75,8 +77,13 @@ class Plan:
         """
         from freelb_tune.api.frames import plan_frame
 
+        return plan_frame(self._cells.cells, self._states)
+
+    @property
+    def _states(self) -> dict[str, str]:
+        """What is told of cells that are not simply new, by id."""
         twins = {c.id: "as another" for c in self._cells.cells if c.config_id in self._cells.twins}
-        return plan_frame(self._cells.cells, {**twins, **self.known})
+        return {**twins, **self.known}
 
     @cached_property
     def forecast(self) -> "Forecast":
@@ -149,6 +156,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
+        states = self._states
         return {
             "name": self.space.name,
             "task": self.space.task,
@@ -160,7 +168,7 @@ class Plan:
                     "arm": cell.arm,
                     "seed": cell.seed,
                     **({} if cell.fold is None else {"fold": cell.fold}),
-                    "state": self.known.get(cell.id, "new"),
+                    "state": states.get(cell.id, "new"),
                     "settings": dict(cell.settings),
                 }
                 for cell in self._cells.cells
@@ -242,8 +250,15 @@ def span(
         fetch: whether a model that is not here is fetched from the Hub.
 
     Raises:
-        FreeLBTuneError: as `plan`.
+        FreeLBTuneError: as `plan`; also where it is no space.
     """
+    if not isinstance(space, Space):
+        instead = (
+            f"ft.load_space({str(space)!r})"
+            if isinstance(space, str | Path)
+            else ("ft.load_space('quickstart'), or ft.Space.of({...})")
+        )
+        raise FreeLBTuneError(f"expected a Space, got {shown(space)}; write {instead}")
     cells = plan_cells(
         space,
         data_fingerprint=data,

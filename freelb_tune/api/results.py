@@ -3,6 +3,7 @@
 Room: api. Frames load pandas, the verdict loads scipy, the model loads torch: each on use.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,6 +17,7 @@ from freelb_tune.results.outputs import write_outputs
 from freelb_tune.results.tables.contents.metric import measure_of
 from freelb_tune.results.tables.formats.html import html_grid
 from freelb_tune.results.tables.formats.sentences import clean_sentence, title
+from freelb_tune.space.problems import shown
 from freelb_tune.store import Store, load_store
 
 if TYPE_CHECKING:
@@ -217,6 +219,10 @@ def open_results(folder: str | Path) -> Results:
         FreeLBTuneError: it is no results folder, a file in it is damaged, or the URI cannot be
             read.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise FreeLBTuneError(
+            f"expected a results folder, got {shown(folder)}; write ft.open_results('results/NAME')"
+        )
     return Results(load_store(looked_in(folder)), folder)
 
 

@@ -39,8 +39,17 @@ def find_space(path: Path) -> Path:
     """The file that is meant: the one at this path, or where there is none the shipped one.
 
     Raises:
-        FreeLBTuneError: it looks like a name, and neither a file nor a shipped space has it.
+        FreeLBTuneError: it looks like a name, and neither a file nor a shipped space has it; or
+            it is the path of a shipped one in a checkout, and none is here.
     """
+    if path.suffix in (".yaml", ".yml") and not path.exists():
+        shipped, parts = shipped_spaces(), path.with_suffix("").parts
+        name = next((n for at in range(len(parts)) if (n := "/".join(parts[at:])) in shipped), None)
+        if name is not None:
+            raise FreeLBTuneError(
+                f"{path}: there is no such file; {name!r} comes with the package: write "
+                f"load_space({name!r}), or --space {name}"
+            )
     meant = (path.with_suffix(suffix) for suffix in (".yaml", ".yml") if path.name)
     if path.is_file() or path.suffix or any(each.is_file() for each in meant):
         return path  # of a file that is not there its reader says what lies beside it

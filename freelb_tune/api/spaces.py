@@ -3,15 +3,17 @@
 Room: api.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from freelb_tune.adversary import load_entry_points, load_plugins
 from freelb_tune.api.shipped import find_space
-from freelb_tune.errors import counted
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space import json_schema
 from freelb_tune.space.checking.meant import meant
+from freelb_tune.space.problems import shown
 from freelb_tune.space.reading import space as reading
 from freelb_tune.space.reading.document import document_of, read_document
 from freelb_tune.tasks import task_metrics
@@ -69,6 +71,11 @@ def load_space(
         FreeLBTuneError: the file or a plugin is not there or not right; the message lists every
             problem with its line, what was found and what to write instead.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise FreeLBTuneError(
+            f"expected a search-space file, got {shown(path)}; write ft.load_space('quickstart') "
+            "or ft.load_space('mine.yaml')"
+        )
     load_adversaries(plugins)
     document = read_document(find_space(Path(path)), overrides)
     return Space.read(document, None if data is None else Path(data), tasks=task_metrics())

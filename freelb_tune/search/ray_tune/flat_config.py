@@ -85,12 +85,14 @@ def _flat(given: Mapping[str, Any], source: str) -> Flat:
     problems = Problems(source, {})
     flat: Flat = {}
     for key, value in given.items():
+        own = {str(key): value.item() if hasattr(value, "item") else value}  # numpy's numbers
         if key == "model" and isinstance(value, str):
-            flat["model.name"] = value
+            own = {"model.name": value}
         elif key in SEARCHED and isinstance(value, Mapping) and not _is_searched(value):
-            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
-        else:
-            flat[str(key)] = value.item() if hasattr(value, "item") else value  # numpy's numbers
+            own = {f"{key}.{name}": inner for name, inner in value.items()}
+        for name in flat.keys() & own.keys():
+            problems.add(name, "stands twice, by itself and in its section; take one out")
+        flat |= own
     for key, value in flat.items():
         section, dot, _ = key.partition(".")
         if _is_searched(value):

@@ -58,9 +58,7 @@ def read_document(path: Path, overrides: Sequence[str]) -> Document:
     tree = _parse(_read(path), str(path))
     document = _document(Document(str(path), path.stem), tree)  # bounds what comes next
     _note_lines(tree, "", document.places)
-    for override in overrides:
-        _lay_over(document, override)
-    return document
+    return _laid_over(document, overrides)
 
 
 def document_of(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Document:
@@ -74,7 +72,12 @@ def document_of(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Do
     """
     name = content.get("task") if isinstance(content, Mapping) else None
     document = _document(Document(GIVEN, str(name or "search")), content)
-    for override in overrides:
+    return _laid_over(document, overrides)
+
+
+def _laid_over(document: Document, overrides: Sequence[str]) -> Document:
+    """The document with overrides laid over it; a text alone is one."""
+    for override in [overrides] if isinstance(overrides, str) else overrides:
         _lay_over(document, override)
     return document
 

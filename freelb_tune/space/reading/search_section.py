@@ -43,7 +43,7 @@ def read_search(content: dict[str, Any], problems: Problems) -> AlgorithmSetting
     known = ALGORITHMS.get(name) if isinstance(name, str) else None
     kind = known or RandomSettings  # one that may draw, so that nothing more is said than is wrong
     if known is None:
-        hint = unknown_name(name, ALGORITHMS) if isinstance(name, str) else ""
+        hint = _no_such(name) if isinstance(name, str) else ""
         problems.add("search.algorithm", hint or f"expected an algorithm's name, got {shown(name)}")
     own = {}
     for key, value in given.items():
@@ -60,6 +60,16 @@ def read_search(content: dict[str, Any], problems: Problems) -> AlgorithmSetting
     if settings.epochs and isinstance(trainer, dict) and "max_steps" in trainer:
         problems.add("search.epochs", "trainer.max_steps says how long a cell trains; take one out")
     return settings
+
+
+def _no_such(name: str) -> str:
+    """That there is no such algorithm, and what there is."""
+    if name.lower() in ("pbt", "pb2", "population_based_training"):
+        return (
+            f"there is no {name!r}: it changes settings inside a trial, and a cell keeps its own; "
+            "ft.trainable brings a cell under Ray's PopulationBasedTraining (docs/python.md)"
+        )
+    return unknown_name(name, [*ALGORITHMS, *SAMPLERS])
 
 
 def _readers(key: str) -> list[str]:
