@@ -52,7 +52,7 @@ def test_a_file_and_noise_are_further_sets_with_the_training_labels(tmp_path):
 
 def test_a_limit_keeps_the_same_rows_of_dev_and_of_its_noise(tmp_path):
     rows = "".join(f"Row number {n},{'pos' if n % 2 else 'neg'}\n" for n in range(40))
-    settings = own(tmp_path, {"same": {"builtin": "characters", "rate": 0}}, max_eval_examples=5)
+    settings = own(tmp_path, {"same": {"builtin": "characters", "rate": 1e-9}}, max_eval_examples=5)
     (tmp_path / "a.csv").write_text(f"text,label\n{rows}", "utf-8")
     sets = load_examples(settings).evaluation
     assert sets["same"].to_dict() == sets["dev"].to_dict()
@@ -77,6 +77,12 @@ def test_a_glue_folders_task_reads_a_further_file_in_either_form(tmp_path):
         assert sets["again"].to_dict() == sets["dev"].to_dict()
     also = {"own": str(tmp_path / "own.jsonl")}
     assert load_examples(glue("qnli", tmp_path, also=also)).evaluation["own"]["label"][:] == [0]
+
+
+def test_advglue_lacks_a_task_where_it_was_asked_for(tmp_path):
+    also = {"a": {"builtin": "advglue", "file": "dev_ann.json"}}
+    with pytest.raises(FreeLBTuneError, match=r"^data\.also\.a: AdvGLUE has no task 'classific"):
+        check_data(own(tmp_path, also))
 
 
 def test_advglue_is_a_set_of_any_name(tmp_path):
@@ -169,6 +175,15 @@ def test_a_label_that_cannot_be_translated_is_named(labels, said, tmp_path):
         check_data(glue("mnli", write_layout(tmp_path), also={"hans": each}))
 
 
+def test_labels_that_no_row_has_are_not_passed_over(tmp_path):
+    (tmp_path / "hard.csv").write_text("text,label\nx,pos\ny,neg\n", "utf-8")
+    each = {"file": str(tmp_path / "hard.csv"), "labels": {"positive": "pos"}}
+    with pytest.raises(
+        FreeLBTuneError, match="no row has the label 'positive'; they have neg, pos"
+    ):
+        check_data(own(tmp_path, {"hard": each}))
+
+
 def test_real_values_have_no_labels_to_translate(tmp_path):
     each = {"file": str(tmp_path / "STS-B" / "dev.tsv"), "labels": {"good": "better"}}
     with pytest.raises(FreeLBTuneError, match="which is for classes; task 'stsb' has none"):
@@ -185,12 +200,13 @@ def test_real_values_have_no_labels_to_translate(tmp_path):
         pytest.param({"x": {"builtin": "words"}}, "expected under x a file's", id="unknown-set"),
         pytest.param(
             {"x": {"builtin": "characters", "rate": 1.5}},
-            r"expected under x\.rate a number from 0 to 1",
+            r"expected under x\.rate a number above 0, at most 1 .*, got 1\.5$",
             id="rate",
         ),
         pytest.param(
-            {"x": {"builtin": "characters"}}, r"under x\.rate a number from 0", id="no-rate"
+            {"x": {"builtin": "characters", "rate": 0}}, "0 would be the dev set", id="no-change"
         ),
+        pytest.param({"x": {"builtin": "characters"}}, r"x\.rate .*, got nothing$", id="no-rate"),
         pytest.param(
             {"x": {"builtin": "characters", "rate": 0.1, "kinds": ["emoji"]}},
             r"under x\.kinds a list of insert, delete, swap, case, keyboard, ocr",
@@ -225,7 +241,9 @@ def test_a_set_that_cannot_be_is_said_in_one_message(also, said, tmp_path):
     [
         pytest.param(None, "no such file", id="no-file"),
         pytest.param("text,label\n", "holds no example; a set needs one", id="empty"),
-        pytest.param("text,grade\nx,pos\n", "no column 'label'.*\n.*task's own files", id="column"),
+        pytest.param(
+            "text,grade\nx,pos\n", "no column 'label'.*\n.*{file: hard.csv, text: ", id="column"
+        ),
         pytest.param("text,label\nx,meh\n", r"line 2: label 'meh' is not .*neg, pos", id="label"),
         pytest.param("text,label\nx,pos\ny,\n", "line 3: the label is", id="unlabelled"),
     ],
@@ -377,7 +395,9 @@ def test_a_space_keeps_its_sets_by_absolute_paths_and_under_another_source(tmp_p
     (cell, *_) = cells_of(tmp_path, text)
     assert cell.data.also["hard"] == str(tmp_path / "hard.csv")
     assert opened(tmp_path, text, data_dir=tmp_path).content["data"]["also"] == cell.data.also
-    with pytest.raises(FreeLBTuneError, match=r"line 3, data\.also: .*under typos\.rate a number"):
+    with pytest.raises(
+        FreeLBTuneError, match=r"line 3, data\.also: .*under typos\.rate a .*got 2$"
+    ):
         opened(tmp_path, text.replace("0.1", "2"))
 
 

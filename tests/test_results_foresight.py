@@ -11,6 +11,7 @@ import pytest
 from store_fixtures import cell, epoch
 from tasks_fixtures import data_sizes
 
+import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import forecast as told
 from freelb_tune.results.workload import effort_of
@@ -184,12 +185,14 @@ def test_a_margin_far_below_what_seeds_do_is_said_in_the_plan(tmp_path):
     text = SPACE + "search: {algorithm: verdict, margin: 0.01}\n"
     _, rule, *_ = forecast(*planned(tmp_path, text), tmp_path).sentences
     assert "A margin of 0.01 points is far below what seeds do: to exclude it takes" in rule
+    assert "takes more than 10,000 seeds of each arm" in rule
 
 
-def test_a_race_that_cannot_be_is_refused_in_the_plan(tmp_path):
+def test_a_race_that_cannot_be_is_refused_before_its_cells_are_listed(tmp_path):
     text = SPACE + "search: {algorithm: race, budget: 3}\n"
+    space, _ = planned(tmp_path, text.replace("model: roberta-base", "model: a/nowhere"))
     with pytest.raises(FreeLBTuneError, match="a race of 2 configurations needs 4 cells"):
-        forecast(*planned(tmp_path, text), tmp_path)
+        ft.plan(space, tmp_path)
 
 
 def test_ten_thousand_cells_are_foreseen_in_well_under_a_second(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from freelb_tune.space.cells.cell import Cell, digest
 from freelb_tune.store import read_epochs
 from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.predicting.prediction import predict_test
+from freelb_tune.training.predicting.selected import best_cell
 from freelb_tune.training.predicting.submission import (
     check_folders,
     write_predictions,
@@ -190,6 +192,12 @@ def test_own_tasks_do_not_go_into_the_servers_zip(own_rte):
     check_folders([own_rte], zipped=False)
     with pytest.raises(FreeLBTuneError, match=r"'classification' is not one of GLUE's.*--zip"):
         check_folders([own_rte], zipped=True)
+
+
+def test_a_record_without_its_models_says_so():
+    folder = Path(__file__).parent / "folders" / "format_1"
+    with pytest.raises(FreeLBTuneError, match="the models are not in this folder, whose search is"):
+        best_cell(folder)
 
 
 def test_a_missing_best_says_how_far_the_search_is(own_rte):

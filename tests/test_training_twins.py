@@ -37,6 +37,8 @@ SAME = {
         {**FREELB, "relative": True, "max_norm": 0.3},
     ),
     "one clean pass": ({"method": "none"}, {"method": "repeat", "adv_steps": 1}),
+    "sam without a step": ({"method": "none"}, {"method": "sam", "rho": 0.0}),
+    "asam without a step": ({"method": "none"}, {"method": "asam", "rho": 0.0}),
     "freelb after the end": ({"method": "none"}, {**FREELB, **LATE}),
     "freeat after the end": ({"method": "none"}, method("freeat", {**FREELB, **LATE})),
 }
@@ -95,6 +97,14 @@ def test_what_may_matter_is_not_said_to_be_the_same(first, second):
     assert not find_twins(
         [cell_of("c0", {"method": "none"}), cell_of("c1", {**FREELB, **LATE})], lambda cell: None
     )  # how many updates there are is not known
+
+
+def test_a_twin_of_the_clean_arm_is_named_by_what_varies():
+    clean, late = cell_of("c0", {"method": "none"}), cell_of("c1", {**FREELB, **LATE})
+    assert find_twins([clean, late], lambda cell: 32)["c1"].name == "method freelb"
+    later = cell_of("c2", {**FREELB, "adv_begin_step": 3})
+    named = find_twins([clean, late, later], lambda cell: 32)
+    assert [named[each].name for each in ("c1", "c2")] == ["adv_begin_step 2", "adv_begin_step 3"]
 
 
 def test_a_ball_that_is_reached_does_matter(tmp_path):

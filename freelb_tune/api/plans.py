@@ -266,6 +266,8 @@ def span(
         limit=most_cells,
         examples=lambda cell: None if cell.fold else data_sizes(cell.task, cell.data).train,
     )
+    drawn = cells.as_if_drawn()
+    space.search.check_arms(drawn.compared, drawn.clean, len(space.seeds))
     _check_losses(cells)
     _unread(space, cells)
     return cells

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.importing.runs import Command, Notes
 
 __all__ = ["read_run_exp"]
@@ -51,8 +51,9 @@ def read_run_exp(path: Path, text: str, notes: Notes, *, commented: bool = False
         elif not words[0].startswith("#"):
             notes.add(f"NOT UNDERSTOOD, left out: line {number}: {line.strip()}")
     if skipped:
+        are, lines = ("is", "line") if len(skipped) == 1 else ("are", "lines")
         notes.add(
-            f"{len(skipped)} rows are commented out and left out (lines "
+            f"{counted(len(skipped), 'row')} {are} commented out and left out ({lines} "
             f"{', '.join(map(str, skipped))}); --commented reads them too"
         )
     if not commands:

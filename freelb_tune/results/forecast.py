@@ -115,13 +115,12 @@ def forecast(space: Space, plan: Plan, stores: Sequence[Store]) -> Forecast:
         stores: of `stores_in`.
 
     Raises:
-        FreeLBTuneError: the data settings are wrong, or the plan cannot be searched so.
+        FreeLBTuneError: the data settings are wrong.
     """
     plan = plan.as_if_drawn().distinct()
     metric = get_task(space.task).metric(space.search.metric)
     sizes = _Sizes()
     power = _power(space, plan, stores, metric, sizes)
-    space.search.check_arms(plan.compared, plan.clean, len(space.seeds))
     return Forecast(
         power=None if isinstance(power, str) else power,
         why_not=power if isinstance(power, str) else "",
@@ -134,18 +133,21 @@ def _takes(space: Space, power: "Power | str") -> str:
     """How many seeds an answer of a `verdict` search is likely to take."""
     if not isinstance(space.search, VerdictSettings) or isinstance(power, str):
         return ""
+    from freelb_tune.results.statistics.numbers.power import MOST_SEEDS
     from freelb_tune.results.statistics.numbers.sequential import Question
 
     margin = space.search.margin
     question = Question(margin / 100, power.low.configurations)
-    ends = [f"{question.seeds(trial.spread):,}" for trial in (power.low, power.high)]
-    seeds = " to ".join(dict.fromkeys(ends))
-    if question.seeds(power.low.spread) > _TOO_MANY:
+    ends = [question.seeds(trial.spread) for trial in (power.low, power.high)]
+    most = f"more than {MOST_SEEDS:,}"
+    seeds = " to ".join(dict.fromkeys(most if n > MOST_SEEDS else f"{n:,}" for n in ends))
+    seeds = seeds if ends[0] > MOST_SEEDS else f"about {seeds}"
+    if ends[0] > _TOO_MANY:
         return (
-            f" A margin of {margin:g} points is far below what seeds do: to exclude it takes about "
-            f"{seeds} seeds of each arm. Raise search.margin."
+            f" A margin of {counted(margin, 'point')} is far below what seeds do: to exclude it "
+            f"takes {seeds} seeds of each arm. Raise search.margin."
         )
-    return f" Where nothing helps an answer takes about {seeds} seeds of each arm."
+    return f" Where nothing helps an answer takes {seeds} seeds of each arm."
 
 
 class _Sizes:

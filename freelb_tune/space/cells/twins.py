@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from freelb_tune.space.cells.cell import Cell
-from freelb_tune.space.cells.naming import short_name, value_text
+from freelb_tune.space.cells.naming import short_name, told_apart, value_text
 from freelb_tune.space.settings.adversaries import AdversarySettings, NoneSettings, Scheduled
 
 __all__ = ["Examples", "Twin", "find_twins"]
@@ -23,7 +23,8 @@ class Twin:
 
     Attributes:
         of: the earlier one's `config_id`.
-        name: what it is called beside that one: "max_norm 0.9 (not 0.5)".
+        name: what it is called beside that one, such as "max_norm 0.9"; beside the clean arm what
+            varies in the plan, or its method where nothing does.
         why: in words.
     """
 
@@ -42,12 +43,14 @@ def find_twins(cells: Sequence[Cell], examples: Examples) -> Mapping[str, Twin]:
     firsts: dict[str, Cell] = {}
     configs = {cell.config_id: cell for cell in reversed(cells)}  # the first cell of each
     ordered = sorted(reversed(configs.values()), key=lambda cell: cell.arm != "clean")
-    twins = {}
+    pairs = []
     for cell in ordered:
         plain = _plainest(cell, examples)
         first = firsts.setdefault(_key(cell, plain), cell)
         if first is not cell:
-            twins[cell.config_id] = _twin(cell, first)
+            pairs.append((cell, first))
+    varying = told_apart(cells) if pairs else []
+    twins = {cell.config_id: _twin(cell, first, varying) for cell, first in pairs}
     return {name: twins[name] for name in reversed(configs) if name in twins}
 
 
@@ -69,20 +72,14 @@ def _key(cell: Cell, plain: AdversarySettings) -> str:
     return repr((*parts, type(plain).__name__))
 
 
-def _twin(cell: Cell, first: Cell) -> Twin:
-    if first.arm == "clean":
-        return Twin(first.config_id, _name(cell, {}), "it never perturbs, as the clean arm")
-    theirs = {k: v for k, v in first.settings.items() if k.startswith("adversary.")}
-    apart = [k for k, v in cell.settings.items() if k in theirs and theirs[k] != v]
-    names = " and ".join(short_name(name) for name in apart)
-    return Twin(first.config_id, _name(cell, theirs), f"{names} cannot matter here")
-
-
-def _name(cell: Cell, theirs: Mapping[str, object]) -> str:
+def _twin(cell: Cell, first: Cell, varying: Sequence[str]) -> Twin:
     own = {k: v for k, v in cell.settings.items() if k.startswith("adversary.")}
-    said = [
-        f"{short_name(k)} {value_text(v)}"
-        for k, v in own.items()
-        if k not in theirs or theirs[k] != v
-    ]
-    return ", ".join(said)
+    if first.arm == "clean":
+        told = [key for key in varying if key in own] or ["adversary.method"]
+        why = "it never perturbs, as the clean arm"
+    else:
+        told = [key for key in own if own[key] != first.settings.get(key)]
+        names = " and ".join(short_name(name) for name in told if name in first.settings)
+        why = f"{names} cannot matter here"
+    name = ", ".join(f"{short_name(key)} {value_text(own[key])}" for key in told)
+    return Twin(first.config_id, name, why)

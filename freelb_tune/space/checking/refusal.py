@@ -44,7 +44,9 @@ def read_as(adapter: TypeAdapter[Any], value: Any) -> Value:
         return found
     except ValidationError as err:
         expected = " or ".join(dict.fromkeys(clause(e) for e in _told(err.errors())))
-        raise Refusal(f"expected {expected}, got {shown(value)}{_trap(value, expected)}") from err
+        # what looks inside the value says itself what it found there
+        got = "" if ", got " in expected else f", got {shown(value)}"
+        raise Refusal(f"expected {expected}{got}{_trap(value, expected)}") from err
 
 
 def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:

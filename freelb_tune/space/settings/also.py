@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from freelb_tune.space.problems import shown
+
 __all__ = [
     "TEST",
     "AdvGlue",
@@ -47,7 +49,7 @@ class Characters(_Set):
     """
 
     builtin: Literal["characters"]
-    rate: Annotated[float, Field(ge=0, le=1)]
+    rate: Annotated[float, Field(gt=0, le=1)]
     kinds: Annotated[list[Kind], Field(min_length=1)] = list(_KINDS)
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -138,14 +140,15 @@ def _further(name: Any, value: Any) -> Further:
         named = "builtin" in value or "file" not in value
         kind = _BUILTINS.get(str(value.get("builtin"))) if named else Labelled
     if kind is None:
-        raise ValueError(f"under {name} {_ADVICE}")
+        raise ValueError(f"under {name} {_ADVICE}, got {shown(value)}")
     try:
         found: Further = TypeAdapter(kind).validate_python(value)
         return found
     except ValidationError as err:
         first = err.errors()[0]
         place = ".".join(map(str, (name, *first["loc"])))
-        raise ValueError(_wrong(place, first["type"], kind)) from err
+        got = "nothing" if first["type"] == "missing" else shown(first["input"])
+        raise ValueError(f"{_wrong(place, first['type'], kind)}, got {got}") from err
 
 
 def _wrong(place: str, what: str, kind: type[BaseModel]) -> str:
@@ -154,7 +157,7 @@ def _wrong(place: str, what: str, kind: type[BaseModel]) -> str:
         return f"under {place.rpartition('.')[0]} nothing but {', '.join(kind.model_fields)}"
     setting = place.split(".")[1]
     wanted = {
-        "rate": "a number from 0 to 1",
+        "rate": "a number above 0, at most 1 (0 would be the dev set again)",
         "kinds": f"a list of {', '.join(_KINDS)}",
         "seed": "a whole number, 0 or more",
         "file": "a file's name" if kind is Labelled else "the name of AdvGLUE's dev_ann.json",

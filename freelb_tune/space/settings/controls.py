@@ -100,6 +100,12 @@ class SAMSettings(Scheduled):
         """One to find the place, one to train from there."""
         return 2
 
+    def plainest(self) -> AdversarySettings:
+        """Without a step it trains at the weights, with the units dropped that the first pass
+        dropped.
+        """
+        return self if self.rho else NoneSettings()
+
 
 class ASAMSettings(Scheduled):
     """ASAM: SAM with a step in proportion to each weight (Kwon et al., arXiv:2102.11600).
@@ -119,6 +125,10 @@ class ASAMSettings(Scheduled):
     def passes_per_batch(self) -> int:
         """One to find the place, one to train from there."""
         return 2
+
+    def plainest(self) -> AdversarySettings:
+        """As SAM's."""
+        return self if self.rho else NoneSettings()
 
 
 CONTROLS: dict[str, type[AdversarySettings]] = {

@@ -21,20 +21,23 @@ from freelb_tune.tasks.reading.table import Table
 __all__ = ["read_advglue"]
 
 
-def read_advglue(task: Task, path: Path, name: str = "advglue") -> dict[str, Rows]:
+def read_advglue(
+    task: Task, path: Path, name: str = "advglue", place: str = "data.advglue"
+) -> dict[str, Rows]:
     """The task's sets of AdvGLUE.
 
     Args:
         task: whose sets.
         path: `dev_ann.json`.
         name: of the first set; MNLI's second is `NAME_mismatched`.
+        place: the setting that names the file.
 
     Raises:
         FreeLBTuneError: AdvGLUE lacks the task, or the file is not AdvGLUE's.
     """
     if not task.glue or not task.glue.advglue or task.labels is None:
         known = ", ".join(each.name for each in GLUE if each.glue and each.glue.advglue)
-        raise FreeLBTuneError(f"data.advglue: AdvGLUE has no task {task.name!r}; it has {known}")
+        raise FreeLBTuneError(f"{place}: AdvGLUE has no task {task.name!r}; it has {known}")
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as err:

@@ -28,10 +28,10 @@ __all__ = [
     "further_files",
     "further_of",
     "read_further",
-    "read_labelled",
     "stream_of",
 ]
 
+_SHOWN = 5  # labels of a file that a message names
 _NEVER = -1e9  # a logit; its probability is 0
 
 
@@ -76,12 +76,13 @@ def read_further(
     found: dict[str, Rows] = {}
     for name, each in further_of(data).items():
         if isinstance(each, AdvGlue):
-            made = read_advglue(data.task, Path(each.file).expanduser(), name)
+            place = f"data.also.{name}" if name in (data.also or {}) else "data.advglue"
+            made = read_advglue(data.task, Path(each.file).expanduser(), name, place)
         elif isinstance(each, Characters):
             made = {name: _noisy(own["dev"], each)}
         else:
             told = each if isinstance(each, Labelled) else Labelled(file=each)
-            made = {name: read_labelled(data, told, labels)}
+            made = {name: _read_labelled(data, name, told, labels)}
         for twice in made.keys() & (own.keys() | found.keys()):
             raise FreeLBTuneError(
                 f"data.also: task {data.task.name!r} has a set {twice!r} already; choose another "
@@ -91,7 +92,9 @@ def read_further(
     return found
 
 
-def read_labelled(data: DataSettings, each: Labelled, labels: tuple[str, ...] | None) -> Rows:
+def _read_labelled(
+    data: DataSettings, name: str, each: Labelled, labels: tuple[str, ...] | None
+) -> Rows:
     """The rows of one further file, its columns and labels as it says, or the task's own.
 
     Raises:
@@ -104,19 +107,30 @@ def read_labelled(data: DataSettings, each: Labelled, labels: tuple[str, ...] | 
         text = (each.text,) if isinstance(each.text, str) else tuple(each.text)
     label = each.label or label
     needed = (*text, *((label,) if isinstance(label, str) else label))
+    wanted = f"data.also.{name}: {{file: {path.name}, text: COLUMN, label: COLUMN}}"
     table.require(
-        needed, "the columns of the task's own files, unless data.also's text and label say others"
+        needed, f"the task's own files call them so; where this one does not, write {wanted}"
     )
     known = data.task.labels or labels
     read = label_reader(data.task, data, known, numbers=bool(data.task.labels))
     told = _translated(data, each, known)
     ours = {one: names[0] for names in told.values() if len(names) > 1 for one in names}
     ours |= {theirs: names[0] for theirs, names in told.items()}
+    seen: dict[str, None] = {}
 
     def number(value: Any) -> Label:
-        return read(ours.get(label_text(value), value) if ours else value)
+        if not ours:
+            return read(value)
+        seen[label_text(value)] = None
+        return read(ours.get(label_text(value), value))
 
-    return collect(table, Reading(text, label, number, own=True))
+    rows = collect(table, Reading(text, label, number, own=True))
+    if ours and not ours.keys() & seen.keys():
+        raise FreeLBTuneError(
+            f"data.also: labels of {each.file}: no row has the label "
+            f"{' or '.join(map(repr, told))}; they have {', '.join(sorted(seen)[:_SHOWN])}"
+        )
+    return rows
 
 
 def as_the_set_has_them(

@@ -38,6 +38,11 @@ def best_cell(folder: Path, *, adversarial: bool = False) -> Cell:
     refuse_links(best)
     if not (best / "cell.json").is_file():
         done = sum(each.state is CellState.DONE for each in store.cells)
+        if done and all(each.state.is_over for each in store.cells):
+            raise FreeLBTuneError(
+                f"{best}: the models are not in this folder, whose search is over; to train them, "
+                f"run {folder / 'space.yaml'} again with another --results"
+            )
         raise FreeLBTuneError(
             f"{best}: there is no model, as {done} of {len(store.cells)} cells are done; run the "
             "search to its end, or restore the folder if it was deleted"
