@@ -51,9 +51,9 @@ def read_run_exp(path: Path, text: str, notes: Notes, *, commented: bool = False
         elif not words[0].startswith("#"):
             notes.add(f"NOT UNDERSTOOD, left out: line {number}: {line.strip()}")
     if skipped:
-        are, lines = ("is", "line") if len(skipped) == 1 else ("are", "lines")
+        are, those = ("is", "line") if len(skipped) == 1 else ("are", "lines")
         notes.add(
-            f"{counted(len(skipped), 'row')} {are} commented out and left out ({lines} "
+            f"{counted(len(skipped), 'row')} {are} commented out and left out ({those} "
             f"{', '.join(map(str, skipped))}); --commented reads them too"
         )
     if not commands:
