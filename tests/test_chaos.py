@@ -6,7 +6,7 @@ import pytest
 from store_fixtures import Search as Written
 from store_fixtures import cell
 
-from bench.chaos.__main__ import _HEAD, Line, write_page
+from bench.chaos.__main__ import _HEAD, Line, status, write_page
 from bench.chaos.faults import FAULTS
 from bench.chaos.search import Compared, Search, compare
 from freelb_tune.results import write_outputs
@@ -52,3 +52,9 @@ def test_lines_come_into_the_page_in_the_order_of_the_faults(tmp_path):
     rows = f"{lines[0]}\n{again}"
     assert page.read_text() == f"before\n\n{_HEAD[0]}\n{_HEAD[1]}\n{rows}\n\nafter\n"
     assert (lines[0].is_clean, again.is_clean) == (True, False)
+
+
+def test_a_walk_that_did_not_do_all_of_it_ends_otherwise_than_a_clean_one():
+    clean, changed = (Line("term", "SIGTERM", "130, 0", 0, 0, n, "yes", 0, 9) for n in (0, 1))
+    found = [status([clean], []), status([clean], ["worker"]), status([changed], ["worker"])]
+    assert found == [0, 3, 1]

@@ -90,6 +90,11 @@ def write_page(path: Path, lines: list[Line]) -> None:
     path.write_text(f"{before}{head}{kept}\n\n{after.lstrip()}", "utf-8")
 
 
+def status(lines: list[Line], missed: list[str]) -> int:
+    """How the walk exits: 1 where a search came out different, 3 where some of it was not done."""
+    return 1 if not all(line.is_clean for line in lines) else 3 if missed else 0
+
+
 def main() -> None:
     """Walk, and print the table as it comes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -97,7 +102,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="begin no fault after these")
     parser.add_argument("--page", type=Path, help="a page whose table gets the lines")
     asked = parser.parse_args()
-    start, lines, missed = time.monotonic(), list[Line](), 0
+    start, lines, missed = time.monotonic(), list[Line](), list[str]()
     with tempfile.TemporaryDirectory() as scratch:
         whole = new_search(Path(scratch) / "whole")
         if whole.run():
@@ -106,17 +111,20 @@ def main() -> None:
         for name in asked.only:
             if time.monotonic() - start > asked.minutes * 60:
                 print(f"{name}: not begun, the {asked.minutes:g} minutes are over", file=sys.stderr)
+                missed.append(name)
                 continue
             try:
                 lines.append(meet(name, Path(scratch), whole))
             except FaultMissed as err:
-                missed += 1
+                missed.append(name)
                 print(f"{name}: {err}", file=sys.stderr)
                 continue
             print(lines[-1], flush=True)
             if asked.page:
                 write_page(asked.page, lines)
-    sys.exit(bool(missed) or not all(line.is_clean for line in lines))
+    if missed:
+        print(f"not walked: {', '.join(missed)}", file=sys.stderr)
+    sys.exit(status(lines, missed))
 
 
 if __name__ == "__main__":
