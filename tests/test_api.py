@@ -150,12 +150,21 @@ def test_what_only_python_can_bring_is_made_plain():
         ({"trainer": {"learning_rate": float("nan")}}, "expected a finite number, got nan"),
         ({"task": "rtee"}, "task: unknown name 'rtee'; did you mean 'rte'"),
         ({"search": {"metric": "f1"}}, "task 'rte' has no such metric"),
-        ({"model": object()}, "a object is no setting's value"),
+        ({"model": object()}, "an object of type object cannot be a setting"),
     ],
 )
 def test_a_mapping_is_refused_in_a_files_words(more, said):
     with pytest.raises(ft.FreeLBTuneError, match=f"^the space given: 1 problem\n  .*{said}"):
         ft.Space.of({**RTE, **more})
+
+
+def test_a_mapping_that_contains_itself_is_refused_where_it_does():
+    whole = dict(RTE)
+    whole["adversary"] = {"adv_lr": [whole]}
+    with pytest.raises(
+        ft.FreeLBTuneError, match=r"given: adversary\.adv_lr\.0: it contains itself"
+    ):
+        ft.Space.of(whole)
 
 
 def test_what_is_no_mapping_is_refused():

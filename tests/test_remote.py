@@ -421,6 +421,12 @@ def test_a_uri_that_nothing_opens_is_told(place, message, caches):
     refused(place, message)
 
 
+@pytest.mark.parametrize("written", ["s3://", "s3:"])  # pathlib takes the slashes away
+def test_a_uri_without_a_place_is_told(written):
+    with pytest.raises(FreeLBTuneError, match=r"^s3://: name a bucket and a path: s3://BUCKET/P"):
+        load_store(Path(written))
+
+
 def test_a_command_for_folders_alone_says_so():
     with pytest.raises(FreeLBTuneError, match="s3://bucket/x: this command takes a folder of this"):
         load_store(Path("s3://bucket/x"))

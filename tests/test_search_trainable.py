@@ -193,6 +193,10 @@ def test_optuna_proposes_and_learns_from_what_trials_report(tmp_path):
         ({"trainer": 3}, r"trainer: expected a mapping, got 3"),
         ({"seed": [1, 2]}, r"seed: expected a whole number from 0 to .*, got \[1, 2\]"),
         ({"seed": {"grid": [1, 2]}}, r"seed: a trial has one value here; .* param_space"),
+        (
+            {"adversary.adv_lr": [0.1, 0.2]},
+            r"number, got \[0.1, 0.2\]; search it in .*param_space$",
+        ),
         ({"adversary.adv_lr": tune.uniform(0, 1)}, r"adv_lr: a trial has one value here"),
         ({"task": "rta"}, r"task: unknown name 'rta'; did you mean 'rte'"),
         ({"adversary": {"method": "fgm", "adv_steps": 3}}, r"adv_steps: fgm does not read it"),

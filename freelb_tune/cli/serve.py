@@ -25,7 +25,7 @@ def serve(
         typer.Option(
             "--token",
             envvar="FREELB_TUNE_TOKEN",
-            help="Who does not know it is refused. Drawn by itself where --host needs one.",
+            help="Requests without it are refused. Drawn by itself where --host needs one.",
         ),
     ] = None,
 ) -> None:

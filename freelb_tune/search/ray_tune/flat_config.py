@@ -4,6 +4,7 @@ Room: search, without Ray. They are read as a search-space file is, and say the 
 wrong.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
@@ -24,6 +25,8 @@ BASE = "the trainable's base"
 CONFIG = "this trial's config"
 _METHOD = "adversary.method"
 _LARGEST_SEED = 2**32 - 1
+_SEARCH_IT = "search it in the Tuner's param_space"
+_GRID = re.compile(r"to try each, write \{grid: .*\}")
 
 Flat = dict[str, Any]
 
@@ -96,7 +99,7 @@ def _flat(given: Mapping[str, Any], source: str) -> Flat:
     for key, value in flat.items():
         section, dot, _ = key.partition(".")
         if _is_searched(value):
-            problems.add(key, "a trial has one value here; search it in the Tuner's param_space")
+            problems.add(key, f"a trial has one value here; {_SEARCH_IT}")
         if key in SEARCHED:
             problems.add(key, f"expected a mapping, got {shown(value)}")
         elif key not in ("task", "seed") and not (dot and section in SEARCHED):
@@ -123,7 +126,10 @@ def _read(flat: Flat, source: str) -> Space:
             content.setdefault(section, {})[name] = value
         elif key != "seed":
             content[key] = value
-    return Space.read(replace(document_of(content), source=source), tasks=task_metrics())
+    try:
+        return Space.read(replace(document_of(content), source=source), tasks=task_metrics())
+    except FreeLBTuneError as err:  # a file's advice, which a trial refuses
+        raise FreeLBTuneError(_GRID.sub(_SEARCH_IT, str(err))) from None
 
 
 def _resolved(space: Space, key: str, value: Any) -> Any:

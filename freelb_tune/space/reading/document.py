@@ -27,6 +27,7 @@ GIVEN = "the space given"
 
 _DEEPEST = 30
 _MOST = 300_000
+_LONGEST_KEY = 60  # characters of one that a message quotes
 
 
 @dataclass
@@ -165,23 +166,26 @@ class _Plain:
     def __init__(self, where: str, traps: list[tuple[str, str]]) -> None:
         self._where, self._traps, self._count = where, traps, 0
 
-    def of(self, value: Any, key: str, depth: int = 0) -> Any:
-        """One value of the file, with all that is in it."""
+    def of(self, value: Any, key: str, above: tuple[Any, ...] = ()) -> Any:
+        """One value of the file, with all that is in it; `above` are those that it stands in."""
         self._count += 1
-        if depth > _DEEPEST or self._count > _MOST:
+        if any(value is each for each in above):
+            raise FreeLBTuneError(f"{self._where}: {key}: it contains itself; take it out")
+        if len(above) > _DEEPEST or self._count > _MOST:
             raise FreeLBTuneError(
-                f"{self._where}: {key}: nested too deeply, or too large; does an *alias repeat "
-                "what it stands in?"
+                f"{self._where}: {_cut(key)}: nested too deeply, or too large: at most {_DEEPEST} "
+                f"deep and {_MOST:,} values"
             )
+        above = (*above, value)
         inner = f"{key}." if key else ""
         value = _builtin(value)
         tag = getattr(value, "tag", None)
         if isinstance(value, CommentedMap | CommentedSeq) and tag is not None and tag.value:
             self._trap(key, f"tags such as {tag.value} are not read; take it out")
         if isinstance(value, dict):
-            return {str(k): self.of(v, f"{inner}{k}", depth + 1) for k, v in value.items()}
+            return {str(k): self.of(v, f"{inner}{k}", above) for k, v in value.items()}
         if isinstance(value, list):
-            return [self.of(v, f"{inner}{i}", depth + 1) for i, v in enumerate(value)]
+            return [self.of(v, f"{inner}{i}", above) for i, v in enumerate(value)]
         return self._scalar(value, key)
 
     def _scalar(self, value: Any, key: str) -> Any:
@@ -203,11 +207,15 @@ class _Plain:
         elif isinstance(value, date):
             self._trap(key, f"{value} is a date to YAML; put it in quotes to make it text")
         else:
-            self._trap(key, f"a {type(value).__name__} is no setting's value")
+            self._trap(key, f"an object of type {type(value).__name__} cannot be a setting")
         return str(value)
 
     def _trap(self, key: str, message: str) -> None:
         self._traps.append((key, message))
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}..."
 
 
 def _builtin(value: Any) -> Any:

@@ -15,6 +15,9 @@ from freelb_tune.errors import FreeLBTuneError
 __all__ = ["Place", "RemoteError", "open_place", "uri_of"]
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*?)/*", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?!file|local)([a-z][a-z0-9+.-]+):/*", re.IGNORECASE
+)  # pathlib takes the slashes away
 _FOLDERS = {"file", "local", "ftp", "hdfs", "sftp", "smb", "ssh"}
 """Where a folder has to be made before a file is put in it."""
 _BATCH = 200  # files that are sent at a time
@@ -29,7 +32,12 @@ def uri_of(place: str | Path) -> str | None:
     """The URI that somebody wrote in place of a folder; None for a folder.
 
     A path that was made of one counts, in which two slashes have become one.
+
+    Raises:
+        RemoteError: it names a kind of place, and no place: `s3://`.
     """
+    if bare := _BARE.fullmatch(str(place)):
+        raise RemoteError(f"{bare[1]}://: name a bucket and a path: {bare[1]}://BUCKET/PATH")
     found = _URI.fullmatch(str(place))
     if found is None:
         return None

@@ -34,7 +34,7 @@ class Taker:
     Args:
         folder: the results folder.
         stage: a folder on the same disk: new files stand there under their signs, large ones as
-            second names of the same file.
+            hard links.
         known: signs of what need not be kept, as it was sent.
     """
 

@@ -76,7 +76,7 @@ def _trace(
         x += [*(record.epoch for record in each.epochs), None]
         y += [*(round(record.score * measure.scale, 4) for record in each.epochs), None]
         text += [name] * (len(each.epochs) + 1)
-    # a line of its own shape for who tells colours apart badly
+    # a line of its own shape for readers who cannot tell the colours apart
     looks = {"tried": (1.1, "solid", 0.45), "best": (2.6, "solid", 1), "clean": (2, "dash", 0.95)}
     width, dash, opacity = looks[kind]
     trace: dict[str, Any] = {

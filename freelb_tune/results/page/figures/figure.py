@@ -26,7 +26,7 @@ class Figure:
         says: what is shown, what each n is of and what was left out, in a sentence or two.
         traces: plotly's.
         layout: plotly's, without fonts and grounds.
-        header: of its numbers as a table, for who does not see it.
+        header: of its numbers as a table, for readers who cannot see it.
         rows: of the same.
         height: in pixels.
     """

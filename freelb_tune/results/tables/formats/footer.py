@@ -140,8 +140,8 @@ def _what(table: Table) -> str:
     """The metric, the dev set, and which epoch counts."""
     unit = "in percent, " if table.measure.better == "higher" else ""
     epoch = (
-        f"each {table.replicate} counts with its best epoch, chosen on the same dev set: it looks "
-        "too good"
+        f"each {table.replicate} counts with its best epoch, chosen on the same dev set, so scores "
+        "look better than they are"
         if table.layout.select == "best_epoch"
         else f"each {table.replicate} counts with its last epoch"
     )
