@@ -11,6 +11,7 @@ from store_fixtures import Search, cell
 from test_results_judge import four_cells
 
 import freelb_tune as ft
+from freelb_tune.api import watching
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import write_outputs
 from freelb_tune.results.analysis import judge
@@ -78,6 +79,26 @@ def test_a_finished_cells_damaged_log_is_named_and_costs_that_cell_alone(tmp_pat
     assert f"- Not counted: cell {lost.cell.id}: cells/{lost.cell.id}/epochs" in table
     assert "3 of 4 cells done, 1 to come" in table
     assert lost.cell.id in (tmp_path / "trials.csv").read_text("utf-8")
+
+
+def test_the_tables_of_before_are_kept_where_a_log_is_damaged(tmp_path):
+    search, said = four_cells(tmp_path), []
+    seal(tmp_path, *search.cells)
+    write_outputs(tmp_path)
+    before = (tmp_path / "table.md").read_bytes()
+    path = log_of(tmp_path, search.cells[2])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    for _ in range(2):  # a second report keeps none of the first one's
+        watching.report(tmp_path, with_text=False, say=said.append)
+        assert (tmp_path / "table.md").read_bytes() != before
+        assert (tmp_path / "earlier" / "table.md").read_bytes() == before
+    told = f"1 cell damaged and not counted: the tables of before are in {tmp_path / 'earlier'};"
+    assert [each.startswith(told) for each in said] == [True, True]
+    path.write_bytes(whole)
+    write_outputs(tmp_path)
+    assert (tmp_path / "table.md").read_bytes() == before
+    assert not (tmp_path / "earlier").exists()
 
 
 def test_a_log_with_lines_of_a_straggler_is_whole(tmp_path):

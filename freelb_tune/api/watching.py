@@ -5,10 +5,12 @@ Room: api. Reads what is stored; neither Ray nor torch loads.
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freelb_tune.api.remote import looked_in
+from freelb_tune.errors import counted
 from freelb_tune.progress import waiting
 from freelb_tune.store.remote.place import uri_of
 
@@ -62,16 +64,29 @@ def watch(folder: Path, *, go_on: bool) -> None:
     console.print(status_of(found, console))
 
 
-def report(folder: Path, *, with_text: bool) -> "Snapshot":
+def report(folder: Path, *, with_text: bool, say: Callable[[str], None]) -> "Snapshot":
     """Write every table and the page of a search again, and look at it as it stands.
+
+    Args:
+        folder: of its results, or a URI.
+        with_text: as `Results.report` takes it.
+        say: is told where the tables of before are, if cells are damaged now.
 
     Raises:
         FreeLBTuneError: as `Results.report`.
     """
     from freelb_tune.api.results import write_report
+    from freelb_tune.results.earlier import EARLIER
     from freelb_tune.watching.snapshot import snapshot_of
 
-    return snapshot_of(*write_report(folder, with_text=with_text))
+    store, table = write_report(folder, with_text=with_text)
+    kept = store.folder / EARLIER
+    if table.damaged and kept.is_dir():
+        say(
+            f"{counted(len(table.damaged), 'cell')} damaged and not counted: the tables of before "
+            f"are in {kept}; the search's command trains such cells again"
+        )
+    return snapshot_of(store, table)
 
 
 def show_end(search: "Path | Snapshot") -> None:

@@ -26,7 +26,7 @@ def report(
     from freelb_tune.api import watching
 
     with watching.waiting(f"making the tables and the page of {folder}", tell):
-        found = watching.report(folder, with_text=with_text)
+        found = watching.report(folder, with_text=with_text, say=tell)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
     else:

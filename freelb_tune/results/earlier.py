@@ -1,4 +1,4 @@
-"""The tables of an earlier plan, beside those of a new one until the new one has something to show.
+"""Tables of before, beside new ones that show less: those of a new plan, or of damaged logs.
 
 Room: results.
 """
@@ -46,8 +46,9 @@ def keep_earlier(folder: Path) -> Path | None:
 
 
 def drop_earlier(store: Store) -> None:
-    """Let them go once a cell of the new plan is done."""
+    """Let them go once a cell of the new plan is done and no log is damaged."""
     aside = store.folder / EARLIER
     is_done = any(each.state is CellState.DONE for each in store.cells)
-    if is_done and aside.is_dir() and not aside.is_symlink():
+    is_whole = not any(each.damage for each in store.cells)
+    if is_done and is_whole and aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside, ignore_errors=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freelb_tune.results.earlier import drop_earlier
+from freelb_tune.results.earlier import drop_earlier, keep_earlier
 from freelb_tune.results.page.document import to_html
 from freelb_tune.results.page.texts import dev_texts
 from freelb_tune.results.statistics.comparing.comparison import Verdict
@@ -38,7 +38,7 @@ def write_outputs(
     Always `trials.csv`, `epochs.csv`, `configurations.csv`, the table in its four formats and
     `report.html`; where cells have further evaluation sets `robustness.md` and `robustness.csv`;
     with a judge also `selection.json` and `cost.json`, and `table.md` and the page have what they
-    say.
+    say. Where a cell's log is damaged, the tables of before stay in `earlier/`.
 
     Args:
         known: the results folder, or what has been read of it.
@@ -67,6 +67,8 @@ def write_outputs(
         contents["cost.json"] = to_cost_json(choosing)
     found = both_arms(store, table, is_judged=judge is not None)
     contents |= {} if found is None else to_robustness(found)
+    if table.damaged:  # what is about to be written shows less
+        keep_earlier(store.folder)
     for name, content in contents.items():
         write_whole(store.folder / name, content)
     texts = dev_texts(store) if with_text else None
