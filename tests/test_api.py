@@ -184,7 +184,7 @@ def test_what_is_no_mapping_is_refused():
             r"results folder, got nothing .*write ft.open_results",
         ),
         (lambda: ft.load_space(None), r"search-space file, got nothing .*load_space\('quickst"),
-        (lambda: ft.Space.of(RTE, "seeds=[a]"), r"override seeds=\[a\]"),
+        (lambda: ft.Space.of(RTE, "seeds=[a]"), r"override 'seeds=\[a\]', seeds: expected"),
         (lambda: ft.Space.of(RTE | {"search": {"algorithm": "PBT"}}), "no 'PBT': .* ft.trainable"),
         (
             lambda: ft.load_space("search_spaces/glue/roberta_base_rte.yaml"),
