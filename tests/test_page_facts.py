@@ -142,8 +142,8 @@ def test_a_clean_arm_that_is_best_is_said_with_the_best_that_perturbs(tmp_path):
     for each, score in zip(cells, (0.9, 0.9, 0.6, 0.7), strict=True):
         made.end(each, score)
     clean, tried = overview_of(*told(made.write(tmp_path))).best
-    assert (clean.heading, clean.folder) == ("Best by its mean: the clean arm", "best")
-    assert (tried.heading, tried.folder) == ("Best that perturbs", "best_adversarial")
+    assert (clean.heading, clean.place) == ("Best by its mean: the clean arm", "in best/")
+    assert (tried.heading, tried.place) == ("Best that perturbs", "in best_adversarial/")
     assert "accuracy 65.00 ± 7.07 (n = 2 seeds)" in tried.score
 
 
