@@ -34,8 +34,9 @@ from freelb_tune.training import find_model, model_fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
-    from freelb_tune.results.forecast import Cost, Forecast
+    from freelb_tune.results.forecast import Forecast
     from freelb_tune.results.statistics.numbers.power import Power
+    from freelb_tune.results.workload import Cost
 
 __all__ = ["MOST_CELLS", "Plan", "plan", "span"]
 

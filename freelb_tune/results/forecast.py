@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freelb_tune.errors import FreeLBTuneError, counted
-from freelb_tune.results.workload import Effort, Pace, effort_of, pace_of
+from freelb_tune.results.workload import Cost, Effort, Pace, effort_of, pace_of
 from freelb_tune.space import Cell, Plan, Space
 from freelb_tune.space.cells.cell import Block, Value
 from freelb_tune.space.settings.algorithms import VerdictSettings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from freelb_tune.results.statistics.numbers.power import Power
 
-__all__ = ["Cost", "Forecast", "forecast", "stores_in"]
+__all__ = ["Forecast", "forecast", "stores_in"]
 
 _TOO_MANY = 500  # seeds of each arm: a question that nobody means to pay for
 _ENOUGH = 4  # degrees of freedom from which a measured spread says more than the assumed range
@@ -38,49 +38,6 @@ _SAME_MODEL = (
     "data.max_length",
 )
 _SAME_DATA = ("data.max_train_examples", "data.max_eval_examples", "data.folds")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a search takes, if no cell ends early.
-
-    Attributes:
-        updates: weight updates of all cells; None where the size of the data is not known.
-        passes: forward and backward passes of mini-batches; None where a method does not tell.
-        device_hours: of all cells; None without a finished cell of this model and task.
-        device_hours_left: of those that are not done yet.
-        cells: finished cells that say how fast it goes.
-        is_most: whether the search may end cells early.
-        why_not: why there are no hours, in words; empty where there are.
-    """
-
-    updates: int | None
-    passes: int | None
-    device_hours: float | None
-    device_hours_left: float | None
-    cells: int
-    is_most: bool
-    why_not: str = ""
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """The lines that `plan` prints."""
-        most = "at most " if self.is_most else ""
-        lines = []
-        if self.updates is not None:
-            text = f"Work: {most}{self.updates:,} weight updates"
-            if self.passes is not None:
-                text += f", {self.passes:,} forward and backward passes"
-            lines.append(f"{text}.")
-        whole, left = self.device_hours, self.device_hours_left
-        if whole is None or left is None:
-            return (*lines, f"Estimated cost: not known: {self.why_not}.")
-        rest = "" if left == whole else f", {left:.2g} of them still to come"
-        return (
-            *lines,
-            f"Estimated cost: {most}{whole:.2g} device-hours{rest} (as fast as "
-            f"{self.cells:,} finished cell{'s' * (self.cells != 1)} of this model and task).",
-        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""What training a cell takes: weight updates and passes, and seconds by earlier cells.
+"""What training takes: weight updates and passes, and seconds by earlier cells.
 
-Room: results. Settings and stored epochs in, counts and device-hours out.
+Room: results. Settings and stored epochs in, counts and device-hours out, and their sentences.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space import Cell
 from freelb_tune.store import CellResult
 
-__all__ = ["Effort", "Pace", "effort_of", "pace_of"]
+__all__ = ["Cost", "Effort", "Pace", "effort_of", "pace_of"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,49 @@ class Pace:
         if effort.passes is None:
             return None
         return effort.passes * effort.batch * self.train_seconds + effort.epochs * self.eval_seconds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a search takes, if no cell ends early.
+
+    Attributes:
+        updates: weight updates of all cells; None where the size of the data is not known.
+        passes: forward and backward passes of mini-batches; None where a method does not tell.
+        device_hours: of all cells; None without a finished cell of this model and task.
+        device_hours_left: of those that are not done yet.
+        cells: finished cells that say how fast it goes.
+        is_most: whether the search may end cells early.
+        why_not: why there are no hours, in words; empty where there are.
+    """
+
+    updates: int | None
+    passes: int | None
+    device_hours: float | None
+    device_hours_left: float | None
+    cells: int
+    is_most: bool
+    why_not: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The lines that `plan` prints."""
+        most = "at most " if self.is_most else ""
+        lines = []
+        if self.updates is not None:
+            text = f"Work: {most}{self.updates:,} weight updates"
+            if self.passes is not None:
+                text += f", {self.passes:,} forward and backward passes"
+            lines.append(f"{text}.")
+        whole, left = self.device_hours, self.device_hours_left
+        if whole is None or left is None:
+            return (*lines, f"Estimated cost: not known: {self.why_not}.")
+        rest = "" if left == whole else f", {left:.2g} of them still to come"
+        return (
+            *lines,
+            f"Estimated cost: {most}{whole:.2g} device-hours{rest} (as fast as "
+            f"{self.cells:,} finished cell{'s' * (self.cells != 1)} of this model and task).",
+        )
 
 
 def effort_of(cell: Cell, examples: int | None) -> Effort | None:
