@@ -57,6 +57,15 @@ def test_two_or_three_seeds_say_that_they_cannot_tell_and_how_many_would():
     )
 
 
+@pytest.mark.parametrize(("margin", "size"), [(None, "1.0"), (0.03, "3.0")])
+def test_few_seeds_without_a_gain_say_how_many_would_see_a_point_or_the_margin(margin, size):
+    table = chance(0.7, arms=2, seeds=3, seed=5)[::-1]  # the other way round
+    sentence = verdict(searched(table), "accuracy", margin=margin).sentence
+    assert re.search(
+        rf"would have been seen; to see {size} points takes about \d+ seeds of each\.", sentence
+    )
+
+
 def test_what_would_have_been_seen_follows_the_plans_power():
     table = chance(0.7, arms=2, seeds=4)
     told = verdict(searched(table), "accuracy")
@@ -158,6 +167,17 @@ def test_collapsed_runs_are_named_and_whole_runs_compared():
     for one in told.comparisons:
         assert one.clean_collapsed == (3,)
         assert one.difference > one.whole.difference + 0.05
+
+
+def test_collapsed_runs_are_named_where_there_is_no_verdict_too():
+    table = chance(0.8, arms=2, seeds=3)
+    table[0, 1] = np.arange(100) % 2  # always the same answer
+    told = verdict(searched(table)[:1], "accuracy")
+    assert told.sentence == (
+        "No verdict: every cell is the clean arm, so there is nothing to compare it with. "
+        "Collapsed, no better than always giving one answer (50.0): 1 of 3 of clean."
+    )
+    assert told.footnotes == ("Collapsed: clean, seed 2 (50.0).",)
 
 
 def test_a_collapsed_arm_does_not_hide_another_ones_gain():

@@ -49,12 +49,12 @@ def answered_verdict(
         FreeLBTuneError: as `contrasts`.
     """
     collapsed = collapses(arms, metric, better)
-    silent = why_silent(arms, collapsed)
+    unit = unit_of(metric, better)
+    silent = why_silent(arms, collapsed, unit)
     if silent is not None:
-        return Verdict(silent)
+        return silent
     if answered is None:
         return Verdict("No verdict: no round of two seeds of each arm is complete.")
-    unit = unit_of(metric, better)
     found = [_untested(one, answered) for one in contrasts(arms, metric, better)]
     said = [_sentence(found, answered, unit)]
     notes = [

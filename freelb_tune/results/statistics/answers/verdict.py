@@ -50,11 +50,11 @@ def verdict(
         FreeLBTuneError: as `contrasts`.
     """
     collapsed = collapses(arms, metric, better)
-    silent = why_silent(arms, collapsed)
-    if silent is not None:
-        return Verdict(silent)
-    found = contrasts(arms, metric, better, margin, look)
     unit = unit_of(metric, better)
+    silent = why_silent(arms, collapsed, unit)
+    if silent is not None:
+        return silent
+    found = contrasts(arms, metric, better, margin, look)
     told = verdict_of(found, unit, margin, collapsed, look)
     more = [budget_sentence(arms), optimism_sentence(arms, metric, better)]
     footnotes = told.footnotes + tuple(note for note in more if note is not None)
@@ -89,7 +89,7 @@ def verdict_of(
     if not tested:
         said = [_untested(known, unit)]
     else:
-        said = [_better(tested, unit) if better else _not_better(tested, unit, look)]
+        said = [_better(tested, unit) if better else _not_better(tested, unit, look, margin)]
         said += [] if margin is None else [_equivalence(tested, margin, unit, look)]
     footnotes = _footnotes(known, tested) + ([_spent(look)] if tested else [])
     if collapsed is not None:
@@ -98,8 +98,17 @@ def verdict_of(
     return Verdict(" ".join(said), comparisons, better, tuple(footnotes), margin)
 
 
-def why_silent(arms: Sequence[Arm], collapsed: Collapses | None) -> str | None:
-    """Why there cannot be a verdict, if so."""
+def why_silent(arms: Sequence[Arm], collapsed: Collapses | None, unit: Unit) -> Verdict | None:
+    """Why there cannot be a verdict, if so, and which runs collapsed."""
+    said = _why_silent(arms, collapsed)
+    if said is None or collapsed is None:
+        return None if said is None else Verdict(said)
+    if any(len(arm.runs) < arm.of for arm in collapsed.arms):  # else it is said already
+        said = f"{said} {collapsed_sentence(collapsed, (), unit)}"
+    return Verdict(said, footnotes=tuple(collapsed_runs(collapsed, unit)[:1]))
+
+
+def _why_silent(arms: Sequence[Arm], collapsed: Collapses | None) -> str | None:
     runs = [run for arm in arms for run in arm.runs]
     if any(run.labels is not None and len(run.labels) == 1 for run in runs):
         return "No verdict: the dev set has one example, which tells no setting from another."
@@ -153,7 +162,7 @@ def _better(tested: Sequence[Contrast], unit: Unit) -> str:
     )
 
 
-def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
+def _not_better(tested: Sequence[Contrast], unit: Unit, look: int, margin: float | None) -> str:
     best, worse = max(tested, key=_place), _worse(tested, unit)
     if len(tested) == 1 and worse:
         return worse.strip()
@@ -164,7 +173,8 @@ def _not_better(tested: Sequence[Contrast], unit: Unit, look: int) -> str:
     return (
         f"{start} {claim} the clean arm: the best of them, {best.name}, "
         f"is {unit.by(best.comparison)}."
-        f"{worse} Any gain is below {unit.size(gain)} (95 %). {_seen(tested, best, unit, look)}"
+        f"{worse} Any gain is below {unit.size(gain)} (95 %). "
+        f"{_seen(tested, best, unit, look, margin)}"
     )
 
 
@@ -184,8 +194,13 @@ def _worse(tested: Sequence[Contrast], unit: Unit) -> str:
     return f" {len(losers)} of {len(tested)} are worse; the worst, {worst.name}, {by}."
 
 
-def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int) -> str:
-    """What would have been seen at the spread that this search shows, and what it would take."""
+def _seen(
+    tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int, margin: float | None
+) -> str:
+    """What would have been seen at the spread that this search shows, and what it would take.
+
+    Where a few seeds show no gain at all, it is said of the margin, or of one point.
+    """
     errors = [
         one.estimate.error / (2 * (1 / one.comparison.replicates + one.overlap)) ** 0.5
         for one in tested
@@ -195,11 +210,13 @@ def _seen(tested: Sequence[Contrast], best: Contrast, unit: Unit, look: int) -> 
     trial = Trial(len(tested), count, median(errors), look, best.overlap)
     sentence = f"A difference of {unit.size(smallest(trial) or 0.0)} or more would have been seen"
     found = best.comparison.difference or 0.0
-    if best.comparison.n_folds or best.comparison.n_seeds > _FEW_SEEDS or found <= 0:
+    asked = found if found > 0 else margin or (0.01 if unit is POINTS else None)
+    if best.comparison.n_folds or best.comparison.n_seeds > _FEW_SEEDS or asked is None:
         return f"{sentence}."
-    needed = seeds_for(replace(trial, look=look + 1), found)
+    needed = seeds_for(replace(trial, look=look + 1), asked)
     many = f"more than {MOST_SEEDS:,}" if needed is None else f"about {needed:,}"
-    return f"{sentence}; to tell {unit.signed(found)} from luck takes {many} seeds of each."
+    what = f"tell {unit.signed(found)} from luck" if found > 0 else f"see {unit.size(asked)}"
+    return f"{sentence}; to {what} takes {many} seeds of each."
 
 
 def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit, look: int) -> str:
