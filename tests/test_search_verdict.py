@@ -145,7 +145,7 @@ def test_a_failed_seed_leaves_its_configuration_out(tmp_path):
     struck = next(cell for cell in plan.cells if cell.settings.get("adversary.adv_lr") == 0.003)
     drive(tmp_path, space, plan, scored(0.004), fails=((struck.id, 1),))
     assert decisions(tmp_path)[-1]["answers"][struck.config_id] == "failed"
-    assert told(tmp_path).sentence.endswith("1 of 3 had a failed seed and are left out.")
+    assert told(tmp_path).sentence.endswith("1 of 3 had a failed seed and is left out.")
 
 
 def test_constant_scores_vary_by_their_rounding_at_least(tmp_path):

@@ -193,7 +193,7 @@ def test_a_collapsed_arm_does_not_hide_another_ones_gain():
     [
         (
             0.3,
-            "All 2 settings are within 30.0 points of the clean arm (two one-sided tests, 95 %)",
+            "Both settings are within 30.0 points of the clean arm (two one-sided tests, 95 %)",
         ),
         (0.01, "That any setting is within 1.0 points of the clean arm is not shown."),
     ],
@@ -207,7 +207,7 @@ def test_some_settings_are_equivalent():
     table = chance(0.85, arms=3, seeds=6)
     table[1] = table[0]
     told = verdict(searched(losing(table, 2)), "accuracy", margin=0.1)
-    assert "1 of 2 settings are within 10.0 points of the clean arm (two" in told.sentence
+    assert "1 of 2 settings is within 10.0 points of the clean arm (two" in told.sentence
 
 
 def test_missing_predictions_are_said_and_seeds_are_compared():

@@ -58,8 +58,9 @@ def answered_verdict(
     found = [_untested(one, answered) for one in contrasts(arms, metric, better)]
     said = [_sentence(found, answered, unit)]
     notes = [
-        "Seeds were added round by round until a sequential test had the answer. It is wrong with "
-        f"at most {100 * ALPHA * share_of(look):.2g} % chance, whatever ended the search. "
+        "Seeds were added round by round, and a sequential test was asked after each. Its answer "
+        f"is wrong with at most {100 * ALPHA * share_of(look):.2g} % chance, whatever ended the "
+        "search. "
         "Intervals and p values of a fixed plan do not hold here. Differences that ended the "
         "search look larger than they are."
     ]
@@ -95,7 +96,8 @@ def _sentence(found: Sequence[Contrast], answered: Answered, unit: Unit) -> str:
     left = [one for one, said in zip(found, answers, strict=True) if said == "open"]
     by = f"by {unit.size(answered.margin)} or more"
     failed = answers.count("failed")
-    out = f" {failed} of {len(found)} had a failed seed and are left out." if failed else ""
+    are = "is" if failed == 1 else "are"
+    out = f" {failed} of {len(found)} had a failed seed and {are} left out." if failed else ""
     known = [one for one in found if one.comparison.difference is not None]
     if not known:
         return "No verdict: no seed has finished both in a configuration and in its clean arm."

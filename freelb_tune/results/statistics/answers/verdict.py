@@ -228,13 +228,14 @@ def _equivalence(tested: Sequence[Contrast], margin: float, unit: Unit, look: in
         if one.estimate is not None
     ]
     if max(raw) <= ALPHA * share_of(look):  # all at once: each test at 5 %, as all have to pass
-        those = "It is" if len(tested) == 1 else f"All {len(tested)} settings are"
+        all_ = "Both" if len(tested) == 2 else f"All {len(tested)}"
+        those = "It is" if len(tested) == 1 else f"{all_} settings are"
         return f"{those} within {within} of the clean arm (two one-sided tests, 95 %)."
     count = sum((one.comparison.p_equivalent or 1.0) <= ALPHA for one in tested)
     if count:
         return (
-            f"{count} of {len(tested)} settings are within {within} of the clean arm (two "
-            "one-sided tests, Holm, 95 %)."
+            f"{count} of {len(tested)} settings {'is' if count == 1 else 'are'} within {within} of "
+            "the clean arm (two one-sided tests, Holm, 95 %)."
         )
     return f"That any setting is within {within} of the clean arm is not shown."
 
