@@ -99,7 +99,7 @@ def test_before_the_planned_end_nothing_is_said_of_a_difference(tmp_path, state)
     text = printed(tmp_path, judge)
     assert "Verdict after 1 more cell." in text
     assert "Nothing is bold before the verdict." in text
-    for word in ("95 % interval", "adjusted p", "better than the", "**"):
+    for word in ("95 % interval", "adjusted p", "better than the clean", "**"):
         assert word not in text
     for name in ("table.md", "table.tex", "report.html"):
         assert "Verdict after 1 more cell." in (tmp_path / name).read_text()
