@@ -17,11 +17,11 @@ from pathlib import Path
 
 import freelb_tune as ft
 from freelb_tune.results.page.document import plotly_script
+from freelb_tune.results.tables.contents.metric import measure_of
 from freelb_tune.store import load_store
 
 TABLES = ("table.md", "table.csv", "configurations.csv", "trials.csv", "robustness.md")
 FACTS = ("space.yaml", "journal.jsonl", "environment.json")
-CELLS = ("epochs.jsonl", "predictions/*.npz")
 ARCHIVE = "record.tar.xz"
 MOST_BYTES = 1_000_000
 
@@ -59,9 +59,15 @@ def take_out(record: Path, folder: Path) -> None:
 
 
 def _facts(results: Path) -> list[Path]:
-    """What everything else is made from."""
-    told = [results / name for name in FACTS]
-    return told + sorted(path for part in CELLS for path in results.glob(f"cells/*/{part}"))
+    """What all else is made from; of predictions those of each cell's best and last epoch."""
+    store = load_store(results)
+    better = measure_of(store).better
+    cells = []
+    for each in store.cells:
+        epochs = {one.epoch for one in (each.best(better), each.last) if one is not None}
+        names = (f"predictions/epoch_{epoch:04d}.npz" for epoch in sorted(epochs))
+        cells += [each.folder / name for name in ("epochs.jsonl", *names)]
+    return [results / name for name in FACTS] + sorted(path for path in cells if path.exists())
 
 
 def _copy(results: Path, copied: Path) -> None:
