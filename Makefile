@@ -39,7 +39,7 @@ bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb
 
 chaos: $(BIN)/freelb-tune  ## kill and damage small searches in every way; docs/chaos.md gets what is left
-	$(BIN)/python -m bench.chaos --minutes 120 --page docs/chaos.md
+	$(BIN)/python -m bench.chaos --page docs/chaos.md
 
 fresh: $(BIN)/freelb-tune  ## install the wheel with all it needs, without a checkout, and search
 	rm -rf build/fresh && mkdir -p build/fresh

@@ -15,9 +15,8 @@ from freelb_tune.errors import FreeLBTuneError
 __all__ = ["Place", "RemoteError", "open_place", "uri_of"]
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*?)/*", re.IGNORECASE)
-_BARE = re.compile(
-    r"(?!file|local)([a-z][a-z0-9+.-]+):/*", re.IGNORECASE
-)  # pathlib takes the slashes away
+# pathlib takes the slashes away
+_BARE = re.compile(r"(?!file:|local:)([a-z][a-z0-9+.-]+):/*", re.IGNORECASE)
 _FOLDERS = {"file", "local", "ftp", "hdfs", "sftp", "smb", "ssh"}
 """Where a folder has to be made before a file is put in it."""
 _BATCH = 200  # files that are sent at a time
