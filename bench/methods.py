@@ -2,6 +2,7 @@
 
     python -m bench.methods                       every method at K = 2, about ten minutes
     python -m bench.methods tavat sam --rounds 1  some of them
+    python -m bench.methods creat --adv-steps 3   at another K
 
 One thread, the process's CPU time. A ratio is the median over rounds of seconds per weight update
 over passes, divided by FreeLB's of the same round: 1.1 is a tenth slower than its passes explain.
@@ -17,13 +18,13 @@ from bench.data import MadeUp, rte_lengths
 from bench.freelb import build, trainer_stepper
 from freelb_tune.space.settings.adversaries import ADVERSARIES, AdversarySettings
 
-K, BATCH = 2, 16
+BATCH = 16
 
 
-def settings_of(method: str) -> AdversarySettings:
+def settings_of(method: str, k: int) -> AdversarySettings:
     """A method's own defaults, at K passes where it has them."""
     kind = ADVERSARIES[method]
-    return kind(method=method, **({"adv_steps": K} if "adv_steps" in kind.model_fields else {}))
+    return kind(method=method, **({"adv_steps": k} if "adv_steps" in kind.model_fields else {}))
 
 
 def main() -> None:
@@ -32,11 +33,12 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=[m for m in ADVERSARIES if m != "freelb"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=6)
+    parser.add_argument("--adv-steps", type=int, default=2, metavar="K")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     names = ["freelb", *asked.methods]
     with tempfile.TemporaryDirectory() as folder:
-        known = {name: settings_of(name) for name in names}
+        known = {name: settings_of(name, asked.adv_steps) for name in names}
         steppers = {
             name: trainer_stepper(build("minilm"), BATCH, folder, adversary=own)
             for name, own in known.items()

@@ -12,7 +12,6 @@ from test_adversary_methods import SMALL, assert_is, assert_same, pair
 from test_training_cell import numbers, run, toy_cell  # noqa: F401 - a fixture
 
 from freelb_tune.adversary import make_adversary
-from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.adversaries import (
     ASAMSettings,
     CreATSettings,
@@ -22,7 +21,6 @@ from freelb_tune.space.settings.adversaries import (
     TAVATSettings,
 )
 from freelb_tune.store import find_checkpoint, read_epochs
-from freelb_tune.training import AdversarialTrainer
 from freelb_tune.training.passes.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
@@ -213,7 +211,29 @@ def test_the_plain_path_gives_creat_the_same_states():
     assert_same(gradients(got), gradients(want), rtol=1e-7)
 
 
-def test_creat_is_told_apart_from_the_path_without_padding():
-    model = tiny_encoder("bert")
-    with pytest.raises(FreeLBTuneError, match="creat reads every token's state.* auto or false"):
-        AdversarialTrainer(model=model, adversary=CreATSettings(), padding_free=True)
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
+def test_the_path_without_padding_gives_creat_the_same_states(kind):
+    got, want, batch = pair(kind)
+    settings = CreATSettings(adv_steps=4, adv_lr=0.2, init_mag=0.05)
+    try_out(settings, got, batch, padding_free=True)
+    try_out(settings, want, batch)
+    assert_same(gradients(got), gradients(want), rtol=1e-7)
+
+
+def test_without_padding_a_pass_drops_the_same_units_with_states_and_without():
+    model = tiny_encoder("bert", dropout=0.3).double()
+    packed = packed_encoder(model, torch.device("cpu"), True)
+    dropout = torch.Generator().manual_seed(6)
+    passes = opened(partial(PackedPasses, packed, dropout=dropout), model, padded_batch(SMALL))
+    before = passes.run(None, parameters=False, ascend=False)
+    seen = passes.run(None, None, parameters=False, ascend=False, states=True)
+    after = passes.run(None, parameters=False, ascend=False)
+    for logits in (*seen.logits, *after.logits):
+        torch.testing.assert_close(logits, before.logits[0])
+    torch.testing.assert_close(*seen.states)
+    assert (seen.states[0].abs().sum(-1) > 0).equal(passes.mask > 0)
+    first, other = passes.run(
+        None, None, parameters=False, ascend=False, apart=True, states=True
+    ).states
+    torch.testing.assert_close(first, seen.states[0])
+    assert not torch.allclose(first, other, rtol=1e-3)

@@ -16,7 +16,7 @@ from freelb_tune.errors import DiskError, FreeLBTuneError
 from freelb_tune.search.ray_tune.machines.preflight import _look
 from freelb_tune.search.ray_tune.workers import reports
 from freelb_tune.search.ray_tune.workers.default_work import default_work
-from freelb_tune.space.settings.adversaries import ADVERSARIES, FreeLBSettings
+from freelb_tune.space.settings.adversaries import FreeLBSettings
 from freelb_tune.space.settings.sections import DataFields, Inputs, ModelFields
 from freelb_tune.store import EpochRecord, TextLengths
 from freelb_tune.training.inputs.adapter import adapt
@@ -66,7 +66,6 @@ def test_a_method_that_reads_states_needs_an_encoder():
         states_seen(Bag(nn.Embedding(3, 2)), wanted=True),
     ):
         pass
-    assert [name for name, kind in ADVERSARIES.items() if kind.READS_STATES] == ["creat"]
 
 
 @pytest.mark.parametrize(

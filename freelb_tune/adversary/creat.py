@@ -24,7 +24,7 @@ class CreAT:
         parameter gradient = 1/2 (dL/dtheta at x + dL/dtheta at x + d_K-2)
 
     Cost: K passes: the clean one, K - 2 of the climb (no gradient by the parameters), and the
-    perturbed one. It reads every token's state, so that it takes no path without padding.
+    perturbed one. With K = 2 there is no climb, and it trains on clean and noisy words.
 
     bfloat16 and float16 cannot tell words apart that differ by the usual 1e-5; take float32 or a
     larger start.
@@ -48,10 +48,10 @@ class CreAT:
             alike = cosine_similarity(states, fixed[:, : states.shape[1]].to(states), dim=-1)
             return passes.loss(logits, labels) - s.adv_weight * alike.sum(1)
 
-        clean = passes.run(None, scale=1 / 2, ascend=False, states=True)
-        known = (passes.labels, clean.states[0])
+        clean = passes.run(None, scale=1 / 2, ascend=False, states=s.adv_steps > 2)
         delta = s.init_mag * random_entries(passes.mask, passes.width, passes.generator, "normal")
         for _ in range(s.adv_steps - 2):
+            known = (passes.labels, clean.states[0])
             climb = passes.run(delta, objective=away, targets=known, parameters=False, states=True)
             delta = ascend(delta, climb.slope, s)
         result = passes.run(delta, scale=1 / 2, ascend=False)

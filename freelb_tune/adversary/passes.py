@@ -110,7 +110,7 @@ class Passes(Protocol):
             ascend: whether gradients by the perturbations are wanted. Without either, the pass
                 is forward only.
             apart: let each copy have dropout masks of its own, the first those of all passes.
-            states: whether the encoder's states are wanted, which the path without padding lacks.
+            states: whether the encoder's states are wanted.
         """
         ...
 
@@ -119,7 +119,10 @@ class Passes(Protocol):
         ...
 
     def moved(self, steps: Mapping[str, Tensor]) -> AbstractContextManager[None]:
-        """Add a step to some weights for the passes inside; they are put back to the last bit."""
+        """Add a step to some weights for the passes inside; they are put back to the last bit.
+
+        The steps' memory is used up.
+        """
         ...
 
     def redraw(self) -> None:

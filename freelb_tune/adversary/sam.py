@@ -12,6 +12,7 @@ __all__ = ["ASAM", "SAM"]
 
 SMALLEST = 1e-12
 """Added to the norm that a step is divided by, as in davda54/sam."""
+_ROWS = 1024
 
 
 class SAM:
@@ -46,9 +47,9 @@ class SAM:
     def _steps(
         self, weights: Mapping[str, Tensor], slopes: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Each weight's step."""
+        """Each weight's step, in its slope's memory."""
         scale = self._scale(slopes.values())
-        return {name: slope * scale.to(slope) for name, slope in slopes.items()}
+        return {name: slope.mul_(scale.to(slope)) for name, slope in slopes.items()}
 
     def _scale(self, slopes: Iterable[Tensor]) -> Tensor:
         whole = torch.stack([slope.float().norm() for slope in slopes]).norm()
@@ -76,9 +77,16 @@ class ASAM(SAM):
     ) -> dict[str, Tensor]:
         assert isinstance(self.settings, ASAMSettings)
         eta = self.settings.eta
-        sizes = {name: weights[name].abs() + eta for name in slopes if "weight" in name}
-        scaled = {n: slope * sizes[n] if n in sizes else slope for n, slope in slopes.items()}
-        scale = self._scale(scaled.values())
-        return {
-            name: slope * scale.to(slope) * sizes.get(name, 1.0) for name, slope in scaled.items()
-        }
+        sized = [(slope, weights[name]) for name, slope in slopes.items() if "weight" in name]
+        for slope, weight in sized:
+            _times_size(slope, weight, eta)
+        steps = super()._steps(weights, slopes)
+        for slope, weight in sized:
+            _times_size(slope, weight, eta)
+        return steps
+
+
+def _times_size(slope: Tensor, weight: Tensor, eta: float) -> None:
+    """Multiply a slope by T, some rows at a time: the words' table is too large to be copied."""
+    for part, own in zip(slope.split(_ROWS), weight.split(_ROWS), strict=True):
+        part.mul_(own.abs().add_(eta))

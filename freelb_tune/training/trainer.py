@@ -84,11 +84,6 @@ class AdversarialTrainer(BatchTrainer):
         check_trainer(self, AdversarialTrainer)
         if self._adversary.UPDATES_WEIGHTS:
             check_accumulation(self._adversary.method, self.args.gradient_accumulation_steps)
-        if padding_free and self._adversary.READS_STATES:
-            raise FreeLBTuneError(
-                f"run.padding_free: {self._adversary.method} reads every token's state, which the "
-                "path without padding does not have; write auto or false"
-            )
         self.passes = self.micro_batch = 0
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []

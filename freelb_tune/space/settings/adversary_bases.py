@@ -31,15 +31,12 @@ class AdversarySettings(BaseModel):
         method: the method's name, as written in the search space.
         UPDATES_WEIGHTS: whether the method lets the optimizer step between its passes, which
             leaves no room for gradient accumulation.
-        READS_STATES: whether it asks for the encoder's states, which the path without padding
-            does not have.
     """
 
     # built when first read: a space uses one or two of them, and there are over fifty like it
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     UPDATES_WEIGHTS: ClassVar[bool] = False
-    READS_STATES: ClassVar[bool] = False
 
     method: str
 

@@ -191,8 +191,6 @@ class CreATSettings(Perturbing):
         adv_weight: what the cosines are multiplied by in the climb (the authors' `adv_temp`).
     """
 
-    READS_STATES: ClassVar[bool] = True
-
     method: Literal["creat"] = "creat"
     adv_steps: Annotated[int, Field(ge=2)] = 3
     adv_lr: NonNegative = 0.1

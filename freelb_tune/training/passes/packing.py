@@ -90,20 +90,27 @@ class PackedPasses(WholePasses):
         super().__init__(encoder.model, weight, inputs, labels, **common)
 
     def _forward(
-        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool, states: bool
     ) -> tuple[Tensor, ...]:
-        masks = [self._masks] * len(leaves)
-        while apart and len(self._others) < len(leaves) - 1:
-            self._others.append(self._encoder.masks(self._inputs, self._dropout))
-        if apart:
-            masks[1:] = self._others[: len(leaves) - 1]
+        masks = self._masks_of(len(leaves) if apart else 1, states)
+        masks = masks if apart else masks * len(leaves)
+        pairs = list(zip(leaves, masks, strict=True))
         with self.tools.context():
-            return tuple(
-                self._encoder(self._inputs, leaf, own)
-                for leaf, own in zip(leaves, masks, strict=True)
-            )
+            if not states:
+                return tuple(self._encoder(self._inputs, leaf, own) for leaf, own in pairs)
+            outs = [self._encoder.with_states(self._inputs, leaf, own) for leaf, own in pairs]
+        return (*(logits for logits, _ in outs), *(state for _, state in outs))
+
+    def _masks_of(self, copies: int, states: bool) -> "list[DropoutMasks | None]":
+        while len(self._drawn) < copies:
+            self._drawn.append(self._encoder.masks(self._inputs, self._dropout))
+        if states:
+            self._drawn[:copies] = [
+                self._encoder.for_states(self._inputs, own, self._dropout)
+                for own in self._drawn[:copies]
+            ]
+        return self._drawn[:copies]
 
     def redraw(self) -> None:
         """See `Passes.redraw`."""
-        self._masks = self._encoder.masks(self._inputs, self._dropout)
-        self._others: list[DropoutMasks | None] = []
+        self._drawn = [self._encoder.masks(self._inputs, self._dropout)]

@@ -15,7 +15,13 @@ from torch.nn.functional import pad
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.training.passes.dropout import DropoutReplay
-from freelb_tune.training.passes.lookup import input_embeddings, logits_of, same_ids, unused
+from freelb_tune.training.passes.lookup import (
+    input_embeddings,
+    logits_of,
+    same_ids,
+    states_seen,
+    unused,
+)
 from freelb_tune.training.passes.whole import WholePasses
 
 __all__ = ["PlainPasses"]
@@ -45,7 +51,7 @@ class PlainPasses(WholePasses):
         super().__init__(model, weight, inputs, labels, **common)
 
     def _forward(
-        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool, states: bool
     ) -> tuple[Tensor, ...]:
         whole = len(rows) == len(self.labels)
         count = len(self.labels)
@@ -55,16 +61,17 @@ class PlainPasses(WholePasses):
         }
         outs = []
         drawn = self._dropout.state()
-        for delta in leaves:
-            if not apart:
-                self._dropout.restore(drawn)
-            own = None if delta is None else delta[rows]
-            with _Added(self._module, inputs["input_ids"], own) as added, self.tools.context():
-                output = self._model(**inputs)
-            if not added.used:
-                raise unused(self._model)
-            outs.append(logits_of(output))
-        return tuple(outs)
+        with states_seen(self._model, states) as seen:
+            for delta in leaves:
+                if not apart:
+                    self._dropout.restore(drawn)
+                own = None if delta is None else delta[rows]
+                with _Added(self._module, inputs["input_ids"], own) as added, self.tools.context():
+                    output = self._model(**inputs)
+                if not added.used:
+                    raise unused(self._model)
+                outs.append(logits_of(output))
+        return (*outs, *seen)
 
     def _rewind(self) -> None:
         self._dropout.rewind()

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from freelb_tune.adversary.passes import PassResult
@@ -50,18 +49,17 @@ class MovedWeights:
         own: Any = self
         own.close()
         weights = {name: weight for name, weight in self.weights.items() if name in steps}
-        kept = {name: weight.detach().clone() for name, weight in weights.items()}
+        kept = {name: weight.data for name, weight in weights.items()}
         try:
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.add_(steps[name])
+            for name, weight in weights.items():
+                # In the step's own memory: a fresh copy of the weights costs more than the sum.
+                weight.data = steps[name].add_(weight.data)
             self._begin_again()
             yield
             own.close()
         finally:
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.copy_(kept[name])
+            for name, weight in weights.items():
+                weight.data = kept[name]
             self._begin_again()
 
     def _begin_again(self) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.adversary.passes import Objective, PassResult, Targets
-from freelb_tune.training.passes.lookup import fixed, real_tokens, rows_of, states_seen
+from freelb_tune.training.passes.lookup import fixed, real_tokens, rows_of
 from freelb_tune.training.passes.minibatch import Machinery
 from freelb_tune.training.passes.weights import MovedWeights
 
@@ -73,8 +73,7 @@ class WholePasses(MovedWeights, ABC):
             torch.set_grad_enabled(wanted and torch.is_grad_enabled()),
         ):
             for rows in self._pieces:
-                with states_seen(self._model, states) as own_states:
-                    outs = (*self._forward(leaves, rows, apart), *own_states)
+                outs = self._forward(leaves, rows, apart, states)
                 own = rows_of(targets, rows)
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 if wanted:
@@ -82,7 +81,7 @@ class WholePasses(MovedWeights, ABC):
                     (self.tools.backward if parameters else torch.autograd.backward)(loss)
                 losses.append(piece.detach().float())
                 logits.append([out.detach() for out in outs[: len(deltas)]])
-                seen.append([state.detach() for state in own_states])
+                seen.append([state.detach() for state in outs[len(deltas) :]])
         kept = self.mask.unsqueeze(-1)
         grads = tuple(
             None if leaf is None or leaf.grad is None or not ascend else leaf.grad * kept
@@ -94,9 +93,12 @@ class WholePasses(MovedWeights, ABC):
 
     @abstractmethod
     def _forward(
-        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool
+        self, leaves: Sequence[Tensor | None], rows: Tensor, apart: bool, states: bool
     ) -> tuple[Tensor, ...]:
-        """Logits of one micro-batch for each perturbation, with the same draws unless `apart`."""
+        """Logits of one micro-batch for each perturbation, with the same draws unless `apart`.
+
+        The encoder's states follow them where they are asked for.
+        """
 
     def _rewind(self) -> None:  # noqa: B027 (only one that draws as it goes has something to do)
         """Begin a pass."""

@@ -74,8 +74,7 @@ class BatchTrainer(EvaluatingTrainer):
             "tools": tools,
             "step": self.state.global_step,
         }
-        general = self._largest or self.settings.READS_STATES
-        packed = None if general else self._packed(model, inputs)
+        packed = None if self._largest else self._packed(model, inputs)
         if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(packed, inputs, labels, dropout=masks, **common)

@@ -7,6 +7,7 @@ Letters: B examples, T tokens of the padded batch, N real tokens, E embedding wi
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -16,7 +17,7 @@ from freelb_tune.training.passes.packed.attention import split_runs
 from freelb_tune.training.passes.packed.embed import embed_sum
 from freelb_tune.training.passes.packed.last import last_layer
 from freelb_tune.training.passes.packed.layer import full_layer
-from freelb_tune.training.passes.packed.layout import Layout, layout_of
+from freelb_tune.training.passes.packed.layout import Layout, Run, layout_of
 from freelb_tune.training.passes.packed.masks import DropoutMasks, LayerMasks, draw_mask
 
 __all__ = ["PackedEncoder"]
@@ -88,14 +89,59 @@ class PackedEncoder:
             FreeLBTuneError: an example starts with padding.
         """
         layout = layout_of(inputs)
+        x, _ = self._below_the_last(inputs, layout, delta, masks)
+        own = _NO_MASKS if masks is None else masks.layers[-1]
+        return self._head(last_layer(self._base.encoder.layer[-1], x, layout, own), masks)
+
+    def with_states(
+        self, inputs: Mapping[str, Tensor], delta: Tensor | None, masks: DropoutMasks | None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the logits, and the last layer's states, `(B, T, H)`, zero at padding.
+
+        Arguments and errors as for a call; `masks` as from `for_states`.
+        """
+        layout = layout_of(inputs)
+        x, blocks = self._below_the_last(inputs, layout, delta, masks)
+        own = _NO_MASKS if masks is None or masks.every is None else masks.every
+        x = full_layer(self._base.encoder.layer[-1], x, blocks, own)
+        return self._head(x.index_select(0, layout.first), masks), layout.pad(x)
+
+    def for_states(
+        self, inputs: Mapping[str, Tensor], masks: DropoutMasks | None, generator: torch.Generator
+    ) -> DropoutMasks | None:
+        """Draw the last layer's masks for the tokens that `masks` leaves out; once is enough.
+
+        The first tokens drop what they drop without states, so that both kinds of pass agree.
+        """
+        if masks is None or masks.every is not None:
+            return masks
+        layout, last = layout_of(inputs), self._base.encoder.layer[-1]
+        first, every = masks.layers[-1], self._layer_masks(last, layout, False, generator)
+        for own, whole in ((first.projection, every.projection), (first.output, every.output)):
+            if own is not None and whole is not None:
+                whole.index_copy_(0, layout.first, own)
+        if first.attention is not None and every.attention is not None:
+            own = layout.pick(first.attention[0].transpose(1, 2))  # (N, A)
+            blocks = split_runs(layout.runs, own.shape[1])
+            for (start, examples, length), whole in zip(blocks, every.attention, strict=True):
+                rows = own[start : start + examples * length].view(examples, length, -1)
+                whole.view(examples, -1, length, length)[:, :, 0] = rows.transpose(1, 2)
+        return replace(masks, every=every)
+
+    def _below_the_last(
+        self,
+        inputs: Mapping[str, Tensor],
+        layout: Layout,
+        delta: Tensor | None,
+        masks: DropoutMasks | None,
+    ) -> tuple[Tensor, tuple[Run, ...]]:
+        """The last layer's input, `(N, H)`, and the blocks that a whole layer attends in."""
         x = self._embed(inputs, layout, delta, masks)
         *layers, last = self._base.encoder.layer
         blocks = split_runs(layout.runs, last.attention.self.num_attention_heads)
         for i, layer in enumerate(layers):
-            own = _NO_MASKS if masks is None else masks.layers[i]
-            x = full_layer(layer, x, blocks, own)
-        own = _NO_MASKS if masks is None else masks.layers[-1]
-        return self._head(last_layer(last, x, layout, own), masks)
+            x = full_layer(layer, x, blocks, _NO_MASKS if masks is None else masks.layers[i])
+        return x, blocks
 
     def _embed(
         self,

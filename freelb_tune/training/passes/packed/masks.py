@@ -45,11 +45,14 @@ class DropoutMasks:
         embeddings: `(N, E)`, or None.
         layers: one per layer, first to last.
         head: one `(B, H)` per dropout of the classification head, or None.
+        every: the last layer's for every token, as of the layers below it; those of the first
+            tokens are the ones in `layers`. None until states are asked for.
     """
 
     embeddings: Tensor | None
     layers: tuple[LayerMasks, ...]
     head: tuple[Tensor | None, ...]
+    every: LayerMasks | None = None
 
 
 def effective_rate(rate: float) -> float:
