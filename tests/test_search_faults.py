@@ -160,6 +160,33 @@ def test_where_ray_dies_one_message_says_what_is_safe_and_nothing_is_lost(
         assert [epoch for epoch in once if epoch <= epochs] == list(range(1, epochs + 1))
 
 
+@pytest.mark.parametrize(
+    ("kill", "said"),
+    [
+        ("kill_gcs_server", "the cluster's head has not answered for 30 seconds (it died, or the "),
+        ("kill_raylet", "Ray's raylet died (killed, or out of memory). Every epoch that ended is "),
+    ],
+)
+def test_where_a_clusters_head_dies_one_message_says_what_is_safe(tmp_path, capfd, kill, said):
+    import ray
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        process = start(tmp_path, "{algorithm: grid}", 1.0, address=cluster.address)
+        wait_until(lambda: lines(tmp_path) >= 2, process)
+        getattr(cluster.head_node, kill)()
+        assert process.wait(timeout=120) == 3
+    finally:
+        cluster.shutdown()
+    told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("freelb-tune")]
+    (line,) = told
+    assert line.startswith(f"freelb-tune: {said}")
+    assert line.endswith("run the same command again: it continues where it was")
+    assert set(states(tmp_path)) <= {CellState.DONE, CellState.WAITING}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_twice_it_ends_at_once_and_leaves_nothing_behind(tmp_path, number):
     process = start(tmp_path, "{algorithm: grid}", 60.0)

@@ -252,13 +252,15 @@ def test_a_running_ray_is_joined_and_left_running(tmp_path):
     assert not list((tmp_path / "results").glob(".preflight*"))
 
 
-def start(base: Path, search: str, seconds: float, **more: object) -> "subprocess.Popen[bytes]":
+def start(
+    base: Path, search: str, seconds: float, *, address: str = "", **more: object
+) -> "subprocess.Popen[bytes]":
     """Start the stand-in search in a process of its own."""
     (base / "orders").mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
         [
             *(sys.executable, search_fixtures.__file__, str(base), search, str(seconds)),
-            *("", json.dumps(more)),
+            *(address, json.dumps(more)),
         ],
         stdout=subprocess.DEVNULL,
     )

@@ -88,5 +88,5 @@ class ASAM(SAM):
 
 def _times_size(slope: Tensor, weight: Tensor, eta: float) -> None:
     """Multiply a slope by T, some rows at a time: the words' table is too large to be copied."""
-    for part, own in zip(slope.split(_ROWS), weight.split(_ROWS), strict=True):
+    for part, own in zip(torch.split(slope, _ROWS), torch.split(weight, _ROWS), strict=True):
         part.mul_(own.abs().add_(eta))

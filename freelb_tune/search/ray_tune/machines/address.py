@@ -11,7 +11,7 @@ from collections.abc import Callable
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune.machines.token import find_token
 
-__all__ = ["check_address"]
+__all__ = ["ask_head", "check_address"]
 
 _SECONDS = 10.0
 _START = "start one with `ray start --head`, give its HOST:PORT, or leave --address out to run here"
@@ -46,27 +46,41 @@ def check_address(address: str, say: Callable[[str], None]) -> None:
 
 
 def _ask(address: str, say: Callable[[str], None]) -> None:
-    """Ask the head whether it lives, as its own nodes do."""
     try:
         import grpc
-        from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+        ask_head(address)
     except ImportError as err:  # Ray's own, which it may move
         say(f"--address {address}: not asked beforehand whether it is a head of Ray ({err})")
-        return
-    token, place = find_token()
+    except grpc.RpcError as err:
+        if err.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            raise FreeLBTuneError(
+                f"--address {address}: what answers there is no head of a Ray cluster "
+                f"({err.code().name.lower()}); {_START}"
+            ) from err
+        token, place = find_token()
+        lacks = f"another token than the one in {place}" if token else f"a token; {place}"
+        raise FreeLBTuneError(
+            f"--address {address}: the cluster asks for {lacks}; `ray get-auth-token` on its "
+            "head shows it, and RAY_AUTH_TOKEN takes it here"
+        ) from err
+
+
+def ask_head(address: str) -> None:
+    """Ask a cluster's head whether it lives, as its own nodes do.
+
+    Args:
+        address: HOST:PORT of the head.
+
+    Raises:
+        ImportError: this version of Ray has its messages elsewhere.
+        grpc.RpcError: it does not answer.
+    """
+    import grpc
+    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+    token, _ = find_token()
     told = [("authorization", f"Bearer {token}")] if token else []
     with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
         head = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
-        try:
-            head.CheckAlive(gcs_service_pb2.CheckAliveRequest(), timeout=_SECONDS, metadata=told)
-        except grpc.RpcError as err:
-            if err.code() is not grpc.StatusCode.UNAUTHENTICATED:
-                raise FreeLBTuneError(
-                    f"--address {address}: what answers there is no head of a Ray cluster "
-                    f"({err.code().name.lower()}); {_START}"
-                ) from err
-            lacks = f"another token than the one in {place}" if token else f"a token; {place}"
-            raise FreeLBTuneError(
-                f"--address {address}: the cluster asks for {lacks}; `ray get-auth-token` on its "
-                "head shows it, and RAY_AUTH_TOKEN takes it here"
-            ) from err
+        head.CheckAlive(gcs_service_pb2.CheckAliveRequest(), timeout=_SECONDS, metadata=told)

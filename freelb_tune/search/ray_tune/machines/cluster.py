@@ -150,7 +150,7 @@ def running_ray(
         before = tune_log.level
         tune_log.setLevel(logging.CRITICAL)  # the ledger says it all
         is_open = is_ours and address is None and ray.util.get_node_ip_address() != "127.0.0.1"
-        with watched_ray(results) as lifeline:
+        with watched_ray(results, is_own=is_ours and address is None) as lifeline:
             try:
                 with using_ready_workers() as ready:
                     yield Running(scratch, dashboard, ready, is_open, lifeline)
