@@ -13,6 +13,7 @@ from freelb_tune.importing.runs import (
     Known,
     Notes,
     Run,
+    freelb_settings,
     rate_settings,
     steps_in_epochs,
     whole_batch,
@@ -53,7 +54,7 @@ def read_fairseq(command: Command, known: Known, notes: Notes) -> Run:
         )
     if flags.has("--fp16"):
         notes.add("--fp16: here bf16 is the default on GPUs that have it, float32 elsewhere")
-    unread = flags.unread(lambda name: _HARMLESS.match(name) is not None, notes)
+    unread = flags.unread(_HARMLESS.match, notes)
     return Run(task, settings, 1 if seed is None else seed, metric, unread, command.place)
 
 
@@ -67,10 +68,7 @@ def _task(command: Command, known: Known) -> str:
 def _model(flags: Flags, notes: Notes) -> dict[str, Value]:
     arch = flags.need(str, "--arch")
     if arch not in _ARCHITECTURES:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: --arch: expected {' or '.join(sorted(_ARCHITECTURES))}, "
-            f"got {arch!r}"
-        )
+        raise flags.refusal(f"--arch: expected {' or '.join(sorted(_ARCHITECTURES))}, got {arch!r}")
     name = _ARCHITECTURES[arch]
     start = flags.get(str, "--restore-file") or ""
     if "mnli" in start:
@@ -118,9 +116,7 @@ def _batch(flags: Flags, notes: Notes) -> int:
 def _rate(flags: Flags, examples: int, batch: int, notes: Notes) -> dict[str, Value]:
     scheduler = flags.get(str, "--lr-scheduler")
     if scheduler != "polynomial_decay":
-        raise FreeLBTuneError(
-            f"{flags.command.place}: --lr-scheduler: expected polynomial_decay, got {scheduler!r}"
-        )
+        raise flags.refusal(f"--lr-scheduler: expected polynomial_decay, got {scheduler!r}")
     end = flags.need(int, "--total-num-update")
     epochs, most = flags.get(int, "--max-epoch"), flags.get(int, "--max-update")
     stop = end if most is None else most
@@ -139,7 +135,7 @@ def _rate(flags: Flags, examples: int, batch: int, notes: Notes) -> dict[str, Va
 
 def _optimizer(flags: Flags, notes: Notes) -> dict[str, Value]:
     if flags.get(str, "--optimizer") not in ("adam", None):
-        raise FreeLBTuneError(f"{flags.command.place}: --optimizer: only adam is read")
+        raise flags.refusal("--optimizer: only adam is read")
     decay, clip = flags.get(float, "--weight-decay"), flags.get(float, "--clip-norm")
     first, second = _betas(flags.get(str, "--adam-betas") or "(0.9, 0.999)", flags)
     if decay:
@@ -156,9 +152,7 @@ def _optimizer(flags: Flags, notes: Notes) -> dict[str, Value]:
 def _betas(text: str, flags: Flags) -> tuple[float, float]:
     numbers = re.findall(r"[\d.]+(?:e-?\d+)?", text)
     if len(numbers) != 2:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: --adam-betas: expected two numbers, got {text!r}"
-        )
+        raise flags.refusal(f"--adam-betas: expected two numbers, got {text!r}")
     return float(numbers[0]), float(numbers[1])
 
 
@@ -166,11 +160,12 @@ def _adversary(flags: Flags, notes: Notes) -> dict[str, Value]:
     steps = flags.get(int, "--adv-steps") or 0
     start = max(flags.get(float, "--rand-init-mag") or 0.0, 0.0)
     rate, radius = flags.get(float, "--adv-lr") or 0.0, flags.get(float, "--max-norm")
-    norm, begin = flags.get(str, "--norm-method") or "l2", flags.get(int, "--adv-begin-iter") or 0
+    norm = flags.get(str, "--norm-method") or None
+    begin = flags.get(int, "--adv-begin-iter") or 0
     method = "freelb"
     if (flags.get(int, "--yopo-steps") or 1) > 1:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: --yopo-steps asks for YOPO, which is no adversary here; take "
+        raise flags.refusal(
+            "--yopo-steps asks for YOPO, which is no adversary here; take "
             "the row out, or run it as freelb without that flag (every pass is then a whole one)"
         )
     if flags.has("--std-adv"):
@@ -192,15 +187,8 @@ def _adversary(flags: Flags, notes: Notes) -> dict[str, Value]:
         )
     if radius is None or radius <= 0:
         notes.add("--max-norm of 0 or less, or none, is no ball: max_norm null")
-    settings: dict[str, Value] = {
-        "adversary.method": method,
-        "adversary.adv_steps": steps + (method != "freeat"),
-        "adversary.adv_lr": rate,
-        "adversary.init_mag": start,
-        "adversary.max_norm": radius if radius is not None and radius > 0 else None,
-    }
-    if norm != "l2":
-        settings["adversary.norm"] = norm
+    steps += method != "freeat"
+    settings = freelb_settings(method, steps, rate, start, radius, norm)
     if begin > 0:
         settings["adversary.adv_begin_step"] = begin
     return settings

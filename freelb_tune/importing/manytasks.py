@@ -7,6 +7,7 @@ another flag's value, slices and cases of it. What reads files or runs Python is
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -148,9 +149,7 @@ def _span(path: Path, text: str) -> list[str]:
 
 
 def _spanned(path: Path, pairs: Pairs) -> Iterator[list[tuple[str | None, str]]]:
-    count = 1
-    for _, values in pairs:
-        count *= len(values)
+    count = math.prod(len(values) for _, values in pairs)
     if count > _MOST:
         raise FreeLBTuneError(f"{path}: spans {count:,} runs, more than {_MOST:,}")
     keys = [key for key, _ in pairs]

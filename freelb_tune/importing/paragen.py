@@ -81,7 +81,7 @@ def read_paragen(command: Command, known: Known, notes: Notes, folder: Path) -> 
     seed = flags.get(int, "env.seed")
     if seed is None:
         notes.add("no env.seed: ParaGen's default, 0")
-    unread = flags.unread(lambda name: _HARMLESS.match(name) is not None, notes)
+    unread = flags.unread(_HARMLESS.match, notes)
     return Run(task, settings, seed or 0, metric, unread, command.place)
 
 
@@ -142,21 +142,17 @@ def _rate(flags: Flags) -> dict[str, Value]:
     end = flags.need(int, f"{_RATE}total_steps")
     kind = flags.get(str, f"{_RATE}class") or "PolynomialDecayScheduler"
     if kind != "PolynomialDecayScheduler":
-        raise FreeLBTuneError(
-            f"{flags.command.place}: {_RATE}class: expected PolynomialDecayScheduler, got {kind!r}"
-        )
+        raise flags.refusal(f"{_RATE}class: expected PolynomialDecayScheduler, got {kind!r}")
     power, low = flags.get(float, f"{_RATE}power"), flags.get(float, f"{_RATE}end_rate")
     if power not in (None, 1.0) or low:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: {_RATE}power and end_rate: only 1 and 0 are read; write "
+        raise flags.refusal(
+            f"{_RATE}power and end_rate: only 1 and 0 are read; write "
             "trainer.lr_scheduler_kwargs by hand"
         )
     warmup = flags.get(int, f"{_RATE}warmup_steps")
     epochs, stop = flags.get(int, f"{_TRAINER}max_epochs"), flags.get(int, f"{_TRAINER}max_steps")
     if epochs is not None:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: {_TRAINER}max_epochs is not read; write max_steps"
-        )
+        raise flags.refusal(f"{_TRAINER}max_epochs is not read; write max_steps")
     return rate_settings(
         flags.need(float, f"{_RATE}max_rate"),
         4000 if warmup is None else warmup,
@@ -169,9 +165,7 @@ def _rate(flags: Flags) -> dict[str, Value]:
 def _optimizer(flags: Flags, notes: Notes) -> dict[str, Value]:
     kind = flags.get(str, f"{_OPTIMIZER}class")
     if kind != "AdamW":
-        raise FreeLBTuneError(
-            f"{flags.command.place}: {_OPTIMIZER}class: expected AdamW, got {kind!r}"
-        )
+        raise flags.refusal(f"{_OPTIMIZER}class: expected AdamW, got {kind!r}")
     betas = re.findall(r"[\d.]+", flags.get(str, f"{_OPTIMIZER}betas") or "(0.9, 0.999)")
     decay = flags.get(float, f"{_OPTIMIZER}weight_decay")
     notes.add("weight decay: ParaGen decays every weight; here biases and LayerNorm are spared")
@@ -190,8 +184,8 @@ def _adversary(flags: Flags, given: Mapping[str, str | None], notes: Notes) -> d
     if kind != _ADVERSARIAL:
         asked = [f"{_MODEL}{n}" for n in _DEFAULTS if f"{_MODEL}{n}" in given]
         if asked:
-            raise FreeLBTuneError(
-                f"{flags.command.place}: {asked[0]}: the configuration's model class, {kind}, does "
+            raise flags.refusal(
+                f"{asked[0]}: the configuration's model class, {kind}, does "
                 f"not perturb; only {_ADVERSARIAL} reads it"
             )
         if trainer == "AdvTrainer":
@@ -202,8 +196,8 @@ def _adversary(flags: Flags, given: Mapping[str, str | None], notes: Notes) -> d
         return {"adversary.method": "none"}
     values = {n: _DEFAULTS[n] if v is None else v for n, v in lengths.items()}
     if values["max_norm"] <= 0:
-        raise FreeLBTuneError(
-            f"{flags.command.place}: {_MODEL}max_norm {values['max_norm']:g}: ParaGen always "
+        raise flags.refusal(
+            f"{_MODEL}max_norm {values['max_norm']:g}: ParaGen always "
             "projects, onto nothing here; there is no counterpart (null would mean no ball)"
         )
     notes.add("ParaGen always makes 3 passes, one of them before the first ascent: adv_steps 3")

@@ -10,8 +10,15 @@ from io import StringIO
 
 from ruamel.yaml import YAML
 
-from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.importing.runs import Command, Flags, Known, Notes, Run, whole_batch
+from freelb_tune.importing.runs import (
+    Command,
+    Flags,
+    Known,
+    Notes,
+    Run,
+    freelb_settings,
+    whole_batch,
+)
 from freelb_tune.space.cells.cell import Value
 from freelb_tune.space.checking.checks import read_value
 from freelb_tune.space.checking.refusal import Refusal
@@ -63,7 +70,7 @@ def read_run_glue(command: Command, known: Known, notes: Notes) -> Run:
         )
     metric = known.metric(task, flags.get(str, "metric_for_best_model"), command.place, notes)
     seed = flags.get(int, "seed")
-    unread = flags.unread(lambda name: _HARMLESS.match(name) is not None, notes, ("fp16", "bf16"))
+    unread = flags.unread(_HARMLESS.match, notes, ("fp16", "bf16"))
     return Run(task, settings, 42 if seed is None else seed, metric, unread, command.place)
 
 
@@ -107,7 +114,7 @@ def _trainer(flags: Flags, notes: Notes) -> dict[str, Value]:
         try:
             found[f"trainer.{name}"] = read_value(f"trainer.{name}", value)
         except Refusal as refusal:
-            raise FreeLBTuneError(f"{flags.command.place}: --{name}: {refusal}") from refusal
+            raise flags.refusal(f"--{name}: {refusal}") from refusal
     if found.get("trainer.max_steps", -1) == -1:
         found.pop("trainer.max_steps", None)
         found.setdefault("trainer.num_train_epochs", 3.0)
@@ -128,13 +135,4 @@ def _adversary(flags: Flags, notes: Notes) -> dict[str, Value]:
     notes.add(f"--adv-steps {steps} counts the passes, as adv_steps does here")
     if not radius or radius < 0:
         notes.add("--adv-max-norm 0 is no ball: max_norm null")
-    settings: dict[str, Value] = {
-        "adversary.method": "freelb",
-        "adversary.adv_steps": steps,
-        "adversary.adv_lr": rate,
-        "adversary.init_mag": max(start, 0.0),
-        "adversary.max_norm": radius if radius and radius > 0 else None,
-    }
-    if norm not in (None, "l2"):
-        settings["adversary.norm"] = norm
-    return settings
+    return freelb_settings("freelb", steps, rate, start, radius, norm)

@@ -17,6 +17,7 @@ __all__ = [
     "Known",
     "Notes",
     "Run",
+    "freelb_settings",
     "rate_settings",
     "steps_in_epochs",
     "whole_batch",
@@ -152,9 +153,7 @@ class Flags:
                 return kind(text)
             except ValueError as err:
                 found = "nothing" if text is None else repr(text)
-                raise FreeLBTuneError(
-                    f"{self.command.place}: {name}: expected {_KINDS[kind]}, got {found}"
-                ) from err
+                raise self.refusal(f"{name}: expected {_KINDS[kind]}, got {found}") from err
         return None
 
     def need(self, kind: type[_T], *names: str) -> _T:
@@ -165,18 +164,20 @@ class Flags:
         """
         value = self.get(kind, *names)
         if value is None:
-            raise FreeLBTuneError(
-                f"{self.command.place}: {names[0]} is missing; a space cannot be written without it"
-            )
+            raise self.refusal(f"{names[0]} is missing; a space cannot be written without it")
         return value
 
+    def refusal(self, what: str) -> FreeLBTuneError:
+        """What to raise where the command says what has no counterpart here."""
+        return FreeLBTuneError(f"{self.command.place}: {what}")
+
     def unread(
-        self, harmless: Callable[[str], bool], notes: Notes, hints: Collection[str] = ()
+        self, harmless: Callable[[str], object], notes: Notes, hints: Collection[str] = ()
     ) -> dict[str, str | None]:
         """The flags that nobody read and that are not known to be harmless, told in notes.
 
         Args:
-            harmless: whether a flag changes no number.
+            harmless: whether a flag changes no number; a pattern's `match`, say.
             notes: takes both kinds down.
             hints: harmless flags whose counterpart here needs no note.
         """
@@ -212,6 +213,20 @@ def whole_batch(first: str, size: int, freq: str, steps: int, gpus: int, notes: 
             "not fit into memory at once is cut, the update unchanged"
         )
     return size * steps * gpus
+
+
+def freelb_settings(
+    method: str, steps: int, rate: float, start: float, radius: float | None, norm: str | None
+) -> dict[str, Value]:
+    """An adversary's settings; a radius of 0 or less is no ball."""
+    settings: dict[str, Value] = {
+        "adversary.method": method,
+        "adversary.adv_steps": steps,
+        "adversary.adv_lr": rate,
+        "adversary.init_mag": max(start, 0.0),
+        "adversary.max_norm": radius if radius and radius > 0 else None,
+    }
+    return settings if norm in (None, "l2") else settings | {"adversary.norm": norm}
 
 
 def steps_in_epochs(examples: int, batch: int, epochs: int) -> int:

@@ -5,6 +5,7 @@ Room: space, importing. Settings in, the file's content out.
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,10 +85,7 @@ def _blocks(
         if bound is None:
             break
         blocks = merged(*bound)
-    count = 1
-    for block in blocks:
-        count *= len(rows(block))
-    if count != len(configurations):
+    if math.prod(len(rows(block)) for block in blocks) != len(configurations):
         blocks = [list(varying)] if varying else []
     blocks.sort(key=lambda block: list(varying).index(block[0]))
     return [(block, rows(block)) for block in blocks]
