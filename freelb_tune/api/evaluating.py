@@ -120,12 +120,9 @@ def evaluate_file(
         FreeLBTuneError: the folder has no model, or the file is not as it reads it.
     """
     from freelb_tune.results.statistics.comparing.arms import Run
-    from freelb_tune.results.statistics.comparing.scores import score_rows
-    from freelb_tune.results.statistics.numbers.calibration import calibration_error
     from freelb_tune.results.tables.contents.metric import measure_of
     from freelb_tune.results.tables.contents.pending import pending
     from freelb_tune.store import load_store
-    from freelb_tune.tasks import get_task
     from freelb_tune.training.predicting.texts import answer_labelled
 
     if not source.expanduser().is_file():
@@ -141,9 +138,7 @@ def evaluate_file(
             trust_remote_code=trust_remote_code,
             say=say,
         )
-        scores = score_rows(get_task(cell.task), logits, labels)
-        calibration = calibration_error(logits, labels)
-        models.append(Evaluated(name, cell, len(labels), scores, calibration))
+        models.append(_scored(name, cell, logits, labels))
         runs.append(Run(cell.seed, None, logits, labels))
     found = Evaluation(tuple(models), measure_of(store).name)
     early = pending(store)
@@ -152,6 +147,15 @@ def evaluate_file(
     if early is not None:
         return Evaluation(found.models, found.metric, why=early.sentence)
     return _compared(found, runs[1], runs[0], measure_of(store).sign)
+
+
+def _scored(name: str, cell: Cell, logits: Any, labels: Any) -> Evaluated:
+    from freelb_tune.results.statistics.comparing.scores import score_rows
+    from freelb_tune.results.statistics.numbers.calibration import calibration_error
+    from freelb_tune.tasks import get_task
+
+    scores = score_rows(get_task(cell.task), logits, labels)
+    return Evaluated(name, cell, len(labels), scores, calibration_error(logits, labels))
 
 
 def _compared(found: Evaluation, run: Any, other: Any, sign: int) -> Evaluation:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Folder
+from freelb_tune.cli.options import Folder, TrustBest
 from freelb_tune.cli.terminal import tell
 
 __all__ = ["evaluate"]
@@ -17,9 +17,7 @@ __all__ = ["evaluate"]
 def evaluate(
     folder: Folder,
     source: Annotated[Path, typer.Option("--on", help="A file with texts and labels.")],
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let Python inside best/ run.")
-    ] = False,
+    trust_remote_code: TrustBest = False,
 ) -> None:
     """Score best/ and best_adversarial/ on a labelled file, with intervals."""
     from freelb_tune.api.evaluating import evaluate_file

@@ -17,8 +17,10 @@ __all__ = [
     "Overrides",
     "Plugins",
     "Results",
+    "RetryFailed",
     "Shard",
     "SpaceFile",
+    "TrustBest",
     "Yes",
 ]
 
@@ -50,11 +52,17 @@ Shard = Annotated[
         "--shard", metavar="I/N", help="Only part I of N, in a folder of its own, for `merge`."
     ),
 ]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Run failed and diverged cells again.")
+]
 Cluster = Annotated[
     str, typer.Option("--address", help="A Ray cluster's dashboard, http://HOST:8265.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+TrustBest = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let Python inside best/ run.")
+]
 Folder = Annotated[Path, typer.Argument(help="A search's folder, results/NAME, or its URI.")]
 Folders = Annotated[
     list[Path],

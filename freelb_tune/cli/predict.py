@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Folders
+from freelb_tune.cli.options import Folders, TrustBest
 from freelb_tune.cli.terminal import tell
 
 __all__ = ["predict"]
@@ -32,9 +32,7 @@ def predict(
     adversarial: Annotated[
         bool, typer.Option("--adversarial", help="With --input: use best_adversarial/.")
     ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let Python inside best/ run.")
-    ] = False,
+    trust_remote_code: TrustBest = False,
 ) -> None:
     """Predict the test sets for the GLUE server, or any file: --input new.csv --output out.csv."""
     from freelb_tune.api.predicting import predict_file, predict_tests

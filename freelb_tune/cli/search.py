@@ -9,11 +9,42 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Data, Overrides, Plugins, Results, Shard, SpaceFile, Yes
+from freelb_tune.cli.options import (
+    Data,
+    Overrides,
+    Plugins,
+    Results,
+    RetryFailed,
+    Shard,
+    SpaceFile,
+    Yes,
+)
 from freelb_tune.cli.plan import plan
 from freelb_tune.errors import FreeLBTuneError
 
 __all__ = ["search"]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="List the cells and run none (same as `plan`).")
+]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Keep the old results under another name, and start from nothing."
+    ),
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="A Ray cluster to join (such as auto).")
+]
+Dashboard = Annotated[
+    bool, typer.Option("--dashboard/--no-dashboard", help="Ray's dashboard on 127.0.0.1.")
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port", min=1, max=65535, help="Where Prometheus is answered, on 127.0.0.1."
+    ),
+]
 
 
 def search(
@@ -21,49 +52,30 @@ def search(
     overrides: Overrides = None,
     results: Results = Path("results"),
     data: Data = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the cells and run none (same as `plan`).")
-    ] = False,
-    fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh", help="Keep the old results under another name, and start from nothing."
-        ),
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run failed and diverged cells again.")
-    ] = False,
-    address: Annotated[
-        str | None, typer.Option("--address", help="A Ray cluster to join (such as auto).")
-    ] = None,
-    dashboard: Annotated[
-        bool, typer.Option("--dashboard/--no-dashboard", help="Ray's dashboard on 127.0.0.1.")
-    ] = True,
+    dry_run: DryRun = False,
+    fresh: Fresh = False,
+    retry_failed: RetryFailed = False,
+    address: Address = None,
+    dashboard: Dashboard = True,
     shard: Shard = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            "--metrics-port", min=1, max=65535, help="Where Prometheus is answered, on 127.0.0.1."
-        ),
-    ] = None,
+    metrics_port: MetricsPort = None,
     plugin: Plugins = None,
     yes: Yes = False,
 ) -> None:
     """Run a search, or continue it: known cells are kept, unfinished ones go on."""
     if dry_run:
         return plan(space, overrides, results, data, shard, plugin, yes)
+    from freelb_tune.api import searching
     from freelb_tune.api.plans import MOST_CELLS
-    from freelb_tune.api.searching import folder_of
-    from freelb_tune.api.searching import search as run
     from freelb_tune.api.spaces import load_space
     from freelb_tune.api.watching import show_end
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
-    folder = folder_of(asked, results, shard)
+    folder = searching.folder_of(asked, results, shard)
     if fresh and folder.exists():
         _ask(f"Keep {folder} under another name and start from nothing?", yes)
     try:
-        counts = run(
+        counts = searching.search(
             asked,
             results,
             fresh=fresh,

@@ -3,11 +3,12 @@
 Room: cli.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from freelb_tune.cli.terminal import tell
 
 __all__ = ["serve"]
 
@@ -32,4 +33,4 @@ def serve(
     """Show every search of a folder in a browser, each page with news as epochs arrive."""
     from freelb_tune.api.serving import serve
 
-    serve(results, host, port, token, lambda text: print(text, file=sys.stderr, flush=True))
+    serve(results, host, port, token, tell)

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from freelb_tune.cli.options import Cluster, Data, Overrides, Plugins, Shard, SpaceFile, Yes
+from freelb_tune.cli.options import (
+    Cluster,
+    Data,
+    Overrides,
+    Plugins,
+    RetryFailed,
+    Shard,
+    SpaceFile,
+    Yes,
+)
 
 __all__ = ["submit"]
 
@@ -22,9 +31,7 @@ def submit(
     ],
     overrides: Overrides = None,
     data: Data = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run failed and diverged cells again.")
-    ] = False,
+    retry_failed: RetryFailed = False,
     shard: Shard = None,
     plugin: Plugins = None,
     yes: Yes = False,

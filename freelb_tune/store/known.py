@@ -153,29 +153,8 @@ def load_store(folder: Path) -> Store:
         FreeLBTuneError: it is no results folder, is of a newer format, holds a link, or cannot be
             read.
     """
-    path = folder / JOURNAL
-    if not os.path.exists(path) and uri_of(folder):
-        raise FreeLBTuneError(
-            f"{uri_of(folder)}: this command takes a folder of this machine; `freelb-tune report` "
-            "brings the results here and says where they are"
-        )
-    if not os.path.exists(path):
-        raise FreeLBTuneError(
-            f"{folder}: no {JOURNAL} here, so this is no results folder; name one, such as "
-            "results/NAME"
-        )
-    refuse_link(folder / "cells")
-    refuse_links(folder / "cells", deep=False)
-    replay, events = Replay(), []
-    for number, entry in enumerate(read_journal(folder), start=1):
-        if entry["event"] != "planned":
-            events.append(entry)
-        try:
-            replay.take(entry)
-        except ValueError as err:
-            raise DamagedError(
-                f"{path}, line {number}: expected a cell, and {err}; restore the file from a copy"
-            ) from err
+    _check_folder(folder)
+    replay, events = _replayed(folder)
     order = dict.fromkeys(replay.opened.get("cells", replay.cells))
     latest = [replay.cells[cell_id] for cell_id in order if cell_id in replay.cells]
     others = [cell for cell in replay.cells.values() if cell.id not in order]
@@ -195,6 +174,38 @@ def load_store(folder: Path) -> Store:
         shard=replay.opened.get("shard"),
         plan=tuple(replay.opened.get("plan") or order),
     )
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse what is no results folder of this machine, and links in it."""
+    if not os.path.exists(folder / JOURNAL):
+        if uri := uri_of(folder):
+            raise FreeLBTuneError(
+                f"{uri}: this command takes a folder of this machine; `freelb-tune report` "
+                "brings the results here and says where they are"
+            )
+        raise FreeLBTuneError(
+            f"{folder}: no {JOURNAL} here, so this is no results folder; name one, such as "
+            "results/NAME"
+        )
+    refuse_link(folder / "cells")
+    refuse_links(folder / "cells", deep=False)
+
+
+def _replayed(folder: Path) -> tuple[Replay, list[Mapping[str, Any]]]:
+    """The journal taken event by event, and the events without the planned cells."""
+    replay, events = Replay(), list[Mapping[str, Any]]()
+    for number, entry in enumerate(read_journal(folder), start=1):
+        if entry["event"] != "planned":
+            events.append(entry)
+        try:
+            replay.take(entry)
+        except ValueError as err:
+            raise DamagedError(
+                f"{folder / JOURNAL}, line {number}: expected a cell, and {err}; restore the file "
+                "from a copy"
+            ) from err
+    return replay, events
 
 
 def _own_or_same(folder: Path, cell: Cell, replay: Replay) -> CellResult:

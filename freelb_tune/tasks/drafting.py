@@ -95,6 +95,35 @@ class _Target:
     alike: str = ""
     skewed: str = ""
 
+    @property
+    def task(self) -> str:
+        """The word for it under `task`."""
+        kind = "multi_label_classification" if self.several else "classification"
+        return "regression" if self.is_real else kind
+
+    @property
+    def share(self) -> str:
+        """What the dev set's share of the rows is drawn by, for the reader; empty for numbers."""
+        each = "set of labels" if self.several else "label"
+        return "" if self.is_real else f", each {each} with its share"
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What is read.
+
+    Attributes:
+        columns: one, or a pair.
+        is_english: whether nearly all letters are ASCII.
+        words: how many each row has.
+        tokens: about how many 95 % of the rows do not exceed.
+    """
+
+    columns: list[str]
+    is_english: bool
+    words: list[int]
+    tokens: int
+
 
 def draft_space(path: Path, model: str | None = None) -> str:
     """Look at a file and write a search space for it.
@@ -111,27 +140,16 @@ def draft_space(path: Path, model: str | None = None) -> str:
     table = read_table(path, Form(encoding=encoding))
     rows = [row for _, row in table.rows]
     target = _target(table.columns, rows, path)
-    taken = [target.column] if isinstance(target.column, str) else target.column
-    texts = _texts([name for name in table.columns if name not in taken], rows, path)
-    whole = [" ".join(str(row[name] or "") for name in texts) for row in rows]
-    sample = "".join(whole[:2000])
-    is_english = sum(not letter.isascii() for letter in sample) < len(sample) / 200
-    words = [len(text.split()) for text in whole]
-    tokens = _most(_tokens(text, is_english) for text in whole)
+    texts = _texts(table.columns, target, rows, path)
     data = {
         "file": str(path),
         "dev_share": max(0.2, min(0.5, math.ceil(100 * target.classes / len(rows)) / 100)),
-        "text": texts[0] if len(texts) == 1 else texts,
+        "text": texts.columns[0] if len(texts.columns) == 1 else texts.columns,
         "label": target.column,
         "encoding": encoding,
         "alike_labels": "merge" if target.alike else None,
     }
-    kind = "multi_label_classification" if target.several else "classification"
-    task = "regression" if target.is_real else kind
-    share = (
-        ", each set of labels with its share" if target.several else ", each label with its share"
-    )
-    check_data(task, DataFields.model_validate(data))
+    check_data(target.task, DataFields.model_validate(data))
     more = f"  encoding: {encoding:<28} # not UTF-8\n" if encoding else ""
     more += f"  alike_labels: merge                  # {target.alike}\n" if target.alike else ""
     search = f"search: {{metric: macro_f1}}             # {target.skewed}\n"
@@ -141,16 +159,16 @@ def draft_space(path: Path, model: str | None = None) -> str:
         rows=len(rows),
         columns=_line(", ".join(table.columns)),
         target=target.told,
-        middle=int(statistics.median(words)),
-        long=_most(words),
-        task=task,
-        model=json.dumps(model or ("roberta-base" if is_english else "xlm-roberta-base")),
+        middle=int(statistics.median(texts.words)),
+        long=_most(texts.words),
+        task=target.task,
+        model=json.dumps(model or ("roberta-base" if texts.is_english else "xlm-roberta-base")),
         path=json.dumps(str(path), ensure_ascii=False),
         part=data["dev_share"],
-        share=("" if target.is_real else share) + (_FOLDS if len(rows) < _FEW_ROWS else ""),
+        share=target.share + (_FOLDS if len(rows) < _FEW_ROWS else ""),
         text=json.dumps(data["text"], ensure_ascii=False),
         label=json.dumps(target.column, ensure_ascii=False),
-        length=min(512, max(32, math.ceil((tokens + 2) / 32) * 32)),
+        length=min(512, max(32, math.ceil((texts.tokens + 2) / 32) * 32)),
         more=more,
         search=search if target.skewed else "",
     )
@@ -275,7 +293,18 @@ def _classes(column: str, counts: Counter[str], path: Path) -> _Target:
     )
 
 
-def _texts(columns: Sequence[str], rows: Rows, path: Path) -> list[str]:
+def _texts(columns: Sequence[str], target: _Target, rows: Rows, path: Path) -> _Texts:
+    """Look at the texts: which columns beside the target have them, and how long they are."""
+    taken = [target.column] if isinstance(target.column, str) else target.column
+    names = _text_columns([name for name in columns if name not in taken], rows, path)
+    whole = [" ".join(str(row[name] or "") for name in names) for row in rows]
+    sample = "".join(whole[:2000])
+    is_english = sum(not letter.isascii() for letter in sample) < len(sample) / 200
+    words = [len(text.split()) for text in whole]
+    return _Texts(names, is_english, words, _most(_tokens(text, is_english) for text in whole))
+
+
+def _text_columns(columns: Sequence[str], rows: Rows, path: Path) -> list[str]:
     """Two columns that have the names of a pair, else the column with most words."""
     known = {name.lower(): name for name in columns}
     for pair in _PAIRS:

@@ -166,14 +166,7 @@ class AdversarialTrainer(BatchTrainer):
             FreeLBTuneError: the model or the optimizer cannot be honoured as they stand now.
         """
         self._is_due = False
-        items = num_items_in_batch
-        if items is None:  # an override's call: a share of the update, as `Trainer` has it
-            parts = getattr(self, "current_gradient_accumulation_steps", 1)
-            if len(self._update_inputs) >= parts:
-                self._update_inputs = []
-            items = self._count([self._labels(inputs)]) * parts
-        if isinstance(items, int) and not items:
-            raise FreeLBTuneError("every label of a weight update is -100: it has no loss")
+        items = self._items(inputs, num_items_in_batch)
         if not isinstance(inputs.get("input_ids"), Tensor):
             raise FreeLBTuneError(
                 f"a batch holds {', '.join(map(str, inputs))} and no input_ids; a perturbation "
@@ -199,6 +192,18 @@ class AdversarialTrainer(BatchTrainer):
                 "trainer.learning_rate, adversary.adv_lr or adversary.init_mag may help"
             )
         return loss
+
+    def _items(self, inputs: Mapping[str, Any], told: Tensor | int | None) -> Tensor | int:
+        """The examples that a weight update's loss is divided by."""
+        items = told
+        if items is None:  # an override's call: a share of the update, as `Trainer` has it
+            parts = getattr(self, "current_gradient_accumulation_steps", 1)
+            if len(self._update_inputs) >= parts:
+                self._update_inputs = []
+            items = self._count([self._labels(inputs)]) * parts
+        if isinstance(items, int) and not items:
+            raise FreeLBTuneError("every label of a weight update is -100: it has no loss")
+        return items
 
     def _meet(self, model: nn.Module, inputs: Mapping[str, Any]) -> None:
         """Look at a model and an optimizer once, before their first weight update together."""

@@ -64,7 +64,32 @@ def fit(
         KeyboardInterrupt: the user asked to end. Workers of running trials are gone.
         FreeLBTuneError: what was to be written down, or Ray's own files, could not be.
     """
-    tuner = tune.Tuner(
+    tuner = _tuner(configs, share, resources, conductor, watch, scratch)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = _AHEAD if ahead else "auto"
+    try:
+        tuner.fit()
+    except Exception as err:
+        watch.note_death()
+        if watch.error is not None:
+            raise watch.error from None  # Ray wraps it, or goes on to the next step
+        fault = machine_fault(err, scratch)
+        if fault is not None:
+            raise fault from err
+        raise
+    finally:
+        del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
+        watch.kill_actors()
+
+
+def _tuner(
+    configs: Configs,
+    share: Share,
+    resources: ResourcesConfig,
+    conductor: Conductor,
+    watch: Watch,
+    scratch: Path,
+) -> tune.Tuner:
+    return tune.Tuner(
         actor_class(configs.job, share),
         tune_config=tune.TuneConfig(
             search_alg=CellSearcher(conductor, configs.config, watch),
@@ -85,17 +110,3 @@ def fit(
             failure_config=tune.FailureConfig(max_failures=resources.max_failures),
         ),
     )
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = _AHEAD if ahead else "auto"
-    try:
-        tuner.fit()
-    except Exception as err:
-        watch.note_death()
-        if watch.error is not None:
-            raise watch.error from None  # Ray wraps it, or goes on to the next step
-        fault = machine_fault(err, scratch)
-        if fault is not None:
-            raise fault from err
-        raise
-    finally:
-        del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
-        watch.kill_actors()

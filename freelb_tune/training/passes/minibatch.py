@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from freelb_tune.adversary.divergence import Problem
 from freelb_tune.adversary.passes import Objective, PassResult, Targets
@@ -102,6 +103,7 @@ class PaddedPasses(MovedWeights):
             (torch.tensor(piece, device=mask.device), max(lengths[row] for row in piece))
             for piece in rows or cut_by_length(lengths, largest)
         ]
+        self._order = torch.cat([piece for piece, _ in self._pieces]).argsort()
         self.micro_batch = max(len(piece) for piece, _ in self._pieces)
         self._runs_again = is_checkpointing(model)
         self._thrift = Thrift(model) if can_be_thrifty(model, mask.device) else None
@@ -129,10 +131,7 @@ class PaddedPasses(MovedWeights):
     ) -> PassResult:
         """See `Passes.run`."""
         targets = self.labels if targets is None else targets
-        b = self.labels.shape[0]
-        losses = torch.zeros(b, device=self.labels.device)
-        logits: list[Tensor | None] = [None] * len(deltas)
-        seen: list[Tensor | None] = [None] * len(deltas)
+        losses, logits, seen = [], [], []
         arrived = [torch.zeros_like(self._words, requires_grad=False) for _ in deltas]
         self._dropout.rewind()
         wanted = (parameters or ascend) and torch.is_grad_enabled()
@@ -145,19 +144,13 @@ class PaddedPasses(MovedWeights):
                 outs = (*outs, *own_states)
                 piece = objective(outs, own) if objective else self.loss(outs[0], own)
                 self._backward(piece.sum() * (scale / self.items), leaves, parameters, ascend)
-            losses[rows] = piece.detach().float()
-            for i, (leaf, out) in enumerate(zip(leaves, outs, strict=False)):
+            losses.append(piece.detach().float())
+            logits.append([out.detach() for out in outs[: len(deltas)]])
+            beyond = (0, 0, 0, self.mask.shape[1] - width)
+            seen.append([F.pad(state.detach(), beyond) for state in own_states])
+            for grad, leaf in zip(arrived, leaves, strict=True):
                 if leaf.grad is not None:
-                    arrived[i][rows, :width] = leaf.grad
-                whole = logits[i]
-                if whole is None:
-                    whole = logits[i] = out.new_empty((b, out.shape[-1]), requires_grad=False)
-                whole[rows] = out.detach()
-            for i, own in enumerate(own_states):
-                state = seen[i]
-                if state is None:
-                    state = seen[i] = own.new_zeros(*self.mask.shape, own.shape[-1])
-                state[rows, :width] = own.detach() * self.mask[rows, :width, None]
+                    grad[rows, :width] = leaf.grad
         if parameters:
             for grad in arrived:
                 self._arrived = grad if self._arrived is None else self._arrived + grad
@@ -166,8 +159,13 @@ class PaddedPasses(MovedWeights):
             grad * kept if ascend and delta is not None else None
             for grad, delta in zip(arrived, deltas, strict=True)
         )
-        found = tuple(state for state in seen if state is not None)
-        return PassResult(losses, tuple(out for out in logits if out is not None), grads, found)
+        whole = tuple(self._in_order(parts) for parts in zip(*logits, strict=True))
+        found = tuple(self._in_order(parts).mul_(kept) for parts in zip(*seen, strict=True))
+        return PassResult(self._in_order(losses), whole, grads, found)
+
+    def _in_order(self, parts: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+        """The micro-batches' parts put together, `(B, ...)`, in the order of the mini-batch."""
+        return torch.cat(parts)[self._order]
 
     def _forward(
         self,

@@ -40,9 +40,7 @@ def parallel(table: Table) -> Figure | None:
     scores = [score * table.measure.scale for _, score in kept]
     low, high = min(scores), max(scores)
     places = [(score - low) / (high - low) if high > low else 0.5 for score in scores]
-    columns = [*(axis[0] for axis in axes), places]
-    digits = table.measure.digits
-    marks = [*(axis[1] for axis in axes), [(f"{low:.{digits}f}", 0.0), (f"{high:.{digits}f}", 1.0)]]
+    ends = [(f"{end:.{table.measure.digits}f}", at) for end, at in ((low, 0.0), (high, 1.0))]
     headings = [*(short_name(name) for name in names), table.measure.name]
     return Figure(
         name="parallel",
@@ -50,20 +48,8 @@ def parallel(table: Table) -> Figure | None:
         says=f"Complete adversarial configurations (n = {len(kept)}). Each shade "
         f"is a fifth of them by mean {table.measure.name}, the best the strongest."
         + most(len(kept), len(scored), "configurations, the best", "configurations.csv"),
-        traces=_lines(columns, [config for config, _ in kept], table),
-        layout={
-            "xaxis": {
-                "tickvals": list(range(len(headings))),
-                "ticktext": [label(text, 18) for text in headings],
-                "showgrid": True,
-                "zeroline": False,
-                "range": [-0.3, len(headings) - 0.7],
-                "fixedrange": True,
-            },
-            "yaxis": {"visible": False, "range": [-0.08, 1.08], "fixedrange": True},
-            "annotations": _annotations(marks),
-            "hovermode": "closest",
-        },
+        traces=_lines([*(axis[0] for axis in axes), places], [each for each, _ in kept], table),
+        layout=_layout(headings, [*(axis[1] for axis in axes), ends]),
         header=(*headings, f"n {table.replicate}s"),
         rows=[
             (
@@ -75,6 +61,25 @@ def parallel(table: Table) -> Figure | None:
         ],
         height=400,
     )
+
+
+def _layout(
+    headings: Sequence[str], marks: Sequence[Sequence[tuple[str, float]]]
+) -> dict[str, Any]:
+    """Upright axes side by side, each with its own marks."""
+    return {
+        "xaxis": {
+            "tickvals": list(range(len(headings))),
+            "ticktext": [label(text, 18) for text in headings],
+            "showgrid": True,
+            "zeroline": False,
+            "range": [-0.3, len(headings) - 0.7],
+            "fixedrange": True,
+        },
+        "yaxis": {"visible": False, "range": [-0.08, 1.08], "fixedrange": True},
+        "annotations": _annotations(marks),
+        "hovermode": "closest",
+    }
 
 
 def _axis(texts: Sequence[str]) -> tuple[list[float], list[tuple[str, float]]]:
