@@ -124,7 +124,7 @@ def test_controls_do_not_pass_for_adversarial_training(tmp_path):
     ]
     table = build_glue([search(tmp_path, "rte", arms)])
     first = texts(table)[0]
-    assert first["adversarial settings"].startswith("pgd: ")
+    assert first["adversarial settings"].startswith("pgd")
     assert "best of" not in first["adversarial settings"]
     assert first["clean arm"] == "-"
     assert "Controls (noise, repeat) are no adversarial training" in " ".join(glue_notes(table))

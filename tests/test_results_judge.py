@@ -104,5 +104,5 @@ def test_configurations_that_turn_out_to_predict_the_same_are_named(tmp_path):
         predict(tmp_path, each, 1, 70 + min(at, 1))
     store = load_store(tmp_path)
     (note,) = (n for n in judge(store, build_table(store)).footnotes if n.startswith("Identical"))
-    assert "max_norm 0.5, batch size 16; max_norm 0.9, batch size 16. They " in note
+    assert ": max_norm 0.5; max_norm 0.9. They " in note
     assert note.endswith("differ in max_norm alone, which did nothing here.")

@@ -67,7 +67,7 @@ def test_one_cell_without_predictions_is_named_with_the_setting_it_is_of(tmp_pat
     lost = load_store(folder).cells[-1]
     shutil.rmtree(lost.folder / "predictions")
     text = table(folder)
-    assert "nothing is said about other examples for adv_lr 0.2, batch size 16." in text
+    assert "nothing is said about other examples for adv_lr 0.2." in text
     assert f"Without the predictions of cell {lost.cell.id}: there are none." in text
 
 

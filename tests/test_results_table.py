@@ -1,15 +1,21 @@
 import json
+from collections import defaultdict
 
 import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
 from freelb_tune.results import Comparison, Verdict, build_table
+from freelb_tune.results.page.cells import cells_of
 from freelb_tune.results.tables.contents.axes import Shown
 from freelb_tune.results.tables.contents.building import with_verdict
 from freelb_tune.results.tables.contents.configuration import Spread
 from freelb_tune.results.tables.formats.footer import footnotes
-from freelb_tune.results.tables.formats.grid import print_ranking
-from freelb_tune.results.tables.formats.sentences import clean_sentence, entry_text
+from freelb_tune.results.tables.formats.grid import print_ranking, print_table
+from freelb_tune.results.tables.formats.sentences import (
+    clean_sentence,
+    configuration_name,
+    entry_text,
+)
 from freelb_tune.store import load_store
 
 # correct answers out of RTE's 277 dev examples in ParaGen's README, in the plan's order
@@ -38,13 +44,13 @@ def test_the_best_of_all_and_the_best_that_perturbs_are_named(tmp_path):
         search.end(each, score)
     best = [note for note in footnotes(table_of(search, tmp_path)) if note.startswith("Best by")]
     assert best == [
-        "Best by its mean: clean arm, batch size 16 (90.00), the model in best/; best that "
-        "perturbs: adv_lr 0.2, batch size 16 (80.00), in best_adversarial/."
+        "Best by its mean: clean arm (90.00), the model in best/; best that perturbs: adv_lr 0.2 "
+        "(80.00), in best_adversarial/."
     ]
     search.end(search.cells[1], 0.95)
     table = table_of(search, tmp_path / "more")
     best = [note for note in footnotes(table) if note.startswith("Best by")]
-    assert best == ["Best by its mean: adv_lr 0.1, batch size 16 (95.00), the model in best/."]
+    assert best == ["Best by its mean: adv_lr 0.1 (95.00), the model in best/."]
 
 
 def test_a_model_that_is_another_ones_or_gone_is_said(tmp_path):
@@ -60,14 +66,12 @@ def test_a_model_that_is_another_ones_or_gone_is_said(tmp_path):
         return next(note for note in notes if note.startswith("Best by"))
 
     clean, lower, higher = search.cells
-    assert told(clean.id).endswith("the model in best/; best that perturbs: adv_lr 0.2, "
-                                   "batch size 16 (80.00), not here.")  # fmt: skip
+    assert told(clean.id).endswith("in best/; best that perturbs: adv_lr 0.2 (80.00), not here.")
     assert told(higher.id) == (  # 0.1.0 let go of clean arms' models
-        "Best by its mean: clean arm, batch size 16 (90.00), the model not here: best/ holds that "
-        "of adv_lr 0.2, batch size 16; best that perturbs: adv_lr 0.2, batch size 16 (80.00), in "
-        "best/."
+        "Best by its mean: clean arm (90.00), the model not here: best/ holds that of adv_lr 0.2; "
+        "best that perturbs: adv_lr 0.2 (80.00), in best/."
     )
-    assert "best/ holds that of adv_lr 0.1, batch size 16; best that" in told(lower.id)
+    assert "best/ holds that of adv_lr 0.1; best that" in told(lower.id)
     assert "best/ holds that of an earlier plan's cell; best that" in told("0123456789ab")
 
 
@@ -305,6 +309,49 @@ def test_what_is_the_same_in_all_rows_gets_no_column(tmp_path):
     assert table.rank_names == ("adversary.adv_lr", BATCH)
     assert "The same in all rows: init_mag 0.1, max_norm 0.3." in footnotes(table)
     assert texts(table) == [["to come"]] * 2
+
+
+METHODS = (
+    {"method": "sam", "rho": 0.05, "adv_begin_step": 0},
+    {"method": "asam", "rho": 0.5, "eta": 0.01, "adv_begin_step": 0},
+    {"method": "rdrop", "adv_weight": 1.0},
+)
+
+
+def many_methods(folder, space=""):
+    cells = [cell(), *(cell(**one) for one in METHODS)]
+    search = Search(cells)
+    for at, each in enumerate(cells):
+        search.end(each, 0.5 + at / 10)
+    return table_of(search, folder, space=space)
+
+
+def test_a_setting_that_is_the_same_wherever_it_is_has_no_column_and_stands_in_no_name(tmp_path):
+    table = many_methods(tmp_path)
+    assert print_table(table).header == ("method", "rho", "Best accuracy")
+    assert [configuration_name(each, table) for each in table.configurations] == [
+        "method rdrop", "method asam, rho 0.5", "method sam, rho 0.05", "clean arm",
+    ]  # fmt: skip
+    assert table.swept == ["adversary.method", "adversary.rho"]
+    shown = cells_of(load_store(tmp_path), table, frozenset(), defaultdict(str))
+    rest = {each["name"]: dict(each["rest"]) for each in shown["configs"]}
+    # what a cell was trained with is said beside the cell
+    assert rest["method sam, rho 0.05"] == {"adversary.adv_begin_step": "0"}
+    assert rest["method rdrop"] == {"adversary.adv_weight": "1.0"}
+
+
+def test_a_column_that_was_asked_for_stays_though_it_tells_nothing(tmp_path):
+    table = many_methods(tmp_path, space="table: {rows: [method, eta]}")
+    assert print_table(table).header == ("method", "eta", "rho", "Best accuracy")
+    assert configuration_name(table.best, table) == "method rdrop"
+
+
+def test_names_stay_apart_where_only_having_a_setting_tells(tmp_path):
+    cells = [cell(adv_lr=0.1), cell(adv_lr=0.1, max_norm=0.5, init_mag=0.2), cell(adv_lr=0.2)]
+    table = table_of(Search(cells), tmp_path, space="")
+    assert {configuration_name(each, table) for each in table.configurations} == {
+        "adv_lr 0.1", "adv_lr 0.1, max_norm 0.5", "adv_lr 0.2",
+    }  # fmt: skip
 
 
 def test_a_grid_over_what_would_make_the_columns_has_it_as_its_rows(tmp_path):

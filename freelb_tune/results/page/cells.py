@@ -62,11 +62,16 @@ def cells_of(
     metrics = metrics_of(store.cells)
     kept = _kept(store, table, len(_FIELDS) + len(metrics))
     logs = logs_of(store, table.measure, kept)
+    constant = {arm: _constant(configs, arm, settings) for arm in ("adversarial", "clean")}
     return {
         "swept": [{"name": name, "short": short_name(name)} for name in settings],
-        "constant": {arm: _constant(configs, arm, settings) for arm in ("adversarial", "clean")},
+        "constant": constant,
         "configs": [
-            _configuration(each, called[each.config_id], table, settings, place) for each in configs
+            {
+                **_configuration(each, called[each.config_id], table, settings, place),
+                "rest": _rest(each, [*settings, *(name for name, _ in constant[each.arm])]),
+            }
+            for each in configs
         ],
         "epochFields": [*_FIELDS, *metrics],
         "rows": [
@@ -126,6 +131,12 @@ def _constant(
         for name, value in mine[0].items()
         if name not in settings and all(name in each and each[name] == value for each in mine)
     ]
+
+
+def _rest(config: Configuration, known: Sequence[str]) -> list[list[str]]:
+    """The settings that only some configurations have, and that are the same in those."""
+    settings = config.settings.items()
+    return [[name, value_text(value)] for name, value in settings if name not in known]
 
 
 def _kept(store: Store, table: Table, width: int) -> dict[str, None]:

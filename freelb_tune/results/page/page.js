@@ -316,7 +316,7 @@
       ...charts.flatMap((chart) => chart.node),
       ...(own.arm === "clean" ? [] : [make("h3", {}, "Is the adversary healthy?"), make("p", {}, health(cell))]),
       ...mistakes(cell),
-      make("h3", {}, "Settings as used"), pairs([...swept, ["seed", seedOf(cell)], ...constant]),
+      make("h3", {}, "Settings as used"), pairs([...swept, ["seed", seedOf(cell)], ...own.rest, ...constant]),
       make("h3", {}, "What happened to it"),
       cell.log ? make("pre", { tabindex: "0" }, cell.log) : make("p", { class: "small" }, cell.n || ["failed", "diverged"].includes(cell.state) ? "Left out here to keep the page small." : "It has not run."),
       epochTable(cell));

@@ -20,6 +20,7 @@ __all__ = [
     "differing",
     "own_settings",
     "short_name",
+    "telling",
     "told_apart",
     "trial_namer",
     "value_text",
@@ -55,24 +56,33 @@ def by_section(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: places.get(name.partition(".")[0], len(places)))
 
 
-def differing(configurations: Iterable[Mapping[str, Value]], *, absence: bool = False) -> list[str]:
-    """The settings with more than one value, by section.
-
-    Args:
-        configurations: settings by dotted name.
-        absence: whether not having a setting, as another method may not, is a value of it.
-    """
-    known = list(configurations)
+def differing(configurations: Iterable[Mapping[str, Value]]) -> list[str]:
+    """The settings with more than one value among the configurations that have them, by section."""
     firsts: dict[str, Value] = {}
     varied: set[str] = set()
-    for settings in known:
+    for settings in configurations:
         for name, value in settings.items():
             if name not in varied and value is not firsts.setdefault(name, value):
                 varied |= {name} if repr(value) != repr(firsts[name]) else set()
-    if absence:
-        counts = Counter(chain.from_iterable(known))
-        varied |= {name for name, count in counts.items() if count < len(known)}
     return by_section(name for name in firsts if name in varied)
+
+
+def telling(configurations: Sequence[Mapping[str, Value]]) -> list[str]:
+    """The settings that differ, and what only some have where it alone tells these from others.
+
+    So `adv_begin_step 0` of the methods that have it, all at 0, tells nothing beside the methods.
+    """
+    names = differing(configurations)
+    keys = [tuple(repr(one.get(name, "")) for name in names) for one in configurations]
+    counts = Counter(chain.from_iterable(configurations))
+    partial = [name for name in by_section(counts) if counts[name] < len(keys)]
+    for name in partial:
+        if len(set(keys)) == len(keys):
+            break
+        finer = [(*key, str(name in one)) for key, one in zip(keys, configurations, strict=True)]
+        if len(set(finer)) > len(set(keys)):
+            names, keys = [*names, name], finer
+    return by_section(dict.fromkeys(names))
 
 
 def told_apart(cells: Sequence[Cell]) -> list[str]:

@@ -1,7 +1,8 @@
 """Which settings make a table's rows and columns, and how settings are named and printed.
 
 Room: results. No setting that varies is ever left out of sight: one that stands in neither rows
-nor columns is added to the rows, unless it goes with the column.
+nor columns is added to the rows, unless it goes with the column. One that is the same wherever
+there is such a setting does not vary.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from freelb_tune.results.tables.contents.configuration import Configuration, Select
-from freelb_tune.space.cells.naming import by_section, differing, short_name, value_text
+from freelb_tune.space.cells.naming import by_section, short_name, telling, value_text
 from freelb_tune.space.settings.sections import Bold, TableConfig, of_today
 from freelb_tune.space.values import Value
 
@@ -43,6 +44,7 @@ class Layout:
     Attributes:
         rows: settings that make a row, those added by us last.
         columns: the setting that makes the columns, if one does.
+        told: those of rows and columns that tell configurations apart: what a name holds.
         added: those of `rows` that the space did not name.
         tied: settings that vary with the column alone, and so need no place.
         same: settings that the space named for the rows and that are the same in all of them: they
@@ -54,6 +56,7 @@ class Layout:
 
     rows: tuple[str, ...]
     columns: str | None
+    told: tuple[str, ...]
     added: tuple[str, ...]
     tied: tuple[str, ...]
     same: tuple[str, ...]
@@ -75,7 +78,7 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     resolved = dict.fromkeys(_resolve(name, names) for name in table.get("rows") or ())
     named = tuple(name for name in resolved if name != columns)
     asked = tuple(name for name in named if len({shown(c, name).text for c in configs}) > 1)
-    varying = differing((config.settings for config in configs), absence=True)
+    varying = telling([_own(config.settings) for config in configs])
     ties = [{_resolve(name, names) for name in group} for group in space.get("tie") or ()]
     tied = tuple(
         name
@@ -93,6 +96,7 @@ def layout_of(space: Mapping[str, Any], configs: Sequence[Configuration]) -> Lay
     return Layout(
         rows=rows,
         columns=columns,
+        told=tuple(name for name in (*rows, columns) if name in varying),
         added=added if asked else (),
         tied=tied,
         same=tuple(name for name in named if name not in rows and name in names),
@@ -113,6 +117,12 @@ def settings_text(config: Configuration, names: Iterable[str]) -> str:
     """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, batch size 16`."""
     told = ((short_name(name), shown(config, name)) for name in names)
     return ", ".join(f"{name} {value.text}" for name, value in told if value.applies)
+
+
+def _own(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """The settings without those that do nothing."""
+    inert = _inert(settings)
+    return {name: value for name, value in settings.items() if name not in inert}
 
 
 def _inert(settings: Mapping[str, Value]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
-from freelb_tune.results.tables.contents.axes import Layout, Shown, shown
+from freelb_tune.results.tables.contents.axes import Layout, Shown
 from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.cost import Costs
 from freelb_tune.results.tables.contents.metric import Measure
@@ -144,14 +144,18 @@ class Table:
         known = {config.config_id for config in every}
         return (*every, *(config for config in self.clean if config.config_id not in known))
 
-    @cached_property
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Dotted names of what a configuration's name holds: what tells it from the others.
+
+        Where nothing does, what the table shows.
+        """
+        return self.layout.told or self.rank_names
+
+    @property
     def swept(self) -> list[str]:
         """Dotted names of the settings that tell configurations apart; one where none does."""
-        names = [*self.rank_names, *self.layout.tied]
-        every = self.configurations
-        tried = [config for config in every if config.arm != "clean"] or every
-        varied = [name for name in names if len({shown(each, name).text for each in tried}) > 1]
-        return varied or names[:1]
+        return [*self.layout.told, *self.layout.tied] or list(self.rank_names[:1])
 
     @property
     def has_row_clean_arms(self) -> bool:

@@ -55,8 +55,10 @@ def model_place(config: Configuration, name: str, table: Table) -> str:
 
 def configuration_name(config: Configuration, table: Table) -> str:
     """How a sentence calls a configuration: `adv_lr 0.1, init_mag 0.2, batch size 16`."""
-    start = ["clean arm"] if config.arm == "clean" else []
-    said = settings_text(config, table.rank_names)
+    is_clean = config.arm == "clean"
+    start = ["clean arm"] if is_clean else []
+    names = (n for n in table.told if not (is_clean and n.startswith("adversary.")))
+    said = settings_text(config, names)
     return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"
 
 
