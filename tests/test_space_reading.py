@@ -89,7 +89,7 @@ def test_every_problem_is_said_at_once_in_the_files_order(tmp_path):
         ("trainer: {hub_token: x}", "is not for the space to set: upload best/ yourself"),
         ("trainer: 3", "line 3, trainer: expected a mapping, got 3"),
         ("adversary: {method: frelb}", "unknown name 'frelb'; did you mean 'freelb'?"),
-        ("adversary: {method: FreeLB++}", "it is freelb with adv_steps: 10, max_norm: null, adv_"),
+        ("adversary: {method: FreeLB++}", "unknown name 'FreeLB++'; did you mean 'freelb++'?"),
         ("adversary: {method: 3}", "expected a method's name, got 3"),
         ("adversary: {method: freelb, adv_steps: 0}", "expected at least 1, got 0"),
         ("adversary: {adv_lr: -0.1}", "expected at least 0.0, got -0.1"),

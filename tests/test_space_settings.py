@@ -14,6 +14,7 @@ from freelb_tune.space.settings.adversaries import (
     ASAMSettings,
     CreATSettings,
     FGMSettings,
+    FreeLBPlusPlusSettings,
     FreeLBSettings,
     NoneSettings,
     PGDSettings,
@@ -112,6 +113,10 @@ def test_lengths_are_multiplied_and_no_ball_stays_none():
         # two steps of 0.1 from 0.1 reach 0.3, and 5 % more is out of reach in half precision too
         (FreeLBSettings(adv_steps=3, max_norm=0.32), FreeLBSettings(adv_steps=3)),
         (FreeLBSettings(adv_steps=3, max_norm=0.31), FreeLBSettings(adv_steps=3, max_norm=0.31)),
+        (FreeLBPlusPlusSettings(),
+         FreeLBSettings(adv_steps=10, adv_lr=0.03, init_mag=0.05, max_norm=None)),
+        (FreeLBPlusPlusSettings(adv_steps=1, norm="linf"),
+         FreeLBSettings(adv_steps=1, adv_lr=0.0, init_mag=0.05, norm="linf")),
         (RepeatSettings(adv_steps=1), NoneSettings()),
         (RepeatSettings(adv_steps=2), RepeatSettings(adv_steps=2)),
         (FGMSettings(adv_lr=0.0), FGMSettings(adv_lr=0.0)),  # claims nothing

@@ -28,6 +28,7 @@ __all__ = ["METHODS", "make_adversary"]
 METHODS: dict[str, Factory] = {
     "none": NoAdversary,
     "freelb": FreeLB,
+    "freelb++": FreeLB,
     "pgd": PGD,
     "freeat": FreeAT,
     "fgm": FGM,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from freelb_tune.errors import unknown_name
-from freelb_tune.space.checking.meant import meant, section_value, unknown_method, unknown_setting
+from freelb_tune.space.checking.meant import meant, section_value, unknown_setting
 from freelb_tune.space.checking.refusal import Refusal, clause, read_as
 from freelb_tune.space.problems import Problems, shown
 from freelb_tune.space.settings.adapters import (
@@ -111,7 +111,7 @@ def read_value(key: str, value: Any, methods: Iterable[str] = ()) -> Value:
     if name == "method":
         if isinstance(value, str) and value in ADVERSARIES:
             return value
-        raise Refusal(unknown_method(value) if isinstance(value, str) else
+        raise Refusal(unknown_name(value, ADVERSARIES) if isinstance(value, str) else
                       f"expected a method's name, got {shown(value)}")  # fmt: skip
     refusals = []
     for kind in _readers(name, methods):

@@ -27,7 +27,6 @@ __all__ = [
     "meant",
     "model_advice",
     "section_value",
-    "unknown_method",
     "unknown_setting",
     "value_advice",
 ]
@@ -63,10 +62,6 @@ _MODELS = {
     "modernbert": "answerdotai/ModernBERT-base",
     "xlm-roberta": "xlm-roberta-base",
 }
-_PUBLISHED = {
-    "freelb++": "freelb with adv_steps: 10, max_norm: null, adv_lr: 0.03 and init_mag: 0.05",
-}
-"""Methods by names of papers that are settings of another method (`docs/algorithm.md`)."""
 _KINDS = ("grid", "choice", "uniform", "loguniform", "int", "logint")
 _LEADS = {"adversary": "method", "search": "algorithm", "data": "file"}
 
@@ -134,15 +129,6 @@ def unknown_setting(
     line = f"{found}={text}"
     line = f"'{line}'" if " " in line else line
     return f"unknown name {name!r}; write {line}, or in a file {inside}: {{{last}: {text}}}"
-
-
-def unknown_method(name: str) -> str:
-    """That there is no such adversary, and what to write for one that another can do."""
-    published = _PUBLISHED.get(name.casefold())
-    known = ", ".join(sorted(ADVERSARIES))
-    if published:
-        return f"unknown name {name!r}; it is {published}; known: {known}"
-    return unknown_name(name, ADVERSARIES)
 
 
 def _written(value: object) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "CreATSettings",
     "FGMSettings",
     "FreeATSettings",
+    "FreeLBPlusPlusSettings",
     "FreeLBSettings",
     "PGDSettings",
     "R3FSettings",
@@ -36,6 +37,23 @@ class FreeLBSettings(Ascent):
 
     method: Literal["freelb"] = "freelb"
     plainest = Ascent.climbed
+
+
+class FreeLBPlusPlusSettings(Ascent):
+    """FreeLB++: FreeLB with more steps and no ball (Li et al., EMNLP 2021, arXiv:2108.12777).
+
+    It computes what `freelb` does. Its own are the defaults: ten passes, and the lengths of
+    RockyLzy/TextDefender, which takes five.
+    """
+
+    method: Literal["freelb++"] = "freelb++"
+    adv_steps: Count = 10
+    adv_lr: NonNegative = 0.03
+    init_mag: NonNegative = 0.05
+
+    def plainest(self) -> FreeLBSettings:
+        """FreeLB with the same settings."""
+        return FreeLBSettings(**self.model_dump(exclude={"method"})).climbed()
 
 
 class PGDSettings(Ascent):
@@ -202,6 +220,7 @@ class CreATSettings(Perturbing):
 
 ATTACKS: dict[str, type[AdversarySettings]] = {
     "freelb": FreeLBSettings,
+    "freelb++": FreeLBPlusPlusSettings,
     "pgd": PGDSettings,
     "freeat": FreeATSettings,
     "fgm": FGMSettings,

@@ -127,7 +127,8 @@ def _own(settings: Mapping[str, Value]) -> dict[str, Value]:
 
 def _inert(settings: Mapping[str, Value]) -> frozenset[str]:
     """Settings that do nothing: FreeLB's one pass is the starting noise, and takes no step."""
-    if settings.get("adversary.method") == "freelb" and settings.get("adversary.adv_steps") == 1:
+    is_freelb = settings.get("adversary.method") in ("freelb", "freelb++")
+    if is_freelb and settings.get("adversary.adv_steps") == 1:
         return frozenset({"adversary.adv_lr", "adversary.max_norm"})
     return frozenset()
 
