@@ -5,6 +5,10 @@ Room: cli, the last one. Data goes to stdout, talk to stderr. Status 0: done; 1:
 that needs them.
 """
 
-from freelb_tune.cli.root import app, main
+import gc
+
+gc.set_threshold(100_000)  # modules and cells are kept: to look at them each time costs a tenth
+
+from freelb_tune.cli.root import app, main  # noqa: E402
 
 __all__ = ["app", "main"]

@@ -3,7 +3,6 @@
 Room: cli.
 """
 
-import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -126,7 +125,6 @@ app.command("doctor")(doctor)
 
 def main() -> NoReturn:
     """The `freelb-tune` command."""
-    gc.set_threshold(100_000)  # thousands of cells are read and kept: to look at them costs a tenth
     show_what_it_can()
     try:
         app()

@@ -128,8 +128,9 @@ def pace_of(cells: Sequence[CellResult]) -> Pace | None:
         except FreeLBTuneError:
             continue  # what is wrong with another search's cell is not for a plan to say
         examples += each.last.passes * batch
-        train += sum(record.train_seconds for record in each.epochs)
-        evaluation += sum(record.eval_seconds for record in each.epochs)
+        for record in each.epochs:
+            train += record.train_seconds
+            evaluation += record.eval_seconds
         epochs += len(each.epochs)
     if not examples or not train:
         return None

@@ -203,7 +203,7 @@ class Cell:
         Raises:
             ValueError: something is missing or of another type; says what.
         """
-        stored = dict(read_shape(_Stored, content))
+        stored = vars(read_shape(_Stored, content))
         return cls(data_fingerprint=stored.pop("data"), **stored)
 
     def __getstate__(self) -> dict[str, Any]:

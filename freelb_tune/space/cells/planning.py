@@ -6,7 +6,7 @@ Room: space. No torch and no Ray: ten thousand cells take a fraction of a second
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from freelb_tune import TRAINING_VERSION
 from freelb_tune.errors import FreeLBTuneError, counted
@@ -14,7 +14,7 @@ from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.cells.plan import Plan
 from freelb_tune.space.cells.studies import Configured, Studies, Study
 from freelb_tune.space.cells.twins import Examples, find_twins
-from freelb_tune.space.checking.checks import read_whole, section_of
+from freelb_tune.space.checking.checks import read_trainer, read_whole, section_of
 from freelb_tune.space.checking.conditions import Conditions
 from freelb_tune.space.checking.refusal import Refusal
 from freelb_tune.space.reading.layers import Layer, Reference
@@ -101,10 +101,17 @@ def _name(*digests: str) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A configuration's adversary, or all the rest of it, with a digest of what it says."""
+    """A configuration's adversary, or all the rest of it, with a digest of what it says.
+
+    Attributes:
+        settings: by dotted name.
+        digest: of them, and of what they point at.
+        sections: those that have been read, which a first cell need not read again.
+    """
 
     settings: dict[str, Value]
     digest: str
+    sections: dict[str, Any]
     data: str = ""
     weights: str = ""
     plugin: str = ""
@@ -121,6 +128,8 @@ class _Planner:
         self._cells: dict[str, list[Cell]] = {}
         self._clean_ids: dict[str, str] = {}
         self._clean = self._adversary({"adversary.method": "none"})
+        folds = range(1, space.folds + 1) if space.folds else (None,)
+        self._blocks = [(seed, fold) for seed in space.seeds for fold in folds]
         self._conditions, self._has_conditions = Conditions(space.where), bool(space.where)
 
     def plan(self) -> Plan:
@@ -213,7 +222,7 @@ class _Planner:
         settings = {f"adversary.{name}": value for name, value in whole.model_dump().items()}
         plugin = PLUGINS.get(whole.method, "")
         content = {**settings, "plugin": plugin} if plugin else settings
-        return _Part(settings, digest(content), plugin=plugin)
+        return _Part(settings, digest(content), {"adversary": whole}, plugin=plugin)
 
     def _rest(self, own: dict[str, Value]) -> _Part:
         settings: dict[str, Value] = {"task": self._space.task, **kept_adapter(own)}
@@ -228,7 +237,8 @@ class _Planner:
             del content[_WEIGHTS]  # no weights are what a file has that says nothing of them
         content |= {"data": data, "weights": weights, "version": TRAINING_VERSION}
         content |= {f"{key} mended": n for key, n in MENDED.items() if settings.get(key)}
-        return _Part(settings, digest(content), data, weights)
+        sections = {"trainer": read_trainer(section_of(settings, "trainer"))}
+        return _Part(settings, digest(content), sections, data, weights)
 
     def _print(self, settings: Mapping[str, Value]) -> tuple[str, str]:
         """What stands for the data and for the model, whose own head goes by the data's labels."""
@@ -285,7 +295,7 @@ class _Planner:
                     plugin=adversary.plugin,
                     fold=fold,
                 )
-                for seed in self._space.seeds
-                for fold in (range(1, self._space.folds + 1) if self._space.folds else (None,))
+                for seed, fold in self._blocks
             ]
+            vars(self._cells[config_id][0]).update(rest.sections | adversary.sections)
         return config_id

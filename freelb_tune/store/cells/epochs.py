@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from freelb_tune.errors import DamagedError, DivergedError
@@ -80,9 +81,10 @@ def read_epochs(path: Path, seal: Seal | None = None) -> list[EpochRecord]:
     known: dict[int, EpochRecord] = {}
     for record in EpochRecord.whole_lines(raw) or _records(raw, path):
         known.setdefault(record.epoch, record)
-    missing = [epoch for epoch in range(1, max(known, default=0) + 1) if epoch not in known]
-    if missing or min(known, default=1) < 1:
-        raise DamagedError(f"{path}: epoch {missing[0] if missing else min(known)} is missing")
+    if set(known) != set(range(1, len(known) + 1)):
+        first = next(epoch for epoch in count(1) if epoch not in known)
+        missing = first if first < max(known) else min(known)
+        raise DamagedError(f"{path}: epoch {missing} is missing")
     if seal is not None and _sealed(raw, seal.lines) != seal:
         had = f"{seal.lines} line{'s' * (seal.lines != 1)}"
         raise DamagedError(
