@@ -96,7 +96,7 @@ def test_a_search_goes_on_elsewhere_with_the_same_files(s3, caches):
     place = open_place(f"{s3}/{NAME}")
     assert place.read("table.md") == (first / "table.md").read_bytes()  # for people
     assert place.read("lease.json") is None
-    assert len(place.sizes("objects")) == len({*content(first).values()})  # each once, no others
+    assert len(place.sizes()) == len({*content(first).values()})  # each once, no others
 
 
 def test_what_was_not_sent_is_sent_by_the_next_run(place, caches):

@@ -120,24 +120,9 @@ class Plan:
 
         As far as data and tokenizer are here; of a large set, as a random part of it shows.
         """
-        from freelb_tune.training.inputs.lengths import text_lengths
+        from freelb_tune.training.inputs.lengths import cut_sentences
 
-        length = "data.max_length"
-        kinds = {
-            (cell.data_fingerprint, cell.weights, cell.settings.get(length)): cell
-            for cell in self._cells.cells
-        }
-        said = []
-        for cell in kinds.values():
-            look = self._looks.get(cell.data_fingerprint)
-            if look is None:
-                continue
-            found = text_lengths(Inputs(cell.task, cell.data, cell.model), look.texts)
-            if found is not None and found.sentence:
-                is_part = any(size > _MOST_TEXTS for size in look.sizes.values())
-                part = f" Looked at {_MOST_TEXTS:,} texts of each larger set." if is_part else ""
-                said.append(found.sentence + part)
-        return tuple(dict.fromkeys(said))
+        return cut_sentences(self._cells.cells, self._looks, _MOST_TEXTS)
 
     @property
     def defaults(self) -> str:
@@ -254,11 +239,9 @@ def span(
         FreeLBTuneError: as `plan`; also where it is no space.
     """
     if not isinstance(space, Space):
-        instead = (
-            f"ft.load_space({str(space)!r})"
-            if isinstance(space, str | Path)
-            else ("ft.load_space('quickstart'), or ft.Space.of({...})")
-        )
+        instead = "ft.load_space('quickstart'), or ft.Space.of({...})"
+        if isinstance(space, str | Path):
+            instead = f"ft.load_space({str(space)!r})"
         raise FreeLBTuneError(f"expected a Space, got {shown(space)}; write {instead}")
     cells = plan_cells(
         space,

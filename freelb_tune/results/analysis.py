@@ -17,7 +17,7 @@ from freelb_tune.results.tables.contents.configuration import Configuration, Sel
 from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.results.tables.contents.table import Table
-from freelb_tune.results.tables.contents.twins import identical_predictions, with_twins
+from freelb_tune.results.tables.contents.twins import contenders, identical_predictions, with_twins
 from freelb_tune.results.tables.formats.sentences import configuration_name
 from freelb_tune.space.cells.cell import Block
 from freelb_tune.space.settings.also import TEST
@@ -99,13 +99,9 @@ def arms_of(
         only: these configurations; None for all.
     """
     cells = {(each.cell.config_id, each.cell.block): each for each in store.cells}
-    tried = [entry.config for row in table.rows for entry in row.entries if entry]
-    known = {config.config_id for config in tried}
-    own = (config for config in tried if not config.same_as)
-    configs = [*(c for c in table.clean if c.config_id not in known), *own]
     return [
         _arm(config, cells, table, damaged, of)
-        for config in configs
+        for config in contenders(table)
         if only is None or config.config_id in only
     ]
 

@@ -4,6 +4,7 @@ Room: space. Made from the same fields that the reader checks; what a field mean
 docstring of its class says.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -144,23 +145,17 @@ def _meaning(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": text, **schema} if text else schema
 
 
-def _schema(kind: type[BaseModel]) -> dict[str, Any]:
+def _schema(
+    kind: type[BaseModel], made: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> dict[str, Any]:
     """A class's schema with a description of each field, and none of Python's own words."""
     schema, said = kind.model_json_schema(), meanings(kind)
-    fields = {
-        name: _meaning(said.get(name, ""), item) for name, item in schema["properties"].items()
-    }
+    fields = {n: _meaning(said.get(n, ""), made(item)) for n, item in schema["properties"].items()}
     return {**schema, "properties": fields}
 
 
 def _searched(kind: type[BaseModel]) -> dict[str, Any]:
-    schema, said = kind.model_json_schema(), meanings(kind)
-    return _object(
-        {
-            name: _meaning(said.get(name, ""), _or_domain(item))
-            for name, item in schema["properties"].items()
-        }
-    )
+    return _object(_schema(kind, _or_domain)["properties"])
 
 
 def _search(kind: type[AlgorithmSettings]) -> dict[str, Any]:

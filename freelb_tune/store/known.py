@@ -232,8 +232,8 @@ def _result(folder: Path, cell: Cell, known: KnownState | None) -> CellResult:
             _check_count(log, cell, known, len(epochs))
     except DamagedError as err:
         damage = str(err).replace(f"{folder}{os.sep}", "")
-        is_over = known.state in (CellState.FAILED, CellState.DIVERGED)
-        state = known.state if is_over else CellState.WAITING  # its numbers are gone: run it again
+        # its numbers are gone: run it again
+        state = known.state if known.state.is_broken else CellState.WAITING
         return CellResult(cell, state, known.message or damage, (), home, damage)
     return CellResult(cell, known.state, known.message, epochs, home)
 

@@ -241,12 +241,16 @@ def _target(columns: Sequence[str], rows: Rows, path: Path) -> _Target:
     return _Target(values[0], True, _line(told))
 
 
+def _counts(counts: Counter[str]) -> str:
+    """The labels and how often each occurs, the commonest first."""
+    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
+    return f"{told}, and {len(counts) - 20} more" if len(counts) > 20 else told
+
+
 def _several(column: str | list[str], counts: Counter[str]) -> _Target:
     """Several labels for an example."""
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
-    left = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
     where = f"in {column}" if isinstance(column, str) else "that have a column of 0 and 1 each"
-    said = f"Labels {where}, of which a row may have several: {told}{left}."
+    said = f"Labels {where}, of which a row may have several: {_counts(counts)}."
     return _Target(column, False, _line(said), several=True, classes=len(counts))
 
 
@@ -274,8 +278,6 @@ def _classes(column: str, counts: Counter[str], path: Path) -> _Target:
             f"{path}: line 1 looks like a row and not like names, as its {column!r} is a value of "
             "other rows too; put a line before it with a name for each column, such as text,label"
         )
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(20))
-    left = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
     groups: dict[str, list[str]] = {}
     for name in counts:
         groups.setdefault(fold_label(name), []).append(name)
@@ -286,7 +288,7 @@ def _classes(column: str, counts: Counter[str], path: Path) -> _Target:
     return _Target(
         column,
         False,
-        _line(f"Labels in {column}: {told}{left}."),
+        _line(f"Labels in {column}: {_counts(counts)}."),
         classes=len(counts),
         alike=f"{'; '.join(alike[:3])}: one class each" if alike else "",
         skewed=skewed if share > _SKEWED and len(counts) > 1 else "",

@@ -9,7 +9,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.page.times import moment
 from freelb_tune.results.tables.contents.metric import Measure
-from freelb_tune.store import CellResult, CellState, EpochRecord, Store
+from freelb_tune.store import CellResult, EpochRecord, Store
 from freelb_tune.store.disk.files import read_file
 
 __all__ = ["MOST_LOGS", "logs_of"]
@@ -20,7 +20,6 @@ MOST_LOGS = 500
 _LINES = 12
 _ERROR_BYTES = 2_000  # of the end of a failed cell's error.txt
 _MOST_ERRORS = 40
-_BROKEN = (CellState.FAILED, CellState.DIVERGED)
 
 
 def logs_of(store: Store, measure: Measure, kept: Iterable[str]) -> dict[str, str]:
@@ -31,7 +30,7 @@ def logs_of(store: Store, measure: Measure, kept: Iterable[str]) -> dict[str, st
         measure: the metric of the search, as it is printed.
         kept: the cells that matter most first; of many the others are left out.
     """
-    broken = [each for each in store.cells if each.state in _BROKEN][:_MOST_ERRORS]
+    broken = [each for each in store.cells if each.state.is_broken][:_MOST_ERRORS]
     named = dict.fromkeys([each.cell.id for each in broken] + list(kept))
     events: dict[str, list[Mapping[str, Any]]] = {name: [] for name in list(named)[:MOST_LOGS]}
     of_config: dict[str, list[str]] = {}

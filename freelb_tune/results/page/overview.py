@@ -36,7 +36,7 @@ from freelb_tune.results.tables.robustness import (
     robustness_title,
 )
 from freelb_tune.space.cells.naming import short_name
-from freelb_tune.store import CellState, Store, cells_left
+from freelb_tune.store import Store, cells_left
 from freelb_tune.store.disk.files import read_file
 
 __all__ = ["Best", "Overview", "overview_of"]
@@ -173,8 +173,7 @@ def _progress(store: Store, table: Table) -> str:
 def _verdict(store: Store, table: Table) -> str:
     if table.verdict is not None:
         return table.verdict.sentence
-    broken = (CellState.FAILED, CellState.DIVERGED)
-    if store.cells and all(each.state in broken for each in store.cells):
+    if store.cells and all(each.state.is_broken for each in store.cells):
         return "Every cell failed: there is nothing to compare."
     return "The verdict was not asked for here: freelb-tune report works it out."
 

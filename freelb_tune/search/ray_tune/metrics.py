@@ -11,6 +11,7 @@ from pathlib import Path
 from ray.util.metrics import Gauge
 
 from freelb_tune.search.driver.board import Board
+from freelb_tune.search.driver.listener import Silent
 from freelb_tune.search.driver.work import Ready
 from freelb_tune.store import EPOCHS, CellState, EpochRecord, TextLengths, cell_folder, read_epochs
 
@@ -33,7 +34,7 @@ _LABELS = ("search", "configuration", "arm", "seed")
 _MOST_CELLS = 1000  # with numbers of their own; more would slow Ray's agent
 
 
-class Metrics:
+class Metrics(Silent):
     """A listener that sets the gauges; while it is told, Ray runs.
 
     Args:
@@ -58,8 +59,6 @@ class Metrics:
             self._show(cell_id, board)
         self._count(board)
 
-    def said(self, text: str) -> None: ...
-
     def changed(self, cell_id: str) -> None:
         if self._board is None:
             return
@@ -68,10 +67,6 @@ class Metrics:
         if self._states.get(cell_id) is not state:  # counting looks at every cell
             self._states[cell_id] = state
             self._count(self._board)
-
-    def tick(self) -> None: ...
-
-    def closed(self) -> None: ...
 
     def _count(self, board: Board) -> None:
         counts = board.counts()

@@ -194,7 +194,7 @@ class Watch(tune.Callback):
             self._places.fetch(cell_id, model=is_wanted)
         if state is CellState.WAITING:
             self._ledger.waits(cell_id)
-        elif state in (CellState.FAILED, CellState.DIVERGED):
+        elif state.is_broken:
             self._ledger.failed(cell_id, state, last["message"])
         else:
             self._ledger.finished(cell_id, state)

@@ -12,6 +12,7 @@ from typing import Any
 from freelb_tune.errors import unknown_name
 from freelb_tune.space.settings.adversaries import ADVERSARIES
 from freelb_tune.space.settings.algorithms import ALGORITHMS
+from freelb_tune.space.settings.domains import DOMAINS
 from freelb_tune.space.settings.sections import (
     DataFields,
     LossFields,
@@ -62,7 +63,6 @@ _MODELS = {
     "modernbert": "answerdotai/ModernBERT-base",
     "xlm-roberta": "xlm-roberta-base",
 }
-_KINDS = ("grid", "choice", "uniform", "loguniform", "int", "logint")
 _LEADS = {"adversary": "method", "search": "algorithm", "data": "file"}
 
 
@@ -168,7 +168,7 @@ def value_advice(value: object, expected: str) -> str:
         return ""
     if isinstance(value, list) and value and all(map(_is_number, value)):
         return f"; to try each, write {_written(value)}"
-    if isinstance(value, dict) and value.keys() & set(_KINDS):
+    if isinstance(value, dict) and value.keys() & set(DOMAINS):
         return "; its values stand in brackets: {grid: [0.1, 0.2]}"
     if not isinstance(value, str):
         return ""
@@ -179,7 +179,7 @@ def value_advice(value: object, expected: str) -> str:
     share = re.fullmatch(r"([\d.]+)\s*%", text)
     if share and _is_number(share[1]):
         return f"; write {float(share[1]) / 100:g}"
-    if re.match(rf"({'|'.join(_KINDS)})\b", text):
+    if re.match(rf"({'|'.join(DOMAINS)})\b", text):
         return "; a domain stands in braces, with a space after its colon: {grid: [0.1, 0.2]}"
     return "; take the quotes away" if _is_number(text) else ""
 
@@ -201,7 +201,7 @@ def broken_text(text: str, line: int, *, is_override: bool) -> str:
         return "did the shell cut it at a space? Put all of it in quotes: 'seeds=[1, 2]'"
     if re.search(r"[{,]\s*\w+:[^\s/]", here):
         return "YAML wants a space after a colon: {grid: [0.1, 0.2]}"
-    if re.search(rf":\s+({'|'.join(_KINDS)})\s*:", here):
+    if re.search(rf":\s+({'|'.join(DOMAINS)})\s*:", here):
         return "a domain stands in braces: {grid: [0.1, 0.2]}"
     return "check the indentation, colons, quotes and brackets there and just above"
 

@@ -4,6 +4,7 @@ Room: space.
 """
 
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,10 +82,7 @@ class Layer:
         Args:
             samples: draws of the random settings, crossed with the grids.
         """
-        count = samples if self.drawn else 1
-        for axis in self._axes:
-            count *= len(axis)
-        return count
+        return math.prod(map(len, self._axes), start=samples if self.drawn else 1)
 
     def configurations(self, samples: int, draw_seed: int) -> Iterator[dict[str, Value]]:
         """Every configuration's settings; the first settings of the file change last.

@@ -13,7 +13,7 @@ from freelb_tune.space.checking.refusal import Refusal
 from freelb_tune.space.problems import Problems
 from freelb_tune.space.reading.layers import Layer
 from freelb_tune.space.settings.algorithms import AlgorithmSettings
-from freelb_tune.space.settings.domains import Choice, Domain, Grid, Range
+from freelb_tune.space.settings.domains import Domain, Grid, Range
 from freelb_tune.space.values import Value
 
 __all__ = ["Point", "read_points"]
@@ -91,8 +91,7 @@ def _fit(place: int, given: Mapping[str, Any], layer: Layer) -> Point | tuple[st
 
 def _searched(layer: Layer) -> dict[str, Domain]:
     """The domain of everything that a branch draws or spans."""
-    kinds = (Grid, Choice, Range)
-    found = {k: v for k, v in layer.settings.items() if isinstance(v, kinds)}
+    found = {k: v for k, v in layer.settings.items() if isinstance(v, Domain)}
     return found | {key: Grid(values) for tie in layer.ties for key, values in tie.items()}
 
 

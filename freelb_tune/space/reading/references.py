@@ -5,7 +5,7 @@ stays, as that setting may be searched: it is then followed cell by cell.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from freelb_tune.space.problems import Problems
@@ -46,13 +46,13 @@ def resolve(content: dict[str, Any], problems: Problems) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        resolved = OmegaConf.to_container(OmegaConf.create(_kept(content)), resolve=True)
+        resolved = OmegaConf.to_container(OmegaConf.create(_changed(content, _kept)), resolve=True)
     except OmegaConfBaseException as err:
         key = str(getattr(err, "full_key", "") or texts[0][0])
         told = str(err).splitlines()[0]
         problems.add(key, f"{told}; a reference names another key of the file, as ${{name}} does")
         return content
-    shown: dict[str, Any] = _given_back(resolved)
+    shown: dict[str, Any] = _changed(resolved, _given_back)
     return shown
 
 
@@ -68,21 +68,20 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
         yield key, value
 
 
-def _kept(value: Any) -> Any:
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """A value with each of its texts as `change` gives it."""
+    if isinstance(value, dict):
+        return {key: _changed(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_changed(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def _kept(text: str) -> str:
     """Hide from OmegaConf what is followed cell by cell."""
-    if isinstance(value, dict):
-        return {key: _kept(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_kept(item) for item in value]
-    target = referred(value)
-    return value if target is None else _KEPT + target
+    target = referred(text)
+    return text if target is None else _KEPT + target
 
 
-def _given_back(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _given_back(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_given_back(item) for item in value]
-    if isinstance(value, str) and value.startswith(_KEPT):
-        return f"${{{value.removeprefix(_KEPT)}}}"
-    return value
+def _given_back(text: str) -> str:
+    return f"${{{text.removeprefix(_KEPT)}}}" if text.startswith(_KEPT) else text

@@ -20,8 +20,8 @@ DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Every value, in order; grids span the product."""
+class _Values:
+    """A list of values."""
 
     values: tuple[Value, ...]
 
@@ -33,22 +33,16 @@ class Grid:
         return f"one of {', '.join(map(str, self.values))}"
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One of the values, each as likely."""
+class Grid(_Values):
+    """Every value, in order; grids span the product."""
 
-    values: tuple[Value, ...]
+
+class Choice(_Values):
+    """One of the values, each as likely."""
 
     def draw(self, rng: random.Random) -> Value:
         """Draw one value from `rng` alone."""
         return rng.choice(self.values)
-
-    def holds(self, value: Value) -> bool:
-        """Whether a value, as its setting keeps it, is one of these."""
-        return value in self.values
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(map(str, self.values))}"
 
 
 @dataclass(frozen=True)

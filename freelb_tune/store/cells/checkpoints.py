@@ -32,7 +32,6 @@ CHECKPOINT, RECORD = "checkpoint", "record.json"
 _AGAIN = "again.txt"
 _SEAL = "seal.json"
 _PARTS = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
-_CHUNK = 1 << 20
 
 
 def seal_checkpoint(fresh: Path, log: Path) -> None:
@@ -155,8 +154,6 @@ def _check_files(place: Path, log: Path) -> None:
 
 def _digest(path: Path) -> str:
     """A file's size and 16 hex digits of its SHA-256."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            found.update(piece)
+        found = hashlib.file_digest(file, "sha256")
     return f"{path.stat().st_size}:{found.hexdigest()[:16]}"

@@ -31,6 +31,11 @@ class CellState(StrEnum):
         """Whether nothing more will be run for this cell unless the user asks."""
         return self not in (CellState.WAITING, CellState.RUNNING)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether it ended without the numbers that it should have."""
+        return self in (CellState.FAILED, CellState.DIVERGED)
+
 
 @dataclass(frozen=True)
 class End:

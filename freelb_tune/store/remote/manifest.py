@@ -19,7 +19,7 @@ from freelb_tune.store.remote.place import Place
 __all__ = ["MANIFEST", "Manifest", "Object", "digest_of", "fetch_files", "read_manifest"]
 
 MANIFEST = "manifest.json"
-_CHUNK = 1 << 20
+_MIB = 1 << 20
 _LAST = {"journal.jsonl", "epochs.jsonl"}
 _BATCH = 200  # files that are asked for at a time
 
@@ -81,12 +81,8 @@ def read_manifest(place: Place) -> Manifest | None:
 
 def digest_of(path: Path) -> Object:
     """What a file holds."""
-    found, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            found.update(piece)
-            size += len(piece)
-    return Object(found.hexdigest(), size)
+        return Object(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
 
 
 def fetch_files(
@@ -112,8 +108,8 @@ def fetch_files(
     """
     lacking = {name: each for name, each in files.items() if not _is_same(folder / name, each)}
     wanted = {each.digest: each for each in lacking.values()}
-    if sum(each.size for each in wanted.values()) > 64 * _CHUNK:
-        mib = sum(each.size for each in wanted.values()) / _CHUNK
+    if sum(each.size for each in wanted.values()) > 64 * _MIB:
+        mib = sum(each.size for each in wanted.values()) / _MIB
         say(f"fetching {len(wanted)} files, {mib:,.0f} MiB, from {place.uri}")
     stage.mkdir(parents=True, exist_ok=True)
     digests = sorted(wanted)

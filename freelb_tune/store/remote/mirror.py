@@ -67,7 +67,7 @@ class Mirror:
                 if not theirs.startswith(ours):
                     self._put_aside("the search there was gone on with elsewhere")
                 self._replace(manifest.files)
-        found = self.place.sizes("objects")
+        found = self.place.sizes()
         files = manifest.files.values() if manifest else ()
         self._there = {e.digest: e.size for e in files if found.get(e.digest) == e.size}
         self._drop(found.keys() - self._there.keys())  # what a killed run has left
@@ -124,7 +124,7 @@ class Mirror:
         Raises:
             RemoteError: it does not, or cannot be read.
         """
-        found = self.place.sizes("objects")
+        found = self.place.sizes()
         lacking = sorted(name for name, size in self._there.items() if found.get(name) != size)
         if lacking:
             raise RemoteError(

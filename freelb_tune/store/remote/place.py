@@ -4,7 +4,7 @@ Room: store. fsspec opens it, and loads on use.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,27 +133,26 @@ class Place:
         Raises:
             RemoteError: the place cannot be read.
         """
-        with self.told():
-            self.fs.invalidate_cache()
-            try:
-                found = self.fs.ls(self.path(folder), detail=False)
-            except FileNotFoundError:
-                return []
+        found = self._fresh(lambda: self.fs.ls(self.path(folder), detail=False)) or ()
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """The files in a folder of it, with their sizes in bytes.
+    def sizes(self) -> dict[str, int]:
+        """The objects, with their sizes in bytes.
 
         Raises:
             RemoteError: the place cannot be read.
         """
+        found = self._fresh(lambda: self.fs.find(self.path("objects"), detail=True)) or {}
+        return {name.rsplit("/", 1)[-1]: each["size"] for name, each in found.items()}
+
+    def _fresh(self, ask: Callable[[], Any]) -> Any:
+        """What the place says now of a folder; None where it has none."""
         with self.told():
             self.fs.invalidate_cache()
             try:
-                found = self.fs.find(self.path(folder), detail=True)
+                return ask()
             except FileNotFoundError:
-                return {}
-        return {name.rsplit("/", 1)[-1]: each["size"] for name, each in found.items()}
+                return None
 
     def make(self) -> None:
         """Have the folder, where the place knows any; a bucket is never made.

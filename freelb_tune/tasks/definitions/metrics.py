@@ -51,22 +51,13 @@ def _accuracy(predictions: "Numbers", labels: "Numbers") -> float:
     return float((predictions == labels).mean()) if len(labels) else float("nan")
 
 
-def _f1(predictions: "Numbers", labels: "Numbers") -> float:
-    from sklearn.metrics import f1_score
+def _f1(average: str) -> Callable[["Numbers", "Numbers"], float]:
+    def compute(predictions: "Numbers", labels: "Numbers") -> float:
+        from sklearn.metrics import f1_score
 
-    return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+        return float(f1_score(labels, predictions, average=average, zero_division=0.0))
 
-
-def _macro_f1(predictions: "Numbers", labels: "Numbers") -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
-
-
-def _micro_f1(predictions: "Numbers", labels: "Numbers") -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(labels, predictions, average="micro", zero_division=0.0))
+    return compute
 
 
 def _subset_accuracy(predictions: "Numbers", labels: "Numbers") -> float:
@@ -96,17 +87,19 @@ def _rmse(predictions: "Numbers", labels: "Numbers") -> float:
 
 ACCURACY = Metric("accuracy", _accuracy, meaning="the share of examples with the right class")
 F1 = Metric(
-    "f1", _f1, meaning="of the positive class (number 1), as MRPC and QQP are scored; 0 without any"
+    "f1",
+    _f1("binary"),
+    meaning="of the positive class (number 1), as MRPC and QQP are scored; 0 without any",
 )
 MACRO_F1 = Metric(
     "macro_f1",
-    _macro_f1,
+    _f1("macro"),
     meaning="the mean of F1 over the classes that occur; over all of several labels, where one "
     "that neither occurs nor is predicted has 0",
 )
 MICRO_F1 = Metric(
     "micro_f1",
-    _micro_f1,
+    _f1("micro"),
     meaning="F1 of all decisions of all examples together, with several labels",
 )
 SUBSET_ACCURACY = Metric(

@@ -17,14 +17,6 @@ from freelb_tune.tasks.reading.table import Row, Table
 __all__ = ["delimited_kind", "read_table"]
 
 
-def _csv(path: Path, form: Form) -> Table:
-    return read_delimited(path, "csv", form)
-
-
-def _tsv(path: Path, form: Form) -> Table:
-    return read_delimited(path, "tsv", form)
-
-
 def _json(path: Path, form: Form) -> Table:
     _refuse(path, separator=form.separator, quotes=form.quotes)
     text = read_text(path, form.encoding)
@@ -111,8 +103,8 @@ def _refuse(path: Path, **unread: Any) -> None:
 
 
 _READERS: dict[str, Callable[[Path, Form], Table]] = {
-    ".csv": _csv,
-    ".tsv": _tsv,
+    ".csv": lambda path, form: read_delimited(path, "csv", form),
+    ".tsv": lambda path, form: read_delimited(path, "tsv", form),
     ".jsonl": _json,
     ".ndjson": _json,
     ".json": _json,

@@ -5,12 +5,35 @@ Room: training. Loads `tokenizers` on use, neither torch nor transformers.
 
 from collections.abc import Mapping, Sequence
 
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.settings.sections import Inputs
 from freelb_tune.store import TextLengths, set_lengths
+from freelb_tune.tasks import Look
 from freelb_tune.training.inputs.source import find_model
 from freelb_tune.training.inputs.words import word_tokenizer
 
-__all__ = ["text_lengths"]
+__all__ = ["cut_sentences", "text_lengths"]
+
+
+def cut_sentences(cells: Sequence[Cell], looks: Mapping[str, Look], most: int) -> tuple[str, ...]:
+    """How many texts are cut, a sentence for each data, model and length of some cells.
+
+    Args:
+        cells: the cells.
+        looks: what is known of their data, by its fingerprint; of others nothing is said.
+        most: of a set, the texts that these hold at most.
+    """
+    length = "data.max_length"
+    kinds = {(c.data_fingerprint, c.weights, c.settings.get(length)): c for c in cells}
+    said = []
+    for cell in kinds.values():
+        look = looks.get(cell.data_fingerprint)
+        found = look and text_lengths(Inputs(cell.task, cell.data, cell.model), look.texts)
+        if look and found and found.sentence:
+            is_part = any(size > most for size in look.sizes.values())
+            part = f" Looked at {most:,} texts of each larger set." if is_part else ""
+            said.append(found.sentence + part)
+    return tuple(dict.fromkeys(said))
 
 
 def text_lengths(

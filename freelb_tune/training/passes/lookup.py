@@ -23,6 +23,7 @@ __all__ = [
     "logits_of",
     "real_tokens",
     "rows_of",
+    "rows_of_input",
     "same_ids",
     "states_seen",
     "token_lengths",
@@ -127,6 +128,13 @@ def token_lengths(mask: Tensor) -> list[int]:
 def is_checkpointing(model: nn.Module) -> bool:
     """Whether layers run again in backward, to save memory."""
     return any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+
+
+def rows_of_input(value: Any, rows: Tensor, count: int) -> Any:
+    """Rows of an input that has one entry for each of `count` examples; anything else as it is."""
+    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != count:
+        return value
+    return value[rows.to(value.device)]
 
 
 def rows_of(targets: Any, rows: Tensor) -> Any:

@@ -18,6 +18,7 @@ from freelb_tune.training.passes.dropout import DropoutReplay
 from freelb_tune.training.passes.lookup import (
     input_embeddings,
     logits_of,
+    rows_of_input,
     same_ids,
     states_seen,
     unused,
@@ -56,7 +57,7 @@ class PlainPasses(WholePasses):
         whole = len(rows) == len(self.labels)
         count = len(self.labels)
         inputs = {
-            name: value if whole else _rows(value, rows, count)
+            name: value if whole else rows_of_input(value, rows, count)
             for name, value in self._inputs.items()
         }
         outs = []
@@ -118,10 +119,3 @@ def _place(looked_up: Tensor, ids: Tensor) -> Place | None:
     if more > 0 and same_ids(looked_up[..., : ids.shape[1]], ids):
         return lambda x: pad(x, (0, 0, 0, more))
     return None
-
-
-def _rows(value: Any, rows: Tensor, count: int) -> Any:
-    """Rows of an input that has one entry per example; anything else as it is."""
-    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != count:
-        return value
-    return value[rows]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.passes.lookup import logits_of
+from freelb_tune.training.passes.lookup import logits_of, rows_of_input
 from freelb_tune.training.passes.losses import problem_of
 
 __all__ = ["check_own_loss"]
@@ -79,12 +79,12 @@ def _look(model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Any, Tensor]:
     real = inputs["labels"]
     others = {name: value for name, value in inputs.items() if name != "labels"}
     config = getattr(model, "config", None)
-    few = {name: _rows(value, torch.arange(1), len(real)) for name, value in others.items()}
+    few = {name: rows_of_input(value, torch.arange(1), len(real)) for name, value in others.items()}
     said = getattr(config, "num_labels", None)
     classes = int(said or logits_of(model(**few)).shape[-1])
     n = max(2, min(classes, MOST))
     rows = torch.arange(n) % min(len(real), 4)
-    batch = {name: _rows(value, rows, len(real)) for name, value in others.items()}
+    batch = {name: rows_of_input(value, rows, len(real)) for name, value in others.items()}
     labels = _made_up(problem_of(config, real), n, classes).to(real.device)
     try:
         output = model(**batch, labels=labels)
@@ -125,13 +125,6 @@ def _made_up(problem: str, n: int, classes: int) -> Tensor:
 def _loss_of(output: Any) -> Tensor | None:
     found = output.get("loss") if isinstance(output, Mapping) else output[0]
     return found if isinstance(found, Tensor) and found.ndim == 0 else None
-
-
-def _rows(value: Any, rows: Tensor, count: int) -> Any:
-    """Rows of what has one entry per example; anything else as it is."""
-    if not isinstance(value, Tensor) or value.ndim == 0 or len(value) != count:
-        return value
-    return value[rows.to(value.device)]
 
 
 def _devices(inputs: Mapping[str, Any]) -> list[torch.device]:

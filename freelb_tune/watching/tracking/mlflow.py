@@ -14,12 +14,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it reads this as it
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from freelb_tune.store import CellState
 from freelb_tune.watching.tracking.run import Run
 
 __all__ = ["MLflow", "track"]
 
-_FAILED = (CellState.FAILED, CellState.DIVERGED)
 _PAGE = 1000  # runs that one answer may hold
 _MOST_PARAMS = 100  # that one call may write
 _MOST_TEXT = 5000  # characters of a value, which the server takes
@@ -125,7 +123,7 @@ class MLflow:
         return known
 
     def _set_status(self, run: Run, known: _Known) -> None:
-        over = "FAILED" if run.state in _FAILED else "FINISHED"
+        over = "FAILED" if run.state.is_broken else "FINISHED"
         wanted = over if run.state.is_over else "RUNNING"
         if (wanted, run.name) == (known.status, known.name):
             return

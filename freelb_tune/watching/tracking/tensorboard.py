@@ -16,12 +16,10 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summ
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from freelb_tune.store import CellState
 from freelb_tune.watching.tracking.run import Run
 
 __all__ = ["TensorBoard", "track"]
 
-_FAILED = (CellState.FAILED, CellState.DIVERGED)
 _HEAD = 12  # bytes before a record: its length, and that number's checksum
 
 
@@ -95,7 +93,7 @@ def _events(run: Run, began: float) -> Iterator[Event]:
         yield Event(wall_time=at, step=record.epoch, summary=Summary(value=values))
     if not run.state.is_over:
         return
-    status = api_pb2.STATUS_FAILURE if run.state in _FAILED else api_pb2.STATUS_SUCCESS
+    status = api_pb2.STATUS_FAILURE if run.state.is_broken else api_pb2.STATUS_SUCCESS
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=at)
     content = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     value = Summary.Value(

@@ -174,7 +174,7 @@ def _time_axis(spans: Sequence[Span]) -> dict[str, Any]:
 def _kind(span: Span, result: CellResult) -> str:
     if not (span.is_over or span.waits):
         return "muted"
-    if result.state in (CellState.FAILED, CellState.DIVERGED):
+    if result.state.is_broken:
         return "bad"
     if result.state is CellState.STOPPED:
         return "stopped"

@@ -18,6 +18,7 @@ from freelb_tune.results.statistics.choosing.importance import (
 from freelb_tune.results.tables.contents.axes import shown
 from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.contents.twins import contenders
 from freelb_tune.space.cells.cell import Value
 from freelb_tune.store import CellState, Store
 
@@ -71,10 +72,7 @@ class Choosing:
 
 def choosing_of(store: Store, table: Table) -> Choosing:
     """Work it out from a search's complete configurations; empty parts where there are too few."""
-    tried = [entry.config for row in table.rows for entry in row.entries if entry]
-    known = {config.config_id for config in tried}
-    own = (config for config in tried if not config.same_as)  # a model is one trial
-    every = [*(c for c in table.clean if c.config_id not in known), *own]
+    every = contenders(table)  # a model is one trial
     scored = [(config, score) for config in every if (score := _score(config, table)) is not None]
     hours = _hours(store)
     arms: dict[str, list[tuple[Configuration, float]]] = {}

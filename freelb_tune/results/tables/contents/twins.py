@@ -13,9 +13,17 @@ from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.table import Table
 from freelb_tune.space.cells.naming import differing, short_name
 
-__all__ = ["identical_predictions", "with_twins"]
+__all__ = ["contenders", "identical_predictions", "with_twins"]
 
 _NAMED = 5  # groups that the footer names
+
+
+def contenders(table: Table) -> list[Configuration]:
+    """What is compared, clean arms first; one that trains the same as another is that one."""
+    tried = _configs(table)
+    known = {config.config_id for config in tried}
+    clean = [config for config in table.clean if config.config_id not in known]
+    return [*clean, *(config for config in tried if not config.same_as)]
 
 
 def with_twins(verdict: Verdict, table: Table) -> Verdict:

@@ -21,8 +21,6 @@ from freelb_tune.store import CellState
 
 __all__ = ["Proposals"]
 
-_BROKEN = (CellState.FAILED, CellState.DIVERGED)
-
 
 @dataclass(frozen=True)
 class _Asked:
@@ -167,7 +165,7 @@ def _observed(asked: _Asked, board: Board) -> Observed:
 def _state(rows: list[Row]) -> Literal["running", "failed", "stopped", "done"]:
     """Where a configuration is: failed if a seed is, or if `where` left it out."""
     states = {row.state for row in rows}
-    if not rows or states & set(_BROKEN):
+    if not rows or any(state.is_broken for state in states):
         return "failed"
     if any(not state.is_over for state in states):
         return "running"

@@ -30,7 +30,6 @@ from freelb_tune.store import CellState, read_journal
 __all__ = ["Decision", "Rule", "Stopping"]
 
 Decision = Literal["continue", "stop"]
-_BROKEN = (CellState.FAILED, CellState.DIVERGED)
 
 
 class Rule(Protocol):
@@ -179,7 +178,7 @@ class Stopping(Algorithm, ABC):
                 return
             if (config_id, epoch) in self._decided:
                 continue
-            there = [r for r in rows if epoch in r.scores and r.state not in _BROKEN]
+            there = [r for r in rows if epoch in r.scores and not r.state.is_broken]
             if not there or any(r not in there and not r.state.is_over for r in rows):
                 return
             if not self._decide(config_id, epoch, there):

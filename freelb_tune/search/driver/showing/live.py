@@ -78,7 +78,7 @@ class LiveDisplay:
         row = self._board[cell_id]
         if row.state.is_over:
             self._over.append(cell_id)
-        if row.state in (CellState.FAILED, CellState.DIVERGED):
+        if row.state.is_broken:
             self.said(f"{self._board.label[cell_id]}: {end_of(self._board, row)}")
         self._draw()
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
 
+from freelb_tune.training.passes.lookup import is_checkpointing
 from freelb_tune.training.passes.packed.encoder import PackedEncoder
 
 __all__ = ["pack"]
@@ -63,7 +64,7 @@ def _has_standard_config(model: Any) -> bool:
         and config._attn_implementation in ("eager", "sdpa")
         and config.num_hidden_layers > 0
         and not (config.output_hidden_states or config.output_attentions)
-        and not any(getattr(part, "gradient_checkpointing", False) for part in model.modules())
+        and not is_checkpointing(model)
     )
 
 
