@@ -60,7 +60,8 @@ def test_importance_and_the_pair_that_matters_most_are_said(paragen):
     assert {"share", "low", "high"} < set(found["importance"][0])
     assert [pair["first"] for pair in found["pairs"]].count("adversary.adv_lr") == 2
     text = (paragen / "table.md").read_text()
-    assert re.search(r"\| adv_lr \| \d+ % \| \d+ to \d+ % \|", text)
+    assert re.search(r"\| adv_lr \| 8 \| \d+ % \| \d+ to \d+ % \|", text)
+    assert "| init_mag with max_norm | 8 |" in text
     assert "(n=2)" in text
 
 

@@ -106,6 +106,54 @@ def test_importance_is_silent_where_nothing_can_be_said(rows, scores):
     assert importances(rows, scores) == []
 
 
+def methods(*tried):
+    """Configurations as settings by name: a method's name, then its own."""
+    return [{"adversary.method": name, **own} for name, own in tried]
+
+
+def test_of_many_methods_with_a_setting_of_their_own_nothing_is_said():
+    # as a search of ten methods, one configuration each: rho is what sam and asam alone have
+    names = ("freelb", "pgd", "freeat", "tavat", "noise", "fgm", "rdrop", "vat")
+    rows = methods(*((name, {"adv_lr": 0.1}) for name in names), ("sam", {"rho": 0.05}),
+                   ("asam", {"rho": 0.5}))  # fmt: skip
+    assert importances(rows, [0.8] * 7 + [0.79, 0.7, 0.3]) == []
+
+
+def test_methods_are_judged_each_by_itself_where_each_was_tried_often():
+    # in the order of their names freelb and sam are no neighbours of pgd's
+    scores = {"freelb": 0.9, "pgd": 0.1, "sam": 0.9, "vat": 0.1}
+    rows = methods(*((name, {"adv_lr": lr}) for name in scores for lr in (0.1, 0.2)))
+    found = importances(rows, [scores[row["adversary.method"]] for row in rows])
+    assert [(one.setting, round(one.share, 2)) for one in found] == [
+        ("adversary.method", 1.0),
+        ("adv_lr", 0.0),
+    ]
+
+
+def test_a_setting_is_judged_among_the_methods_that_were_tried_with_several_values_of_it():
+    # pgd and noise had one value each, and are worse: that is no worth of max_norm's
+    freelb = [("freelb", {"max_norm": size}) for size in (None, 0.1) for _ in range(3)]
+    rows = methods(*freelb, *[("pgd", {"max_norm": 0.1})] * 2, *[("noise", {"max_norm": None})] * 2)
+    found = {one.setting: one for one in importances(
+        rows, [0.8, 0.81, 0.82, 0.81, 0.8, 0.82, 0.5, 0.5, 0.2, 0.2])}  # fmt: skip
+    assert (found["max_norm"].count, found["max_norm"].share) == (6, 0)
+    assert found["adversary.method"].share > 0.95
+
+
+def test_settings_that_go_together_have_one_share():
+    rows = [{"init_mag": a, "max_norm": a, "steps": k} for a in (0.1, 0.2, 0.3) for k in (1, 2)]
+    found = importances(rows, [row["init_mag"] + row["steps"] / 100 for row in rows])
+    assert [(one.setting, one.tied) for one in found] == [
+        ("init_mag", ("max_norm",)),
+        ("steps", ()),
+    ]
+
+
+def test_a_pair_table_is_over_the_configurations_that_have_both():
+    table = pair_table([{"a": 1, "b": 2}, {"a": 1}, {"b": 3}], [0.2, 0.4, 0.6], "a", "b")
+    assert (table.rows, table.columns, table.means) == ((1,), (2,), ((0.2,),))
+
+
 def test_a_pair_table_has_means_and_counts():
     rows = [{"a": 1, "b": None}, {"a": 1, "b": None}, {"a": 2, "b": 0.5}]
     table = pair_table(rows, [0.2, 0.4, 0.9], "a", "b")

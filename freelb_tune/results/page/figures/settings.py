@@ -10,6 +10,7 @@ from freelb_tune.results.page.figures.figure import Figure, label, most
 from freelb_tune.results.tables.contents.axes import shown
 from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.tuning_text import importance_name
 from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
@@ -160,14 +161,15 @@ def importance(choosing: "Choosing | None") -> Figure | None:
     return Figure(
         name="importance",
         title="Which settings mattered",
-        says="How much of the variance between configurations each setting explains alone. Only "
-        "complete adversarial ones count. Bars: 90 % intervals.",
+        says="How much of the variance between mean scores each setting explains alone, among the "
+        "complete adversarial configurations of those methods that were tried with more than one "
+        "value of it. Bars: 90 % intervals.",
         traces=[
             {
                 "type": "scatter",
                 "mode": "markers",
                 "x": [round(one.share, 4) for one in found],
-                "y": [label(short_name(one.setting), 24) for one in found],
+                "y": [label(importance_name(one), 24) for one in found],
                 "marker": {"size": 11, "color": "@tried"},
                 "error_x": {
                     "type": "data",
@@ -185,9 +187,14 @@ def importance(choosing: "Choosing | None") -> Figure | None:
             "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "title": "share of the variance"},
             "yaxis": {"automargin": True, "ticksuffix": "  "},
         },
-        header=("setting", "share", "90 % interval"),
+        header=("setting", "configurations", "share", "90 % interval"),
         rows=[
-            (short_name(one.setting), f"{one.share:.0%}", f"{one.low:.0%} to {one.high:.0%}")
+            (
+                importance_name(one),
+                str(one.count),
+                f"{one.share:.0%}",
+                f"{one.low:.0%} to {one.high:.0%}",
+            )
             for one in choosing.importance
         ],
         height=130 + 36 * len(found),

@@ -3,7 +3,9 @@
 Room: results. Settings and mean scores in, shares and tables out.
 
 Each setting by itself, in a one-way analysis of variance: what other settings and luck do counts as
-error. So it is right where settings were tried independently, as a grid and random draws are.
+error. So it is right where settings were tried independently, as a grid and random draws are. Of
+several methods only those count that were tried with more than one of a setting's values: what
+differs between methods alone, as `rho` does that two of ten have, is the methods' doing.
 
 Reference:
     Ezekiel, "Methods of Correlation Analysis", 1930, for the share that chance does not explain
@@ -31,6 +33,9 @@ _GROUPS = 16
 _EACH = 2
 """Configurations in a group, on average, at least."""
 
+METHOD = "adversary.method"
+"""The setting that settles which others there are."""
+
 _LEVEL = 0.05
 """Of each end of the interval, and of the F test that has to tell groups apart."""
 
@@ -39,16 +44,20 @@ _NORMAL = NormalDist().inv_cdf(1 - _LEVEL)
 
 @dataclass(frozen=True)
 class Importance:
-    """How much of the scores' variance a setting explains alone.
+    """How much of the variance between scores a setting explains alone.
 
     Attributes:
         setting: its dotted name.
-        share: above what chance would explain, between 0 and 1.
+        tied: settings that go with it value by value: the share may be theirs as well.
+        count: configurations that it was judged among.
+        share: of the variance between these, above what chance would explain, between 0 and 1.
         low: lower end of a 90 % interval; 0 where an F test does not tell its values apart.
         high: upper end of it; from the share with what chance gave.
     """
 
     setting: str
+    tied: tuple[str, ...]
+    count: int
     share: float
     low: float
     high: float
@@ -75,32 +84,45 @@ def importances(settings: Sequence[Mapping[str, Any]], scores: Sequence[float]) 
     """Rank the settings that vary by the variance they explain alone.
 
     Args:
-        settings: one mapping per configuration, the same names in each; no seed among them.
+        settings: one mapping per configuration, of the settings that it has; no seed among them.
         scores: their mean scores, in the same order.
 
     Returns:
-        Most important first, equal ones by name; empty with fewer than four configurations, or
-        where no setting or no score varies.
+        Most important first, equal ones by name. A setting is left out where no value of it or no
+        score varies, where it is judged among fewer than four configurations, or where names, such
+        as methods, have fewer than two configurations each on average.
     """
-    names = sorted({name for row in settings for name in row})
-    codes = {name: _codes([row.get(name) for row in settings]) for name in names}
-    varied = [name for name in names if len(set(codes[name])) > 1]
     target = np.asarray(scores, dtype=float)
-    if len(target) < FEWEST or not varied or target.std() == 0:
-        return []
-    made = [Importance(name, *_share(_groups(codes[name]), target)) for name in varied]
+    methods = [str(row.get(METHOD)) for row in settings]
+    alike: dict[bytes, list[str]] = {}
+    judged: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+    for name in sorted({name for row in settings for name in row}):
+        kept = _comparable(settings, methods, name)
+        groups = _groups([settings[at][name] for at in kept])
+        if len(kept) < FEWEST or groups is None or target[kept].std() == 0:
+            continue
+        judged[name] = groups, target[kept]
+        alike.setdefault(bytes(np.asarray(kept)) + bytes(groups), []).append(name)
+    made = [
+        Importance(name, tuple(tied), len(judged[name][0]), *_share(*judged[name]))
+        for name, *tied in alike.values()
+    ]
     return sorted(made, key=lambda one: (-one.share, one.setting))
 
 
 def pair_table(
     settings: Sequence[Mapping[str, Any]], scores: Sequence[float], first: str, second: str
 ) -> PairTable:
-    """Mean score by the values of two settings."""
-    rows = _ordered([row.get(first) for row in settings])
-    columns = _ordered([row.get(second) for row in settings])
+    """Mean score by the values of two settings, over the configurations that have both."""
+    both = [
+        (row[first], row[second], score)
+        for row, score in zip(settings, scores, strict=True)
+        if first in row and second in row
+    ]
+    rows, columns = _ordered([row for row, _, _ in both]), _ordered([c for _, c, _ in both])
     cells: dict[tuple[str, str], list[float]] = {}
-    for row, score in zip(settings, scores, strict=True):
-        cells.setdefault((repr(row.get(first)), repr(row.get(second))), []).append(score)
+    for row, column, score in both:
+        cells.setdefault((repr(row), repr(column)), []).append(score)
     grid = [[cells.get((repr(r), repr(c)), []) for c in columns] for r in rows]
     return PairTable(
         tuple(rows),
@@ -135,21 +157,44 @@ def _squares(values: NDArray[np.float64]) -> float:
     return float(np.sum(values**2))
 
 
-def _groups(codes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The group of each configuration: its value, or neighbouring values where these are many."""
-    distinct, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    most = min(len(codes) // _EACH, _GROUPS)
-    if len(distinct) <= most:
-        return np.asarray(places)
-    middles = np.cumsum(counts) - counts / 2
-    merged = (middles * most / len(codes)).astype(int)[places]
-    return np.asarray(np.unique(merged, return_inverse=True)[1])
+def _comparable(
+    settings: Sequence[Mapping[str, Any]], methods: Sequence[str], name: str
+) -> list[int]:
+    """The configurations that have a setting, of the methods that were tried with several values.
+
+    A method that was tried with one would put its own worth in place of the setting's.
+    """
+    have = [at for at, row in enumerate(settings) if name in row]
+    if name == METHOD:
+        return have
+    tried: dict[str, set[str]] = {}
+    for at in have:
+        tried.setdefault(methods[at], set()).add(repr(settings[at][name]))
+    return [at for at in have if len(tried[methods[at]]) > 1]
 
 
-def _codes(values: Sequence[Any]) -> NDArray[np.float64]:
-    """Each value's place in order, so that 0.01 and 0.1 are as far apart as 0.1 and 1."""
+def _groups(values: Sequence[Any]) -> NDArray[np.int64] | None:
+    """The group of each configuration: its value, or neighbouring values where numbers are many.
+
+    None where the values are one, or names too many for their configurations: a name has no
+    neighbours. Groups are numbered as they come, so that two that divide alike are alike.
+    """
     places = {repr(value): at for at, value in enumerate(_ordered(values))}
-    return np.array([places[repr(value)] for value in values], dtype=float)
+    codes = np.array([places[repr(value)] for value in values], dtype=int)
+    most = min(len(values) // _EACH, _GROUPS)
+    if len(places) > most and all(_is_ordered(value) for value in values):
+        counts = np.bincount(codes)
+        middles = np.cumsum(counts) - counts / 2
+        codes = (middles * most / len(codes)).astype(int)[codes]
+    elif len(places) > len(values) // _EACH:
+        return None
+    first: dict[int, int] = {}
+    groups = np.array([first.setdefault(code, len(first)) for code in codes.tolist()], dtype=int)
+    return groups if len(first) > 1 else None
+
+
+def _is_ordered(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
@@ -159,7 +204,7 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     def place(value: Any) -> tuple[int, float, str]:
         if value is None:
             return 0, 0.0, ""
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_ordered(value):
             return 1, float(value), ""
         return 2, 0.0, repr(value)
 

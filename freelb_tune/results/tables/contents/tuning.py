@@ -124,6 +124,8 @@ def _hours(store: Store) -> dict[str, float]:
 
 
 def _settings(configs: Sequence[Configuration]) -> list[Mapping[str, Value]]:
-    """Settings by name, the same names in each; one that does nothing is None."""
-    names = dict.fromkeys(name for config in configs for name in config.settings)
-    return [{name: shown(config, name).value for name in names} for config in configs]
+    """Settings by name, without those that do nothing."""
+    return [
+        {name: value for name, value in each.settings.items() if shown(each, name).applies}
+        for each in configs
+    ]

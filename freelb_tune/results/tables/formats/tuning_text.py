@@ -15,9 +15,10 @@ from freelb_tune.results.tables.formats.grid import Grid, Text
 from freelb_tune.space.cells.naming import short_name
 
 if TYPE_CHECKING:
+    from freelb_tune.results.statistics.choosing.importance import Importance
     from freelb_tune.results.tables.contents.tuning import Choosing, Pair
 
-__all__ = ["choosing_parts", "to_cost_json", "to_selection_json"]
+__all__ = ["choosing_parts", "importance_name", "to_cost_json", "to_selection_json"]
 
 _SHOWN = 8  # most numbers of trials in the printed curve
 
@@ -61,8 +62,9 @@ def choosing_parts(choosing: "Choosing", table: Table) -> list[tuple[str, Grid]]
     if importance:
         parts.append(
             (
-                "How much of the scores' variance each setting explains alone, by an analysis of "
-                "variance over the adversarial configurations:",
+                "How much of the variance between mean scores each setting explains alone, by an "
+                "analysis of variance over the adversarial configurations of those methods that "
+                "were tried with more than one value of it:",
                 importance,
             )
         )
@@ -94,6 +96,13 @@ def _curve_grid(choosing: "Choosing", table: Table) -> Grid | None:
     return Grid(("best of", *(str(count) for count in trials)), tuple(rows), 1)
 
 
+def importance_name(found: "Importance") -> str:
+    """What a share is of: `adv_lr`, or `init_mag with max_norm` of two that go together."""
+    return " with ".join(
+        filter(None, [short_name(found.setting), ", ".join(map(short_name, found.tied))])
+    )
+
+
 def _importance_grid(choosing: "Choosing") -> Grid | None:
     """A row per setting; None where nothing can be said."""
     if not choosing.importance:
@@ -101,14 +110,15 @@ def _importance_grid(choosing: "Choosing") -> Grid | None:
     rows = [
         _texts(
             [
-                short_name(one.setting),
+                importance_name(one),
+                str(one.count),
                 f"{100 * one.share:.0f} %",
                 f"{100 * one.low:.0f} to {100 * one.high:.0f} %",
             ]
         )
         for one in choosing.importance
     ]
-    return Grid(("setting", "explains alone", "90 % interval"), tuple(rows), 1)
+    return Grid(("setting", "configurations", "explains alone", "90 % interval"), tuple(rows), 1)
 
 
 def _pair_grid(pair: "Pair", table: Table) -> Grid:
