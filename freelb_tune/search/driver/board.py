@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from freelb_tune.results.tables.contents.metric import Measure
+from freelb_tune.results.tables.contents.ranking import Standing
 from freelb_tune.space import Cell
 from freelb_tune.space.cells.naming import cell_labels
 from freelb_tune.store import CellResult, CellState
@@ -56,12 +57,30 @@ class Row:
         return max(sorted(self.scores.items()), key=lambda item: sign * item[1], default=None)
 
 
+@dataclass(frozen=True)
+class Arm:
+    """A configuration as it stood when its cells were in these states.
+
+    Attributes:
+        states: of its cells.
+        standing: what settles its place.
+        done: its cells that are done.
+        is_under_way: whether some are done, others still come, and none is lost.
+    """
+
+    states: Sequence[CellState]
+    standing: Standing
+    done: Sequence[Row]
+    is_under_way: bool
+
+
 class Board:
     """Every cell of the plan, its state and its scores.
 
     Attributes:
         rows: by cell id, in plan order.
         arms: the rows of each configuration, by its id.
+        known_arms: what `leader` last found of each configuration.
         coming: how many cells are to be proposed, clean arms not counted; 0 where all are here.
 
     Args:
@@ -80,6 +99,7 @@ class Board:
     ) -> None:
         self.rows: dict[str, Row] = {}
         self.arms: dict[str, list[Row]] = {}
+        self.known_arms: dict[str, Arm] = {}
         self._put(cells)
         self.measure, self.label, self.select = measure, label, select
         self.coming = 0

@@ -5,6 +5,7 @@ from the store, as trackers' are. Prometheus has them as `ray_freelb_tune_...`; 
 dashboard `watching/grafana.json` asks for these names.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ GAUGES = {
 
 _LABELS = ("search", "configuration", "arm", "seed")
 _MOST_CELLS = 1000  # with numbers of their own; more would slow Ray's agent
+_SECONDS = 1.0  # between two looks at what is new: a log is read for it, and every cell counted
 
 
 class Metrics(Silent):
@@ -47,7 +49,8 @@ class Metrics(Silent):
         self._folder, self._search, self._ready = folder, search, ready
         self._board: Board | None = None
         self._shown: set[str] = set()
-        self._states: dict[str, CellState] = {}
+        self._stale: set[str] = set()
+        self._due = 0.0
 
     def opened(self, board: Board) -> None:
         self._of_cell = {
@@ -60,13 +63,17 @@ class Metrics(Silent):
         self._count(board)
 
     def changed(self, cell_id: str) -> None:
-        if self._board is None:
+        self._stale.add(cell_id)
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if self._board is None or not self._stale or now < self._due:
             return
-        self._show(cell_id, self._board)
-        state = self._board[cell_id].state
-        if self._states.get(cell_id) is not state:  # counting looks at every cell
-            self._states[cell_id] = state
-            self._count(self._board)
+        for cell_id in self._stale:
+            self._show(cell_id, self._board)
+        self._stale.clear()
+        self._count(self._board)
+        self._due = now + _SECONDS
 
     def _count(self, board: Board) -> None:
         counts = board.counts()

@@ -12,6 +12,8 @@ from freelb_tune.store import CellState
 
 __all__ = ["SAME", "Standing", "counts", "is_complete", "places", "standing"]
 
+_DONE, _SPARED = CellState.DONE, CellState.SPARED  # asked after for every cell
+
 SAME = 1e-12
 """Means that differ by less are equal: those of the same scores may differ in their last bit."""
 
@@ -43,7 +45,7 @@ def standing(seeds: Iterable[tuple[CellState, float | None]], sign: float) -> St
         sign: 1 where higher scores are better, -1 where lower ones are.
     """
     known = list(seeds)
-    scores = [score for state, score in known if state is CellState.DONE and score is not None]
+    scores = [score for state, score in known if state is _DONE and score is not None]
     goodness = sign * fmean(scores) if scores else -math.inf
     return Standing(is_complete(state for state, _ in known), goodness)
 
@@ -51,13 +53,13 @@ def standing(seeds: Iterable[tuple[CellState, float | None]], sign: float) -> St
 def is_complete(states: Iterable[CellState]) -> bool:
     """Whether all seeds that count were trained to the end; without one that counts, no."""
     counted = [state for state in states if counts(state)]
-    return bool(counted) and all(state is CellState.DONE for state in counted)
+    return bool(counted) and all(state is _DONE for state in counted)
 
 
 def counts(state: CellState) -> bool:
     """Whether a seed has to be done for its configuration to be complete: not where a race was
     over before it."""
-    return state is not CellState.SPARED
+    return state is not _SPARED
 
 
 def places(ranked: Sequence[Standing]) -> list[int | None]:

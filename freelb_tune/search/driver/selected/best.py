@@ -63,8 +63,8 @@ class BestModel:
         try:
             selected = self._publish(board)
             kept = may_lead(board, self._has_weights) | selected
-            for row in board.rows.values():
-                self._let_go_of(row, is_kept=row.cell.id in kept)
+            for cell_id in board.rows.keys() - kept - self._let_go:
+                self._let_go_of(board[cell_id])
             if self._room is not None:
                 self._make_room(board, selected, self._room * 2**30)
         except OSError as err:
@@ -109,10 +109,10 @@ class BestModel:
         self._adversarial.publish(beside, board, beside=first)
         return {first.row.cell.id, beside.row.cell.id}
 
-    def _let_go_of(self, row: Row, *, is_kept: bool) -> None:
-        """Delete a cell's weights unless it runs, may lead, or could go on from a checkpoint."""
+    def _let_go_of(self, row: Row) -> None:
+        """Delete a cell's weights unless it runs, or could go on from a checkpoint."""
         cell_id = row.cell.id
-        if row.state.is_over and not is_kept and cell_id not in self._let_go:
+        if row.state.is_over:
             home = cell_folder(self._folder, cell_id)
             if not (row.state is CellState.FAILED and (home / "checkpoint").exists()):
                 shutil.rmtree(home / "model", ignore_errors=True)

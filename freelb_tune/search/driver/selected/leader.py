@@ -8,13 +8,11 @@ not, is luck.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from freelb_tune.results.tables.contents.ranking import Standing, counts, standing
-from freelb_tune.search.driver.board import Board, Row
+from freelb_tune.results.tables.contents.ranking import counts, standing
+from freelb_tune.search.driver.board import Arm, Board, Row
 from freelb_tune.store import CellState
 
 __all__ = ["Leader", "find_leader", "may_lead"]
-
-_UNDER_WAY = (CellState.WAITING, CellState.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,15 @@ def find_leader(
     Returns:
         None before any such cell is done.
     """
-    arms = [rows for rows in board.arms.values() if clean or rows[0].cell.arm != "clean"]
-    placed = [(_standing(board, rows), rows) for rows in arms]
-    first, rows = min(placed, key=lambda pair: pair[0].order, default=(None, []))
-    if first is not None and first.is_complete:
-        done = _done(rows)
-        best, chosen = _best(board, done), _best(board, _whole(done, has_weights))
+    rows_of = board.arms.values()
+    arms = [_arm(board, rows) for rows in rows_of if clean or rows[0].cell.arm != "clean"]
+    first = min(arms, key=lambda arm: arm.standing.order, default=None)
+    if first is not None and first.standing.is_complete:
+        best = _best(board, first.done)
+        chosen = _best(board, _whole(first.done, has_weights))
         passed = best if best is not chosen else None
-        return Leader(chosen, board.sign * first.goodness, len(done), passed)
-    pool = _whole([row for rows in arms for row in _done(rows)], has_weights)
+        return Leader(chosen, board.sign * first.standing.goodness, len(first.done), passed)
+    pool = _whole([row for arm in arms for row in arm.done], has_weights)
     return Leader(_best(board, pool), None, 0) if pool else None
 
 
@@ -76,12 +74,8 @@ def may_lead(board: Board, has_weights: Callable[[str], bool]) -> set[str]:
     They are the best seeds of configurations that are under way: each has seeds to come, and none
     that is lost, so it may be the first in the table once it is complete.
     """
-    kept = set()
-    for rows in board.arms.values():
-        done, coming = _done(rows), [row for row in rows if row.state in _UNDER_WAY]
-        if done and coming and len(done) + len(coming) == sum(counts(row.state) for row in rows):
-            kept.add(_best(board, _whole(done, has_weights)).cell.id)
-    return kept
+    arms = [_arm(board, rows) for rows in board.arms.values()]
+    return {_best(board, _whole(arm.done, has_weights)).cell.id for arm in arms if arm.is_under_way}
 
 
 def _whole(rows: Sequence[Row], has_weights: Callable[[str], bool]) -> Sequence[Row]:
@@ -89,17 +83,29 @@ def _whole(rows: Sequence[Row], has_weights: Callable[[str], bool]) -> Sequence[
     return [row for row in rows if has_weights(row.cell.id)] or rows
 
 
-def _done(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if _is_done(row)]
+def _arm(board: Board, rows: Sequence[Row]) -> Arm:
+    """What there is to say of a configuration's cells; worked out again where a state is new.
+
+    Each cell's end asks after every configuration, and one of them has changed.
+    """
+    states = [row.state for row in rows]
+    known = board.known_arms.get(rows[0].cell.config_id)
+    if known is None or known.states != states:
+        scores = [board.selected(row) if _is_done(row) else None for row in rows]
+        done = [row for row, score in zip(rows, scores, strict=True) if score is not None]
+        coming = sum(not state.is_over for state in states)
+        known = Arm(
+            states,
+            standing(zip(states, scores, strict=True), board.sign),
+            done,
+            bool(done and coming) and len(done) + coming == sum(map(counts, states)),
+        )
+        board.known_arms[rows[0].cell.config_id] = known
+    return known
 
 
 def _is_done(row: Row) -> bool:
     return row.state is CellState.DONE and bool(row.scores)
-
-
-def _standing(board: Board, rows: Sequence[Row]) -> Standing:
-    scores = [board.selected(row) if _is_done(row) else None for row in rows]
-    return standing(zip([row.state for row in rows], scores, strict=True), board.sign)
 
 
 def _best(board: Board, rows: Sequence[Row]) -> Row:
