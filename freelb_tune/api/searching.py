@@ -16,7 +16,9 @@ from freelb_tune.store.remote.place import uri_of
 
 if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
-    from freelb_tune.space import Inputs, Space
+    from freelb_tune.space import Inputs, Plan, Space
+    from freelb_tune.store.remote.uploader import Uploader
+    from freelb_tune.store.trial_places import TrialPlaces
 
 __all__ = ["folder_of", "search"]
 
@@ -74,30 +76,11 @@ def search(
             or in use, the data or model cannot be had, or a trial asks for more than there is.
         KeyboardInterrupt: Ctrl-C, or SIGTERM. Everything known is kept: the same call continues.
     """
-    from freelb_tune.search import Silent, make_display, run_search
+    from freelb_tune.search import run_search
     from freelb_tune.search.driver.work import SearchOptions
-    from freelb_tune.search.ray_tune.machines.address import check_address
-    from freelb_tune.space.cells.parts import take_part
-    from freelb_tune.space.problems import shown
-    from freelb_tune.store import check_results, set_aside
-    from freelb_tune.store.trial_places import TrialPlaces
-    from freelb_tune.tasks import check_data, data_fingerprint
 
-    if not (isinstance(progress, bool) or hasattr(progress, "opened")):
-        raise FreeLBTuneError(
-            f"progress: expected true, false or a Listener, got {shown(progress)}"
-        )
-    listener = progress if not isinstance(progress, bool) else None
-    listener = listener or (make_display() if progress else Silent())
-
-    def read(inputs: "Inputs") -> str:
-        for note in check_data(inputs.task, inputs.data):
-            listener.said(note)
-        return data_fingerprint(inputs)  # of a dataset of the Hub it is known from here on
-
-    with waiting("fetching and reading data and models", listener.said):
-        plan = span(space, most_cells=most_cells, data=read, fetch=True)
-    plan = plan if shard is None else take_part(plan, shard, space.search)
+    listener = _listener(progress)
+    plan = _planned(space, most_cells, shard, listener)
     name = folder_of(space, results, shard).name
     if fresh and (uri := uri_of(results)):
         raise FreeLBTuneError(
@@ -106,16 +89,7 @@ def search(
         )
     with kept_at(results, name, listener.said) as (home, uploader):
         folder = home / name
-        if address is not None and (fresh or not folder.exists()):
-            check_address(address, Silent().said)  # else a folder of nothing would stay
-        if fresh and (aside := set_aside(folder)):
-            listener.said(f"what was stored is now in {aside}")
-        check_results(folder, name=space.name, task=space.task)
-        places = None
-        if uploader is not None:
-            places = TrialPlaces(uploader.place, folder, uploader.once_sent)
-            if address is None:
-                places.take_back()
+        _make_room(space, folder, fresh, address, listener)
         options = SearchOptions(
             address=address,
             dashboard=dashboard,
@@ -123,9 +97,65 @@ def search(
             retry_failed=retry_failed,
             command=tuple(command),
             cache=home.resolve() / ".cache",
-            places=places if address is not None else None,
+            places=None if uploader is None else _trial_places(uploader, folder, address),
         )
         also = [] if uploader is None else [uploader]
         if run_search(space, plan, folder, options, listener, also=also).interrupted:
             raise KeyboardInterrupt("the search was interrupted; the same call continues it")
     return open_results(folder)
+
+
+def _listener(progress: "bool | Listener") -> "Listener":
+    from freelb_tune.search import Silent, make_display
+    from freelb_tune.space.problems import shown
+
+    if isinstance(progress, bool):
+        return make_display() if progress else Silent()
+    if not hasattr(progress, "opened"):
+        raise FreeLBTuneError(
+            f"progress: expected true, false or a Listener, got {shown(progress)}"
+        )
+    return progress
+
+
+def _planned(
+    space: "Space", most_cells: int | None, shard: str | None, listener: "Listener"
+) -> "Plan":
+    """The cells of a space, or of a part of it, once its data and models are here."""
+    from freelb_tune.space.cells.parts import take_part
+    from freelb_tune.tasks import check_data, data_fingerprint
+
+    def read(inputs: "Inputs") -> str:
+        for note in check_data(inputs.task, inputs.data):
+            listener.said(note)
+        return data_fingerprint(inputs)  # of a dataset of the Hub it is known from here on
+
+    with waiting("fetching and reading data and models", listener.said):
+        plan = span(space, most_cells=most_cells, data=read, fetch=True)
+    return plan if shard is None else take_part(plan, shard, space.search)
+
+
+def _make_room(
+    space: "Space", folder: Path, fresh: bool, address: str | None, listener: "Listener"
+) -> None:
+    """Have a folder that is this search's, or none, as far as can be told beforehand."""
+    from freelb_tune.search import Silent
+    from freelb_tune.search.ray_tune.machines.address import check_address
+    from freelb_tune.store import check_results, set_aside
+
+    if address is not None and (fresh or not folder.exists()):
+        check_address(address, Silent().said)  # else a folder of nothing would stay
+    if fresh and (aside := set_aside(folder)):
+        listener.said(f"what was stored is now in {aside}")
+    check_results(folder, name=space.name, task=space.task)
+
+
+def _trial_places(uploader: "Uploader", folder: Path, address: str | None) -> "TrialPlaces | None":
+    """Where a cluster's trials keep their cells; a search here takes back what is there."""
+    from freelb_tune.store.trial_places import TrialPlaces
+
+    places = TrialPlaces(uploader.place, folder, uploader.once_sent)
+    if address is not None:
+        return places
+    places.take_back()
+    return None

@@ -102,9 +102,13 @@ def run_search(
                 run_trials(space, ledger, options, work, interruption, conductor)
         except KeyboardInterrupt:
             interrupted = True
+    return _summary(ledger, interrupted)
+
+
+def _summary(ledger: Ledger, interrupted: bool) -> SearchSummary:
     best = ledger.leader
     return SearchSummary(
-        folder=folder,
+        folder=ledger.folder,
         counts=ledger.board.counts(),
         ran=ledger.ran,
         best=None if best is None else best.row.cell.id,
@@ -242,7 +246,7 @@ def _other_plan(store: Store, planned: Sequence[Cell], board: Board) -> list[str
 def _take_up_failed(ledger: Ledger, folder: Path) -> None:
     """Make failed cells unfinished ones; those without a checkpoint begin again."""
     for cell_id, row in ledger.board.rows.items():
-        if row.state in (CellState.FAILED, CellState.DIVERGED):
+        if row.state.is_broken:
             if not (cell_folder(folder, cell_id) / "checkpoint").exists():
                 start_over(folder, cell_id)
                 row.scores.clear()

@@ -6,9 +6,10 @@ Room: search. Loads Ray when it is called, not before.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from freelb_tune.adversary import loaded_plugins
 from freelb_tune.search.algorithms.frame.conductor import Conductor
@@ -23,6 +24,7 @@ from freelb_tune.search.ray_tune.machines.cluster import (
     machines,
     running_ray,
 )
+from freelb_tune.search.ray_tune.machines.lifeline import Lifeline
 from freelb_tune.search.ray_tune.machines.machine import check_this_machine
 from freelb_tune.search.ray_tune.machines.share import Share, find_share, may_have_accelerators
 from freelb_tune.search.ray_tune.workers.default_work import default_work
@@ -31,6 +33,9 @@ from freelb_tune.store import CellState, write_environment
 from freelb_tune.store.disk.faults import machine_faults_told
 from freelb_tune.store.disk.user_cache import user_cache
 from freelb_tune.store.trial_places import TrialPlaces
+
+if TYPE_CHECKING:
+    from freelb_tune.search.ray_tune.watch import Watch
 
 __all__ = ["run_trials"]
 
@@ -67,55 +72,97 @@ def run_trials(
         ledger.say(sentence)
     Thread(target=work.load).start()  # Ray's start is mostly waiting
     environment = TRIAL_ENVIRONMENT | {"OMP_NUM_THREADS": str(space.resources.cpu or 1)}
+    run = _Run(space, ledger, options, work, interruption, conductor)
+    left: Sequence[str] = ()
     with _on_machines(space, ledger, options, environment, work.worker) as (share, running):
+        ready = run.prepared(asked)  # while Ray's workers start
+        if ledger.board.waiting() or conductor.longest:
+            left = run.trials(ready, share, running, environment | OFFLINE)
+    for cell_id in left:
+        ledger.failed(cell_id, CellState.FAILED, "Ray did not run its trial", keep_checkpoint=True)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What trials are run with; see `run_trials`."""
+
+    space: Space
+    ledger: Ledger
+    options: SearchOptions
+    work: Work
+    interruption: Interruption
+    conductor: Conductor
+
+    def prepared(self, asked: Sequence[Cell]) -> dict[str, Ready]:
+        """Have data read and tokenised, and the conductor know how to have more of it."""
+        cache, places = _cache(self.options, self.ledger.folder), self.options.places
+        found = _prepare(self.ledger, self.work, cache, asked)
+        ready = _carried(found, self.work, places)
+
+        def prepare(cells: Sequence[Cell]) -> Mapping[str, Ready]:
+            more = _carried(self.work.prepare(cells, cache, lambda _: None), self.work, places)
+            self.ledger.prepared(more)
+            ready.update(more)
+            return more
+
+        self.conductor.prepared(ready, prepare)
+        return ready
+
+    def trials(
+        self,
+        ready: Mapping[str, Ready],
+        share: Share,
+        running: Running,
+        variables: Mapping[str, str],
+    ) -> list[str]:
+        """Have Ray run trials until no cell is left; gives those that it never ran.
+
+        Args:
+            ready: what is prepared, by cell id; grows where cells are proposed.
+            share: what each trial gets.
+            running: the Ray that runs.
+            variables: the environment that training sees.
+        """
         from freelb_tune.search.ray_tune.configs import Configs
         from freelb_tune.search.ray_tune.fit import fit
         from freelb_tune.search.ray_tune.metrics import Metrics
-        from freelb_tune.search.ray_tune.watch import Watch
         from freelb_tune.search.ray_tune.workers.trial import Job
 
-        cache, places = _cache(options, ledger.folder), options.places
-
-        def prepare(cells: Sequence[Cell]) -> Mapping[str, Ready]:
-            found = _carried(work.prepare(cells, cache, lambda _: None), work, places)
-            ledger.prepared(found)
-            ready.update(found)
-            return found
-
-        # while Ray's workers start
-        ready = _carried(_prepare(ledger, work, cache, asked), work, places)
-        conductor.prepared(ready, prepare)
-        waiting = ledger.board.waiting()
-        if not waiting and not conductor.longest:
-            return
-        variables = environment | OFFLINE
-        job = Job(ledger.folder, {}, {}, work.train, share.cpu, variables, loaded_plugins())
-        silence = Silence(ledger.folder, space.resources.stall_factor)
-        if places is not None:
-            job = replace(job, place=places.place.uri, carry=work.carry)
-            silence = Silence(ledger.folder, None)  # signs of life stay on their machines
-            places.hand_out()
-            places.sweep(_over(ledger))
-        watch = Watch(
-            ledger, conductor, lambda: interruption.asked, silence, running.lifeline, places
+        board, places = self.ledger.board, self.options.places
+        job = Job(
+            self.ledger.folder, {}, {}, self.work.train, share.cpu, variables, loaded_plugins()
         )
-        resources, ahead = space.resources, space.search.runs_all
-        if not ahead and options.address is None:  # else Ray starts one trial at a time
+        if places is not None:
+            job = replace(job, place=places.place.uri, carry=self.work.carry)
+            places.hand_out()
+            places.sweep(_over(self.ledger))
+        watch = self._watch(running.lifeline)
+        resources, ahead = self.space.resources, self.space.search.runs_all
+        if not ahead and self.options.address is None:  # else Ray starts one trial at a time
             resources = resources.model_copy(update={"max_concurrent": share.at_once})
-        metrics = Metrics(ledger.folder, space.name, ready)
+        metrics = Metrics(self.ledger.folder, self.space.name, ready)
+        waiting = board.waiting()
         for _ in range(_ROUNDS):
-            cells = {cell_id: ledger.board[cell_id].cell for cell_id in waiting}
+            cells = {cell_id: board[cell_id].cell for cell_id in waiting}
             job = replace(job, cells=cells, prepared={cell_id: ready[cell_id] for cell_id in cells})
-            with interruption.watched(), ledger.also_told(metrics):
-                configs = Configs(job, ledger.board, ready)
-                fit(configs, share, resources, conductor, watch, running.scratch, ahead=ahead)
-            waiting = conductor.left()
+            with self.interruption.watched(), self.ledger.also_told(metrics):
+                configs = Configs(job, board, ready)
+                fit(configs, share, resources, self.conductor, watch, running.scratch, ahead=ahead)
+            waiting = self.conductor.left()
             if places is not None:
-                places.sweep(_over(ledger))
+                places.sweep(_over(self.ledger))
             if not waiting:
-                return
-    for cell_id in waiting:
-        ledger.failed(cell_id, CellState.FAILED, "Ray did not run its trial", keep_checkpoint=True)
+                break
+        return waiting
+
+    def _watch(self, lifeline: Lifeline) -> "Watch":
+        from freelb_tune.search.ray_tune.watch import Watch
+
+        places = self.options.places  # signs of life stay on their machines
+        factor = self.space.resources.stall_factor if places is None else None
+        silence = Silence(self.ledger.folder, factor)
+        asked = self.interruption
+        return Watch(self.ledger, self.conductor, lambda: asked.asked, silence, lifeline, places)
 
 
 def _asked(space: Space, ledger: Ledger, longest: Sequence[Cell]) -> list[Cell]:
