@@ -1,21 +1,25 @@
 """What Ray shows of a search's trials: their names, their logs, and why one broke; on one Ray."""
 
+import inspect
 import os
 import re
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import ray
 import search_fixtures
 from ray import cloudpickle
+from ray.air._internal import usage as air_usage
 from search_fixtures import Prepare, make_plan, train
 
 from freelb_tune.results.tables.contents.metric import measure_for
 from freelb_tune.search import SearchOptions, Silent, Work, run_search
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.ray_tune.configs import Configs
+from freelb_tune.search.ray_tune.fit import callbacks_uncounted
 from freelb_tune.search.ray_tune.machines.cluster import using_ready_workers
 from freelb_tune.search.ray_tune.workers.trial import Job, trial_config
 from freelb_tune.space.cells.naming import trial_namer
@@ -122,3 +126,12 @@ def test_no_plan_is_pickled_with_what_names_a_trial(tmp_path):
     first = plan.cells[0].id
     assert configs.name(first) == f"adv_lr=0.1_{first}"
     assert first.encode() not in cloudpickle.dumps(configs)
+
+
+def test_ray_loads_no_tracker_to_count_callbacks_for_a_report_that_is_off():
+    ray_tune, counting = import_module("ray.tune.tune"), air_usage.tag_callbacks
+    assert "tag_callbacks(callbacks)" in inspect.getsource(ray_tune.run)  # where Ray asks for it
+    with callbacks_uncounted():
+        assert ray_tune.air_usage.tag_callbacks([object()]) is False
+        assert air_usage.tag_callbacks is not counting
+    assert air_usage.tag_callbacks is counting

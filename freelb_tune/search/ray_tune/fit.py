@@ -4,6 +4,9 @@ Room: search. The conductor says which of the cells may run, and what follows an
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from freelb_tune.search.ray_tune.workers.trial import actor_class
 from freelb_tune.space import ResourcesConfig
 from freelb_tune.store.disk.faults import machine_fault
 
-__all__ = ["fit"]
+__all__ = ["callbacks_uncounted", "fit"]
 
 _AHEAD = "200"
 """Trials that Ray may have waiting: what it takes itself where it spans a grid."""
@@ -35,6 +38,25 @@ class _Silent(tune.ProgressReporter):
 def _folder_of(trial: Any) -> str:
     """The name of a trial's folder; a lambda would be pickled by value for each trial."""
     return str(trial.config["cell"])
+
+
+@contextmanager
+def callbacks_uncounted() -> Iterator[None]:
+    """Inside, Ray counts no callbacks for its usage report, which is switched off all the same.
+
+    It imports MLflow and Weights & Biases for that, where they are installed: two CPU seconds. A
+    Ray that counts elsewhere is left to it.
+    """
+    usage = getattr(import_module("ray.tune.tune"), "air_usage", None)
+    counting = getattr(usage, "tag_callbacks", None)
+    if usage is None or counting is None:
+        yield
+        return
+    usage.tag_callbacks = lambda callbacks: False
+    try:
+        yield
+    finally:
+        usage.tag_callbacks = counting
 
 
 def fit(
@@ -67,7 +89,8 @@ def fit(
     tuner = _tuner(configs, share, resources, conductor, watch, scratch)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = _AHEAD if ahead else "auto"
     try:
-        tuner.fit()
+        with callbacks_uncounted():
+            tuner.fit()
     except Exception as err:
         watch.note_death()
         if watch.error is not None:
