@@ -33,11 +33,7 @@ def check_results(folder: Path, *, name: str, task: str) -> None:
         FreeLBTuneError: the folder holds another space's results, files that are not ours or a
             link, it is a file, or it cannot be written in.
     """
-    if not os.path.exists(folder):  # False also where we may not look, unlike Path.exists
-        _check_writable(next(p for p in folder.absolute().parents if os.path.exists(p)))
-        return
-    _check_writable(folder)
-    _check_ours(folder)
+    _check_place(folder)
     refuse_links(folder)
     opened = [entry for entry in read_journal(folder) if entry["event"] == "opened"]
     if not opened:
@@ -49,6 +45,16 @@ def check_results(folder: Path, *, name: str, task: str) -> None:
             f"is {name!r} on task {task!r}; give this space another name, choose another folder "
             "with --results, or set the old one aside with --fresh"
         )
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder in which a lock may not be put, before one is."""
+    if not os.path.exists(folder):  # False also where we may not look, unlike Path.exists
+        _check_writable(next(p for p in folder.absolute().parents if os.path.exists(p)))
+        return
+    _check_writable(folder)
+    _check_ours(folder)
+    refuse_links(folder, deep=False)
 
 
 @contextmanager
@@ -69,9 +75,9 @@ def take_results(folder: Path, *, space_yaml: str, name: str, task: str) -> Iter
     Raises:
         FreeLBTuneError: as `check_results`, or another run holds the folder.
     """
-    check_results(folder, name=name, task=task)
+    _check_place(folder)
     with Journal(folder) as journal:
-        check_results(folder, name=name, task=task)  # again: it may have been taken meanwhile
+        check_results(folder, name=name, task=task)  # while nobody else writes there
         write_whole(folder / SPACE, space_yaml)
         yield journal
 
