@@ -77,6 +77,7 @@ def test_a_command_line_that_cannot_be_read_is_answered(said, line, answer):
         ("learning_rate=2e-5,3e-5", "write 'trainer.learning_rate={grid: [2e-5, 3e-5]}'"),
         ("trainer.learning_rate=2e-5,3e-5", "to try each, write {grid: [2e-5, 3e-5]}"),
         ("'adversary.adv_lr=[0.1, 0.2]'", "to try each, write {grid: [0.1, 0.2]}"),
+        ("resources.cpu=1,2", "got the text '1,2'\n"),  # a grid may not stand there either
         ("adversary.adv_lr=10%", "got the text '10%'; write 0.1"),
         ("'adversary.adv_lr={grid:[0.1, 0.2]}'", "a space after a colon: {grid: [0.1, 0.2]}"),
         ("'adversary.adv_lr={grid: 0.1, 0.2}'", "its values stand in brackets: {grid: [0.1, 0.2]}"),

@@ -26,14 +26,15 @@ def shown(value: object) -> str:
 class Problems:
     """Collects problems by the dotted key that they stand at."""
 
-    def __init__(self, source: str, places: Mapping[str, int | str]) -> None:
+    def __init__(self, source: str, places: Mapping[str, int | str], several: str = "") -> None:
         """Collect for one file.
 
         Args:
             source: the file, as messages name it.
             places: the line of each dotted key, or the override that set it.
+            several: how several values are tried where one stands, `{}` for them as a grid.
         """
-        self._source, self._places = source, places
+        self._source, self._places, self.several = source, places, several
         self._found: dict[tuple[str, str], None] = {}
 
     def add(self, key: str, message: str) -> None:

@@ -4,7 +4,6 @@ Room: search, without Ray. They are read as a search-space file is, and say the 
 wrong.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
@@ -26,7 +25,6 @@ CONFIG = "this trial's config"
 _METHOD = "adversary.method"
 _LARGEST_SEED = 2**32 - 1
 _SEARCH_IT = "search it in the Tuner's param_space"
-_GRID = re.compile(r"to try each, write \{grid: .*\}")
 
 Flat = dict[str, Any]
 
@@ -126,10 +124,8 @@ def _read(flat: Flat, source: str) -> Space:
             content.setdefault(section, {})[name] = value
         elif key != "seed":
             content[key] = value
-    try:
-        return Space.read(replace(document_of(content), source=source), tasks=task_metrics())
-    except FreeLBTuneError as err:  # a file's advice, which a trial refuses
-        raise FreeLBTuneError(_GRID.sub(_SEARCH_IT, str(err))) from None
+    document = replace(document_of(content), source=source, several=_SEARCH_IT)
+    return Space.read(document, tasks=task_metrics())
 
 
 def _resolved(space: Space, key: str, value: Any) -> Any:

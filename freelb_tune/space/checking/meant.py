@@ -25,6 +25,7 @@ from freelb_tune.space.settings.trainer_fields import trainer_fields
 
 __all__ = [
     "broken_text",
+    "grid_meant",
     "meant",
     "model_advice",
     "section_value",
@@ -133,13 +134,8 @@ def unknown_setting(
 
 def _written(value: object) -> str:
     """A value as a setting would have it, several as a grid."""
-    if isinstance(value, list) and value and all(map(_is_number, value)):
-        return f"{{grid: {_listed(value)}}}"
-    if isinstance(value, str):
-        parts = [part.strip() for part in value.split(",")]
-        is_list = len(parts) > 1 and all(map(_is_number, parts))
-        return f"{{grid: {_listed(parts)}}}" if is_list else value
-    return str(value) if _is_number(value) else "..."
+    is_one = isinstance(value, str) or _is_number(value)
+    return grid_meant(value) or (str(value) if is_one else "...")
 
 
 def section_value(section: str, value: object) -> str:
@@ -162,20 +158,25 @@ def model_advice(name: str) -> str:
     )
 
 
+def grid_meant(value: object) -> str:
+    """The grid that several numbers where one stands were meant for; empty where they are none."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.strip().strip("[]()").split(",")]
+        value = parts if len(parts) > 1 else []
+    if isinstance(value, list) and value and all(map(_is_number, value)):
+        return f"{{grid: [{', '.join(map(str, value))}]}}"
+    return ""
+
+
 def value_advice(value: object, expected: str) -> str:
     """What to write where a number was expected; empty for no idea."""
     if "number" not in expected:
         return ""
-    if isinstance(value, list) and value and all(map(_is_number, value)):
-        return f"; to try each, write {_written(value)}"
     if isinstance(value, dict) and value.keys() & set(DOMAINS):
         return "; its values stand in brackets: {grid: [0.1, 0.2]}"
     if not isinstance(value, str):
         return ""
     text = value.strip()
-    parts = [part.strip() for part in text.strip("[]()").split(",")]
-    if len(parts) > 1 and all(map(_is_number, parts)):
-        return f"; to try each, write {{grid: {_listed(parts)}}}"
     share = re.fullmatch(r"([\d.]+)\s*%", text)
     if share and _is_number(share[1]):
         return f"; write {float(share[1]) / 100:g}"
@@ -212,7 +213,3 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return not isinstance(value, bool)
-
-
-def _listed(values: list[Any]) -> str:
-    return f"[{', '.join(str(value) for value in values)}]"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from freelb_tune.space.checking.meant import value_advice
+from freelb_tune.space.checking.meant import grid_meant, value_advice
 from freelb_tune.space.problems import shown
 from freelb_tune.space.values import Value
 
@@ -30,7 +30,15 @@ _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 class Refusal(ValueError):
-    """A value may not stand at a setting; the message says what was expected and found."""
+    """A value may not stand at a setting; the message says what was expected and found.
+
+    Attributes:
+        grid: what several numbers in place of one were meant for, where a setting may be searched.
+    """
+
+    def __init__(self, message: str, grid: str = "") -> None:
+        super().__init__(message)
+        self.grid = grid
 
 
 def read_as(adapter: TypeAdapter[Any], value: Any) -> Value:
@@ -46,7 +54,8 @@ def read_as(adapter: TypeAdapter[Any], value: Any) -> Value:
         expected = " or ".join(dict.fromkeys(clause(e) for e in _told(err.errors())))
         # what looks inside the value says itself what it found there
         got = "" if ", got " in expected else f", got {shown(value)}"
-        raise Refusal(f"expected {expected}{got}{_trap(value, expected)}") from err
+        grid = grid_meant(value) if "number" in expected else ""
+        raise Refusal(f"expected {expected}{got}{_trap(value, expected)}", grid) from err
 
 
 def _told(errors: list[ErrorDetails]) -> list[ErrorDetails]:

@@ -233,16 +233,17 @@ class _LayerReader:
             if isinstance(body, list):
                 self._problems.add(place, f"{name}: {unknown_name(name, DOMAINS)}")
                 return None
-        return self._value(key, value, place)
+        return self._value(key, value, place, several=self._problems.several)
 
-    def _value(self, key: str, value: Any, place: str) -> Value:
+    def _value(self, key: str, value: Any, place: str, several: str = "") -> Value:
         if referred(value) is not None:
             self._problems.add(place, f"{value} stands in a list; a reference stands alone")
             return None
         try:
             return read_value(key, value, self.kinds.methods)
         except Refusal as refusal:
-            self._problems.add(place, str(refusal))
+            advice = f"; {several.format(refusal.grid)}" if several and refusal.grid else ""
+            self._problems.add(place, f"{refusal}{advice}")
             return None
 
     def _defaults(self, given: Collection[str], search: AlgorithmSettings) -> dict[str, Value]:

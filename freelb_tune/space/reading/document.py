@@ -40,6 +40,7 @@ class Document:
         content: plain mappings, lists and values.
         places: the line of each dotted key, or the override that set it.
         traps: what YAML readers disagree on, or what no setting can be, as (key, message).
+        several: how several values are tried where one stands, `{}` for them as a grid.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Document:
     content: dict[str, Any] = field(default_factory=dict)
     places: dict[str, int | str] = field(default_factory=dict)
     traps: list[tuple[str, str]] = field(default_factory=list)
+    several: str = "to try each, write {}"
 
 
 def read_document(path: Path, overrides: Sequence[str]) -> Document:

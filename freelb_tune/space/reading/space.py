@@ -85,7 +85,7 @@ class Space:
         tasks: Mapping[str, Collection[str]] | None = None,
     ) -> Self:
         """Check what a document says; `load_space` has the arguments and errors."""
-        problems = Problems(document.source, document.places)
+        problems = Problems(document.source, document.places, document.several)
         for key, message in document.traps:
             problems.add(key, message)
         content = resolve(spelt_out(document, data_dir), problems)
