@@ -4,7 +4,7 @@ Room: results. Loads numpy and scipy, so it is imported where a verdict is asked
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from freelb_tune.errors import DamagedError, counted
 from freelb_tune.results.statistics.answers.answered import answered_verdict
@@ -27,7 +27,19 @@ from freelb_tune.tasks import compute_metrics, get_task
 __all__ = ["analyse", "arms_of", "judge"]
 
 _NAMED = 5  # most cells without predictions that the footer names
-_NONE = "there are none"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A finished cell without its predictions.
+
+    Attributes:
+        cell: its id.
+        why: what is wrong with their file; None where none was kept.
+    """
+
+    cell: str
+    why: str | None
 
 
 def analyse(store: Store) -> Table:
@@ -56,8 +68,8 @@ def judge(store: Store, table: Table) -> Verdict:
     early = pending(store)
     if early is not None:
         return early
-    damaged: list[str] = []
-    arms, measure = arms_of(store, table, damaged), table.measure
+    lost: list[Lost] = []
+    arms, measure = arms_of(store, table, lost), table.measure
     if table.by_rounds:
         told = answered_verdict(
             arms, measure.name, measure.better, store.answered, look_number(store)
@@ -66,24 +78,24 @@ def judge(store: Store, table: Table) -> Verdict:
         margin = (store.space.get("verdict") or {}).get("margin")
         margin = None if margin is None else margin / measure.scale
         told = verdict(arms, measure.name, measure.better, margin, look_number(store))
-    notes = [*_lost(damaged, arms), *identical_predictions(arms, table)]
+    notes = [*_without(lost, arms), *identical_predictions(arms, table)]
     return with_twins(replace(told, footnotes=(*told.footnotes, *notes)), table)
 
 
-def _lost(damaged: Sequence[str], arms: Sequence[Arm]) -> Iterator[str]:
+def _without(lost: Sequence[Lost], arms: Sequence[Arm]) -> Iterator[str]:
     """Whose predictions are lost; nothing is where none were kept at all."""
     kept = any(run.logits is not None for arm in arms for run in arm.runs)
-    lost = [each for each in damaged if kept or not each.endswith(_NONE)]
-    for each in lost[:_NAMED]:
-        yield f"Without the predictions of cell {each}."
-    if len(lost) > _NAMED:
-        yield f"Without the predictions of {counted(len(lost) - _NAMED, 'further cell')}."
+    told = [each for each in lost if kept or each.why]
+    for each in told[:_NAMED]:
+        yield f"Without the predictions of cell {each.cell}: {each.why or 'there are none'}."
+    if len(told) > _NAMED:
+        yield f"Without the predictions of {counted(len(told) - _NAMED, 'further cell')}."
 
 
 def arms_of(
     store: Store,
     table: Table,
-    damaged: list[str],
+    lost: list[Lost],
     of: str = "dev",
     only: Container[str | None] | None = None,
 ) -> list[Arm]:
@@ -94,13 +106,13 @@ def arms_of(
     Args:
         store: what is known.
         table: the table of it.
-        damaged: is given what is wrong with files of predictions; such a run counts by its score.
+        lost: is given the finished cells without predictions; such a run counts by its score.
         of: the evaluation set; a run without a score on it is left out.
         only: these configurations; None for all.
     """
     cells = {(each.cell.config_id, each.cell.block): each for each in store.cells}
     return [
-        _arm(config, cells, table, damaged, of)
+        _arm(config, cells, table, lost, of)
         for config in contenders(table)
         if only is None or config.config_id in only
     ]
@@ -110,13 +122,13 @@ def _arm(
     config: Configuration,
     cells: Mapping[tuple[str, Block], CellResult],
     table: Table,
-    damaged: list[str],
+    lost: list[Lost],
     of: str,
 ) -> Arm:
     """One configuration with its finished runs."""
     done = [each.block for each in config.seeds if each.state is CellState.DONE]
     select, measure = table.layout.select, table.measure
-    found = [_run(cells[config.config_id, each], select, measure, damaged, of) for each in done]
+    found = [_run(cells[config.config_id, each], select, measure, lost, of) for each in done]
     runs = tuple(run for run in found if run is not None)
     return Arm(
         config_id=config.config_id,
@@ -139,7 +151,7 @@ def _overlap(config: Configuration, runs: Sequence[Run]) -> float:
 
 
 def _run(
-    result: CellResult, select: Select, measure: Measure, damaged: list[str], of: str
+    result: CellResult, select: Select, measure: Measure, lost: list[Lost], of: str
 ) -> Run | None:
     """One finished cell at the epoch that counts on dev; None without a score on the set."""
     record = result.best(measure.better) if select == "best_epoch" else result.last
@@ -153,10 +165,9 @@ def _run(
         if found is not None:
             logits, labels = found
         elif of == "dev":
-            damaged.append(f"{result.cell.id}: {_NONE}")
+            lost.append(Lost(result.cell.id, None))
     except DamagedError as err:
-        inside = str(err).replace(f"{result.folder}/", "")
-        damaged.append(f"{result.cell.id}: {inside}")
+        lost.append(Lost(result.cell.id, str(err).replace(f"{result.folder}/", "")))
     if of == TEST and logits is not None and labels is not None:
         task = get_task(result.cell.task)
         score = compute_metrics(task, logits, labels).get(measure.name)
