@@ -14,6 +14,7 @@ from api_fixtures import TOY
 from store_fixtures import Search, cell
 
 import freelb_tune as ft
+from freelb_tune.api.plans import span
 from freelb_tune.space import ADVERSARIES, ALGORITHMS
 from freelb_tune.space.reading.document import to_yaml
 
@@ -208,6 +209,22 @@ def test_a_bad_address_leaves_no_folder(tmp_path):
     with pytest.raises(ft.FreeLBTuneError, match="--address nowhere: expected HOST:PORT of a Ray"):
         ft.search(ft.load_space("quickstart"), tmp_path / "r", address="nowhere", progress=False)
     assert not (tmp_path / "r" / "quickstart").exists()
+
+
+def test_a_bad_address_writes_nothing_and_is_not_asked_where_all_cells_are_over(tmp_path):
+    space = ft.Space.of(TOY, ["name=rte_grid"])
+    cells = span(space, most_cells=None).cells
+    search, folder = Search(cells).end(cells[0], 0.6), tmp_path / "rte_grid"
+    search.write(folder, space=space.to_yaml(), task=space.task)
+    before = (folder / "journal.jsonl").read_bytes()
+    with pytest.raises(ft.FreeLBTuneError, match="--address nowhere: expected HOST:PORT of a Ray"):
+        ft.search(space, tmp_path, address="nowhere", progress=False)
+    assert (folder / "journal.jsonl").read_bytes() == before
+    for each in cells[1:]:
+        search.end(each, 0.7)
+    search.write(folder, space=space.to_yaml(), task=space.task)
+    found = ft.search(space, tmp_path, address="nowhere", progress=False)
+    assert {row.state for row in found.trials.itertuples()} == {"done"}
 
 
 def test_a_plan_has_its_numbers_and_shows_itself(tmp_path):

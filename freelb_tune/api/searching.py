@@ -89,7 +89,10 @@ def search(
         )
     with kept_at(results, name, listener.said) as (home, uploader):
         folder = home / name
-        _make_room(space, folder, fresh, address, listener)
+        if address is not None:
+            stored = None if fresh or not folder.exists() else folder
+            _check_address(address, stored, plan, retry_failed=retry_failed)
+        _make_room(space, folder, fresh, listener)
         options = SearchOptions(
             address=address,
             dashboard=dashboard,
@@ -135,16 +138,10 @@ def _planned(
     return plan if shard is None else take_part(plan, shard, space.search)
 
 
-def _make_room(
-    space: "Space", folder: Path, fresh: bool, address: str | None, listener: "Listener"
-) -> None:
+def _make_room(space: "Space", folder: Path, fresh: bool, listener: "Listener") -> None:
     """Have a folder that is this search's, or none, as far as can be told beforehand."""
-    from freelb_tune.search import Silent
-    from freelb_tune.search.ray_tune.machines.address import check_address
     from freelb_tune.store import check_results, set_aside
 
-    if address is not None and (fresh or not folder.exists()):
-        check_address(address, Silent().said)  # else a folder of nothing would stay
     if fresh and (aside := set_aside(folder)):
         listener.said(f"what was stored is now in {aside}")
     check_results(folder, name=space.name, task=space.task)
@@ -159,3 +156,19 @@ def _trial_places(uploader: "Uploader", folder: Path, address: str | None) -> "T
         return places
     places.take_back()
     return None
+
+
+def _check_address(address: str, stored: Path | None, plan: "Plan", *, retry_failed: bool) -> None:
+    """Refuse an address before anything is written, unless every cell that is stored is over."""
+    from freelb_tune.search import Silent
+    from freelb_tune.search.ray_tune.machines.address import check_address
+    from freelb_tune.store import load_store
+
+    try:
+        check_address(address, Silent().said)
+    except FreeLBTuneError:
+        states = {each.cell.id: each.state for each in load_store(stored).cells} if stored else {}
+        over = (states.get(each.id) for each in plan.cells)
+        if all(each and each.is_over and not (retry_failed and each.is_broken) for each in over):
+            return
+        raise
