@@ -2,11 +2,12 @@
 
     python -m bench.scaling                    plan, report and going on at 50, 500 and 5,000 cells
     python -m bench.scaling --cells 50000      at another number
+    python -m bench.scaling --new 10000        a plan of cells of which none is known
     python -m bench.scaling --trials 50 500    trials that do nothing, on Ray: seconds of its driver
 
 Results folders are made up by the store's own functions: each cell has ten epochs and is done, and
-nothing was trained. Times are CPU seconds, as a machine that is busy changes them least; memory is
-the most that the process held.
+nothing was trained. Times are CPU seconds, the least of `--times` runs, as a machine that is busy
+changes them least; memory is the most that the process held. Modules are compiled beforehand.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freelb_tune.api.plans import span
+from freelb_tune.api.plans import plan, span
 from freelb_tune.space import Cell, Space, load_space
 from freelb_tune.store import (
     FORMAT,
@@ -120,8 +121,10 @@ def measured(*arguments: str) -> Cost:
         RuntimeError: it failed.
     """
     start = time.perf_counter()
+    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=said)
+        command = [sys.executable, *arguments]
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=compiled)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -131,7 +134,12 @@ def measured(*arguments: str) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
 
 
-def known(cells: int) -> dict[str, Cost]:
+def least(times: int, *arguments: str) -> Cost:
+    """The run of the least CPU seconds; one that compiles modules, say, is not it."""
+    return min((measured(*arguments) for _ in range(times)), key=lambda cost: cost.cpu)
+
+
+def known(cells: int, times: int) -> dict[str, Cost]:
     """What commands take where that many cells are known, all but five of them done."""
     with tempfile.TemporaryDirectory() as scratch:
         make_up(Path(scratch), cells)
@@ -139,10 +147,28 @@ def known(cells: int) -> dict[str, Cost]:
         space = ("--space", f"{scratch}/scaling.yaml", "--results", scratch)
         folder = f"{scratch}/scaling"
         return {
-            "plan": measured(*command, "plan", *space, "--yes"),
-            "report": measured(*command, "report", folder),
-            "to the first new trial": measured("-m", "bench.scaling", "--open", scratch),
+            "plan": least(times, *command, "plan", *space, "--yes"),
+            "report": least(times, *command, "report", folder),
+            "to the first new trial": least(times, "-m", "bench.scaling", "--open", scratch),
         }
+
+
+def new(cells: int, times: int) -> tuple[Cost, float]:
+    """What a plan with clean arms takes of which nothing is known.
+
+    Returns:
+        Of the whole command, and the CPU seconds of `ft.plan` and its text once all is loaded.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        path = space_file(Path(scratch), cells)
+        path.write_text(path.read_text("utf-8").replace("clean_arm: false\n", ""), "utf-8")
+        command = ("-m", "freelb_tune.cli", "plan", "--space", str(path), "--results", scratch)
+        space, took = load_space(path), []
+        for _ in range(times + 1):  # the first loads numpy and scipy
+            start = time.process_time()
+            repr(plan(space, scratch, most_cells=None))
+            took.append(time.process_time() - start)
+        return least(times, *command, "--yes"), min(took[1:])
 
 
 @dataclass(frozen=True)
@@ -177,6 +203,7 @@ def train(
 
 def open_again(base: Path) -> None:
     """Go on with a search to its first new trial, and end there, as if it were killed."""
+
     from freelb_tune.search import Silent
 
     class UntilTheFirst(Silent):
@@ -204,16 +231,18 @@ def _search(space: Space, base: Path, epochs: int, listener: Any) -> Any:
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     options = SearchOptions(dashboard=False)
-    plan = span(space, most_cells=None)
+    planned = span(space, most_cells=None)
     work = Work(Prepare(epochs), train)
-    return run_search(space, plan, base / space.name, options, listener, work)
+    return run_search(space, planned, base / space.name, options, listener, work)
 
 
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cells", type=int, nargs="+", default=[50, 500, 5000])
+    parser.add_argument("--new", type=int, nargs="+")
     parser.add_argument("--trials", type=int, nargs="+")
+    parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -221,6 +250,13 @@ def main() -> None:
         return open_again(asked.open)
     if asked.run:
         return run_trials(asked.run)
+    if asked.new:
+        for cells in asked.new:
+            cost, inside = new(cells, asked.times)
+            print(
+                f"{cells} new cells: {cost.cpu:.2f} CPU s, {cost.mib:.0f} MiB; loaded {inside:.2f}"
+            )
+        return None
     if asked.trials:
         print("| trials | driver, CPU s | per trial | wall s | MiB |")
         print("| ---: | ---: | ---: | ---: | ---: |")
@@ -231,7 +267,7 @@ def main() -> None:
         return None
     print("| cells | what | CPU s | wall s | MiB |\n| ---: | --- | ---: | ---: | ---: |")
     for cells in asked.cells:
-        for what, cost in known(cells).items():
+        for what, cost in known(cells, asked.times).items():
             print(
                 f"| {cells} | {what} | {cost.cpu:.1f} | {cost.wall:.1f} | {cost.mib:.0f} |",
                 flush=True,
