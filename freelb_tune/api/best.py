@@ -64,8 +64,7 @@ class Best:
         from transformers import pipeline
 
         model = self.model(trust_remote_code=trust_remote_code)
-        known: dict[str, Any] = {"truncation": True}
-        known["max_length"] = self.cell.data.max_length
+        known: dict[str, Any] = {"truncation": True, "max_length": self.cell.data.max_length}
         if model.config.num_labels == 1:
             known["function_to_apply"] = "none"  # the model's answer is the value itself
         if model.config.problem_type == "multi_label_classification":

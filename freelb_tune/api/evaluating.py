@@ -83,12 +83,8 @@ class Evaluation:
         """A row for each model and metric, and one for the difference."""
         found: list[dict[str, Any]] = []
         for each in self.models:
-            own: dict[str, Any] = {
-                "model": each.name,
-                "cell_id": each.cell.id,
-                "arm": each.cell.arm,
-            }
-            own |= {"seed": each.cell.seed, "examples": each.rows}
+            own: dict[str, Any] = {"model": each.name, "cell_id": each.cell.id}
+            own |= {"arm": each.cell.arm, "seed": each.cell.seed, "examples": each.rows}
             for name, score in each.scores.items():
                 row = {"metric": name, "value": score.value, "low": score.low, "high": score.high}
                 found.append(own | row)

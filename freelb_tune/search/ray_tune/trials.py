@@ -25,8 +25,12 @@ from freelb_tune.search.ray_tune.machines.cluster import (
     running_ray,
 )
 from freelb_tune.search.ray_tune.machines.lifeline import Lifeline
-from freelb_tune.search.ray_tune.machines.machine import check_this_machine
-from freelb_tune.search.ray_tune.machines.share import Share, find_share, may_have_accelerators
+from freelb_tune.search.ray_tune.machines.share import (
+    Share,
+    check_this_machine,
+    find_share,
+    may_have_accelerators,
+)
 from freelb_tune.search.ray_tune.workers.default_work import default_work
 from freelb_tune.space import Cell, Space
 from freelb_tune.store import CellState, write_environment

@@ -3,6 +3,8 @@
 Room: search, without Ray: machines are mappings such as `{"CPU": 16.0, "GPU": 2.0}`.
 """
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.space import ResourcesConfig
 
-__all__ = ["Share", "find_share", "may_have_accelerators"]
+__all__ = ["Share", "check_this_machine", "find_share", "may_have_accelerators"]
 
 _DEVICES = ("nvidiactl", "dxg", "kfd", "accel", "neuron0")
 
@@ -51,7 +53,7 @@ def find_share(resources: ResourcesConfig, machines: Sequence[Mapping[str, float
         FreeLBTuneError: no machine has as much as one trial asks for.
     """
     cpu = 1 if resources.cpu is None else resources.cpu
-    most_gpus = max((machine.get("GPU", 0.0) for machine in machines), default=0.0)
+    most_gpus = _most("GPU", machines)
     gpu = float(min(most_gpus, 1)) if resources.gpu is None else resources.gpu
     if gpu > 1 and gpu != int(gpu):
         raise FreeLBTuneError(
@@ -64,9 +66,33 @@ def find_share(resources: ResourcesConfig, machines: Sequence[Mapping[str, float
     return Share(cpu, gpu, min(at_once, resources.max_concurrent or at_once))
 
 
+def check_this_machine(resources: ResourcesConfig) -> None:
+    """Refuse what a Ray started here could not give to any trial; where in doubt, say nothing.
+
+    Ray never counts more cores than Python does, and finds no GPU where there is no device file.
+    What is asked for is compared once more with what Ray says that it has.
+
+    Raises:
+        FreeLBTuneError: a trial asks for more than this machine has.
+    """
+    if not (resources.gpu or resources.cpu):
+        return  # then a trial takes what there is
+    ray = sys.modules.get("ray")  # importing it is for `running_ray` to do
+    if ray is not None and ray.is_initialized():
+        return  # that one will be used, and it may be a cluster
+    if may_have_accelerators() or sys.platform != "linux":  # how many, Ray will say
+        resources = resources.model_copy(update={"gpu": 0.0})
+    find_share(resources, [{"CPU": float(os.cpu_count() or 1), "GPU": 0.0}])
+
+
 def may_have_accelerators(devices: Path = Path("/dev")) -> bool:
     """Whether this machine may have GPUs or the like, told in no time and without their drivers."""
     return any((devices / name).exists() for name in _DEVICES)
+
+
+def _most(kind: str, machines: Sequence[Mapping[str, float]]) -> float:
+    """How many one machine has at most."""
+    return max((machine.get(kind, 0.0) for machine in machines), default=0.0)
 
 
 def _fits(machine: Mapping[str, float], cpu: int, gpu: float) -> int:
@@ -81,8 +107,7 @@ def _fits(machine: Mapping[str, float], cpu: int, gpu: float) -> int:
 
 def _too_much(cpu: int, gpu: float, machines: Sequence[Mapping[str, float]]) -> str:
     """Say what was asked, what there is, and what to write instead."""
-    most_cpus = max((machine.get("CPU", 0.0) for machine in machines), default=0.0)
-    most_gpus = max((machine.get("GPU", 0.0) for machine in machines), default=0.0)
+    most_cpus, most_gpus = _most("CPU", machines), _most("GPU", machines)
     there = f"{counted(most_cpus, 'CPU core')} and {counted(most_gpus, 'GPU')}"
     where = "this machine has" if len(machines) == 1 else "the largest machines have"
     if gpu > most_gpus:
