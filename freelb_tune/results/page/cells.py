@@ -24,21 +24,9 @@ MOST_NUMBERS = 350_000
 """Numbers of epochs that the page holds: about 3 MB."""
 
 _FIELDS = (
-    "epoch",
-    "step",
-    "score",
-    "dev_loss",
-    "train_loss",
-    "adv_loss_gain",
-    "delta_norm",
-    "delta_ratio",
-    "bound_share",
-    "learning_rate",
-    "passes",
-    "train_seconds",
-    "eval_seconds",
-    "process_gib",
-    "peak_gib",  # the last one: metrics follow
+    *("epoch", "step", "score", "dev_loss", "train_loss", "adv_loss_gain", "delta_norm"),
+    *("delta_ratio", "bound_share", "learning_rate", "passes", "train_seconds", "eval_seconds"),
+    *("process_gib", "peak_gib"),  # the last one: metrics follow
 )
 _fields_of = attrgetter(*_FIELDS)
 

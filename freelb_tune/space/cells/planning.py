@@ -33,23 +33,9 @@ Fingerprint = Callable[[Inputs], str]
 NAMED_BY_FINGERPRINT = frozenset(
     f"data.{n}"
     for n in (
-        "source",
-        "path",
-        "train",
-        "dev",
-        "test",
-        "revision",
-        "advglue",
-        "also",
-        "separator",
-        "file",
-        "dev_share",
-        "folds",
-        "split_seed",
-        "quotes",
-        "encoding",
-        "alike_labels",
-    )  # fmt: skip
+        *("source", "path", "train", "dev", "test", "revision", "advglue", "also", "separator"),
+        *("file", "dev_share", "folds", "split_seed", "quotes", "encoding", "alike_labels"),
+    )
 ) | {"model.name", "model.revision", "model.trust_remote_code"}
 """Settings that say where something is; the id has the fingerprint of what is there."""
 
