@@ -16,14 +16,20 @@ from freelb_tune.results.statistics.comparing.contrast import contrasts
 __all__ = ["metric_coverage", "search_of"]
 
 
-def search_of(right: NDArray[np.float32], labels: NDArray[np.int64]) -> list[Arm]:
-    """One simulated search, `(1 + J, S, N)` right answers, as the package reads it."""
+def search_of(
+    right: NDArray[np.float32], labels: NDArray[np.int64], *, is_accuracy: bool = True
+) -> list[Arm]:
+    """One simulated search, `(1 + J, S, N)` right answers, as the package reads it.
+
+    Its runs' scores are their accuracies, or left to be found from their predictions.
+    """
     arms = []
     for at, runs in enumerate(right):
         made = []
         for seed, row in enumerate(runs):
             predicted = np.where(row > 0, labels, 1 - labels)
-            made.append(Run(seed, float(row.mean()), np.eye(2)[predicted], labels))
+            score = float(row.mean()) if is_accuracy else None
+            made.append(Run(seed, score, np.eye(2)[predicted], labels))
         name = "clean" if at == 0 else f"c{at}"
         arms.append(Arm(name, "clean", name, len(made), tuple(made)))
     return arms
@@ -48,7 +54,7 @@ def _classification(
     spread = seed_sd(n_dev, _dispersion(seeds))
     truth = Truth(n_dev, seeds, 1, spread, effects=(effect,))
     labels = (rng.random(n_dev) < 0.68).astype(int)  # as MRPC and CoLA
-    arms = search_of(correct(truth, 1, rng)[0], labels)
+    arms = search_of(correct(truth, 1, rng)[0], labels, is_accuracy=False)
     value = _true_f1 if metric == "f1" else _true_matthews
     return _holds(arms, metric, value(0.8 + effect) - value(0.8))
 
