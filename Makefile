@@ -32,8 +32,8 @@ docs: $(BIN)/freelb-tune  ## the pages that say what the code declares, and the 
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	$(BIN)/python docs/record.py site build/site
 
-screenshot: quickstart  ## the README's picture of the page, of the quickstart; needs a Chromium
-	$(BIN)/python docs/screenshot.py results/quickstart
+screenshot: $(BIN)/freelb-tune  ## the README's picture of a page of record; needs a Chromium
+	$(BIN)/python docs/screenshot.py docs/results/stsb
 
 bench: $(BIN)/freelb-tune  ## the README's speed table
 	$(BIN)/python -m bench.freelb

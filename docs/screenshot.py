@@ -1,13 +1,15 @@
 """Takes the README's picture of a page: `docs/images/report.png`.
 
-    python docs/screenshot.py results/quickstart
+    python docs/screenshot.py docs/results/stsb    a record, or a results folder
 
 Needs a Chromium and, from the dev extra, Playwright and Pillow.
 """
 
 import io
+import runpy
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import freelb_tune as ft
@@ -22,6 +24,11 @@ def take(results: Path) -> bytes:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
+    if (results / "record.tar.xz").exists():
+        record = runpy.run_path(str(Path(__file__).parent / "record.py"))
+        folder = Path(tempfile.mkdtemp(), results.name)
+        record["take_out"](results, folder)
+        results = folder
     page = ft.open_results(results).report()
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")

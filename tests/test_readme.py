@@ -37,6 +37,14 @@ def test_a_page_says_what_the_code_declares(name):
     assert (HOME / "docs" / name).read_text("utf-8") == make.PAGES[name](), "run `make docs`"
 
 
+def test_the_front_table_is_the_one_of_the_record():
+    table = (HOME / "docs" / "results" / "stsb" / "table.md").read_text("utf-8")
+    body = table.partition("\n")[2].partition("\n\n- ")[0]
+    front = (HOME / "README.md").read_text("utf-8").partition("## First minute")[0]
+    quoted = [line[1:] for line in front.splitlines() if line.startswith(">")]
+    assert " ".join(quoted).split() == body.split()
+
+
 def test_the_readmes_picture_is_a_small_one_of_a_wide_screen():
     raw = (HOME / "docs" / "images" / "report.png").read_bytes()
     assert raw.startswith(b"\x89PNG")
