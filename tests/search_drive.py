@@ -22,7 +22,8 @@ from freelb_tune.search.driver.guards.limits import Limits
 from freelb_tune.search.driver.ledger import Ledger, Outputs
 from freelb_tune.search.driver.listener import Guard
 from freelb_tune.search.driver.selected.best import BestModel
-from freelb_tune.space import Cell, Plan, Space, Value
+from freelb_tune.space import Cell, Plan, Space
+from freelb_tune.space.cells.cell import Value
 from freelb_tune.store import (
     CellState,
     EpochLog,

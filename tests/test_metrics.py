@@ -19,7 +19,8 @@ from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.search.ray_tune import metrics
 from freelb_tune.search.ray_tune.machines import cluster
 from freelb_tune.search.ray_tune.metrics import GAUGES, tokens_per_second
-from freelb_tune.store import CellState, SetLengths, TextLengths, load_store, set_lengths
+from freelb_tune.store import CellState, TextLengths, load_store, set_lengths
+from freelb_tune.store.cells.lengths import SetLengths
 
 CONFIG = """\
 global: {{scrape_interval: 1s}}

@@ -11,7 +11,7 @@ from store_fixtures import table_text
 from freelb_tune.results import build_table, write_outputs
 from freelb_tune.results.tables.contents.cost import Cost, costs_of
 from freelb_tune.results.tables.formats.table_csv_json import to_json, to_table_csv
-from freelb_tune.space import TableConfig
+from freelb_tune.space.settings.sections import TableConfig
 from freelb_tune.store import load_store
 
 TABLES = ("configurations.csv", "table.md", "table.csv", "table.tex", "table.json")

@@ -15,9 +15,11 @@ import freelb_tune as ft
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results import forecast as told
 from freelb_tune.results.workload import effort_of
-from freelb_tune.space import ADVERSARIES, AdversarySettings, load_space, plan_cells
+from freelb_tune.space import ADVERSARIES, load_space, plan_cells
+from freelb_tune.space.settings.adversaries import AdversarySettings
 from freelb_tune.store import EpochLog, cell_folder, take_results
-from freelb_tune.tasks import TASKS, Sizes
+from freelb_tune.tasks import TASKS
+from freelb_tune.tasks.sizes import Sizes
 
 SPACE = """\
 name: tried

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_fixtures import Search, cell, grid, plan, table_text
 
-from freelb_tune.results import Verdict, write_outputs
+from freelb_tune.results import write_outputs
+from freelb_tune.results.statistics.comparing.comparison import Verdict
 from freelb_tune.store import Journal
 
 STABLE = ("trials.csv", "table.md", "table.csv", "table.tex", "table.json")

@@ -4,8 +4,9 @@ from collections import defaultdict
 import pytest
 from store_fixtures import SPACE, Search, cell, grid
 
-from freelb_tune.results import Comparison, Verdict, build_table
+from freelb_tune.results import build_table
 from freelb_tune.results.page.cells import cells_of
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
 from freelb_tune.results.tables.contents.axes import Shown
 from freelb_tune.results.tables.contents.building import with_verdict
 from freelb_tune.results.tables.contents.configuration import Spread

@@ -13,10 +13,12 @@ from rich.console import Console
 
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.results.tables.contents.metric import Measure
-from freelb_tune.search import LiveDisplay, PlainDisplay, Silent, make_display
+from freelb_tune.search import Silent, make_display
 from freelb_tune.search.driver.board import Board
 from freelb_tune.search.driver.ledger import Outputs
 from freelb_tune.search.driver.listener import Guard
+from freelb_tune.search.driver.showing.live import LiveDisplay
+from freelb_tune.search.driver.showing.plain import PlainDisplay
 from freelb_tune.search.ray_tune.machines.share import Share, find_share
 from freelb_tune.search.ray_tune.machines.token import secure_token
 from freelb_tune.space import Cell, ResourcesConfig

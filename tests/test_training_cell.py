@@ -9,9 +9,10 @@ import pytest
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
-from freelb_tune.training import ModelSource, prepare, run_cell
+from freelb_tune.training import prepare, run_cell
 from freelb_tune.training.cells.memory import process_peak_gib, restart_peaks
 from freelb_tune.training.inputs.positions import position_room
+from freelb_tune.training.inputs.source import ModelSource
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 

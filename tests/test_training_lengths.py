@@ -8,7 +8,8 @@ from test_training_cell import toy_cell
 from freelb_tune.results import build_table
 from freelb_tune.results.tables.formats.footer import footnotes
 from freelb_tune.space import Inputs
-from freelb_tune.store import Journal, SetLengths, TextLengths, load_store, set_lengths
+from freelb_tune.store import Journal, TextLengths, load_store, set_lengths
+from freelb_tune.store.cells.lengths import SetLengths
 from freelb_tune.tasks import look_at_data
 from freelb_tune.training import prepare
 from freelb_tune.training.inputs.lengths import text_lengths

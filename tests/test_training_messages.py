@@ -10,8 +10,8 @@ from batches import padded_batch
 from conftest import tiny_encoder
 from torch import nn
 
-from freelb_tune.adversary import PassResult
 from freelb_tune.adversary.delta import init_delta
+from freelb_tune.adversary.passes import PassResult
 from freelb_tune.errors import DiskError, FreeLBTuneError
 from freelb_tune.search.ray_tune.machines.preflight import _look
 from freelb_tune.search.ray_tune.workers import reports

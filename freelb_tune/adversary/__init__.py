@@ -14,15 +14,13 @@ from freelb_tune.adversary.plugins import (
 )
 
 if TYPE_CHECKING:
-    from freelb_tune.adversary.methods import METHODS, make_adversary
-    from freelb_tune.adversary.passes import Adversary, Outcome, Passes, PassResult
+    from freelb_tune.adversary.methods import make_adversary
+    from freelb_tune.adversary.passes import Adversary, Outcome, Passes
     from freelb_tune.adversary.scale import absolute, embedding_norm
 
 __all__ = [
-    "METHODS",
     "Adversary",
     "Outcome",
-    "PassResult",
     "Passes",
     "absolute",
     "embedding_norm",
@@ -33,12 +31,11 @@ __all__ = [
     "register",
 ]
 
-_HOMES = {
-    "methods": ("METHODS", "make_adversary"),
-    "passes": ("Adversary", "Outcome", "PassResult", "Passes"),
-    "scale": ("absolute", "embedding_norm"),
+_HOME_OF = {
+    "make_adversary": "methods",
+    **dict.fromkeys(("Adversary", "Outcome", "Passes"), "passes"),
+    **dict.fromkeys(("absolute", "embedding_norm"), "scale"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,12 +15,11 @@ from freelb_tune.store.cells.checkpoints import (
 from freelb_tune.store.cells.epochs import (
     EPOCHS,
     EpochLog,
-    Seal,
     read_epochs,
     seal_of,
     set_log_aside,
 )
-from freelb_tune.store.cells.lengths import SetLengths, TextLengths, set_lengths
+from freelb_tune.store.cells.lengths import TextLengths, set_lengths
 from freelb_tune.store.cells.records import Answered, CellState, End, EpochRecord
 from freelb_tune.store.disk.files import write_whole
 from freelb_tune.store.folders.environment import (
@@ -31,7 +30,6 @@ from freelb_tune.store.folders.environment import (
 from freelb_tune.store.folders.folder import check_results, held_cell, set_aside, take_results
 from freelb_tune.store.journal.formats import FORMAT
 from freelb_tune.store.journal.journal import Journal, is_held, read_journal, utc_now
-from freelb_tune.store.journal.look import Look
 from freelb_tune.store.known import Better, CellResult, Store, cell_folder, load_store
 from freelb_tune.store.looks import cells_left, look_number, new_look
 from freelb_tune.store.matching import match_sentence
@@ -47,9 +45,6 @@ __all__ = [
     "EpochLog",
     "EpochRecord",
     "Journal",
-    "Look",
-    "Seal",
-    "SetLengths",
     "Store",
     "TextLengths",
     "cell_folder",

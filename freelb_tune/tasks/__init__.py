@@ -15,7 +15,6 @@ from freelb_tune.tasks.definitions.registry import (
 )
 from freelb_tune.tasks.definitions.task import Glue, Task, compute_metrics
 from freelb_tune.tasks.examples import (
-    Examples,
     Look,
     check_data,
     is_local,
@@ -27,18 +26,16 @@ from freelb_tune.tasks.examples import (
 from freelb_tune.tasks.fingerprint import data_fingerprint
 from freelb_tune.tasks.glue_server import SUBMISSION_FILES, submission_lines
 from freelb_tune.tasks.reading.labels import fold_label
-from freelb_tune.tasks.sizes import Sizes, data_sizes
+from freelb_tune.tasks.sizes import data_sizes
 
 __all__ = [
     "DEFINITIONS",
     "GLUE",
     "SUBMISSION_FILES",
     "TASKS",
-    "Examples",
     "Glue",
     "Look",
     "Metric",
-    "Sizes",
     "Task",
     "check_data",
     "compute_metrics",

@@ -6,17 +6,15 @@ Importing this room is cheap; torch is loaded when training is asked for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from freelb_tune.training.inputs.source import ModelSource, find_model, model_fingerprint
+from freelb_tune.training.inputs.source import find_model, model_fingerprint
 
 if TYPE_CHECKING:
     from freelb_tune.training.cells.run_cell import run_cell
-    from freelb_tune.training.preparing.preparation import Prepared, prepare
+    from freelb_tune.training.preparing.preparation import prepare
     from freelb_tune.training.trainer import AdversarialTrainer
 
 __all__ = [
     "AdversarialTrainer",
-    "ModelSource",
-    "Prepared",
     "find_model",
     "model_fingerprint",
     "prepare",
@@ -25,7 +23,6 @@ __all__ = [
 
 _HEAVY = {
     "AdversarialTrainer": "trainer",
-    "Prepared": "preparing.preparation",
     "prepare": "preparing.preparation",
     "run_cell": "cells.run_cell",
 }
