@@ -21,7 +21,9 @@ from freelb_tune.search.driver.board import Board
 from freelb_tune.search.ray_tune.configs import Configs
 from freelb_tune.search.ray_tune.fit import callbacks_uncounted
 from freelb_tune.search.ray_tune.machines.cluster import using_ready_workers
-from freelb_tune.search.ray_tune.workers.trial import Job, trial_config
+from freelb_tune.search.ray_tune.machines.share import Share
+from freelb_tune.search.ray_tune.workers import trial
+from freelb_tune.search.ray_tune.workers.trial import Job, actor_class, trial_config
 from freelb_tune.space.cells.naming import trial_namer
 from freelb_tune.store import load_store
 
@@ -55,7 +57,7 @@ def test_a_trial_says_what_varies_and_each_epoch_leaves_a_line_in_its_workers_lo
     assert ":actor_name:worker of results" in written  # as in Ray's dashboard
 
 
-def nowhere(*_):
+def nowhere(config, job):
     """Train by a function of a module that no worker has."""
 
 
@@ -76,8 +78,8 @@ class Said(Silent):
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch, logs, tmp_path):
     monkeypatch.setitem(sys.modules, "ray.tune.execution.class_cache", None)  # as if Ray moved it
-    listener = Said()
-    work = Work(Prepare(tmp_path / "orders"), nowhere)
+    monkeypatch.setattr(trial, "run_trial", nowhere)
+    listener, work = Said(), Work(Prepare(tmp_path / "orders"), train)
     _, cells = run(tmp_path, work, listener, adv_lr=[0.1], resources="{max_failures: 0}")
     assert cells[0].message == (
         "its worker died: ModuleNotFoundError: No module named 'a_module_of_the_driver_alone' "
@@ -135,3 +137,10 @@ def test_ray_loads_no_tracker_to_count_callbacks_for_a_report_that_is_off():
         assert ray_tune.air_usage.tag_callbacks([object()]) is False
         assert air_usage.tag_callbacks is not counting
     assert air_usage.tag_callbacks is counting
+
+
+def test_what_ray_reads_back_for_each_trial_holds_no_cell(logs, tmp_path):
+    cells = {cell.id: cell for cell in make_plan(tmp_path)[1].cells}
+    job = Job(tmp_path, cells, {}, train, 1, {})
+    read = cloudpickle.dumps(actor_class(job, Share(cpu=1, gpu=0.0, at_once=1)))
+    assert not [cell_id for cell_id in cells if cell_id.encode() in read]

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -110,18 +110,25 @@ def actor_class(job: Job, share: Share) -> type:
         job: what the trials share; it goes into Ray's object store now.
         share: what each trial gets. Without a GPU an actor runs one trial after another.
     """
-    asked = {"CPU": float(share.cpu)} | ({"GPU": share.gpu} if share.gpu else {})
+    cpu, gpu, name = float(share.cpu), share.gpu, job.folder.name  # Ray reads the class back twice
+    # for each trial, and all that it holds: the job, with every cell, is in the object store
 
     class Trial(wrap_function(tune.with_parameters(run_trial, job=job))):  # type: ignore[misc]
         @classmethod
         def default_resource_request(cls, config: Mapping[str, Any]) -> Any:
-            return tune.PlacementGroupFactory([asked])
+            return _request(cpu, gpu)
 
         def __repr__(self) -> str:
-            return str(self.trial_name) if share.gpu else f"worker of {job.folder.name}"
+            return str(self.trial_name) if gpu else f"worker of {name}"
 
     Trial.__qualname__ = Trial.__name__
     return Trial
+
+
+@cache
+def _request(cpu: float, gpu: float) -> Any:
+    """One object for all trials: Ray compares those of each two that could take turns."""
+    return tune.PlacementGroupFactory([{"CPU": cpu} | ({"GPU": gpu} if gpu else {})])
 
 
 def trial_config(cell: Cell) -> dict[str, Any]:
