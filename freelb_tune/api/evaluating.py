@@ -6,14 +6,21 @@ Room: api. Loads torch when it is called.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.results.statistics.comparing.arms import Run
+from freelb_tune.results.statistics.comparing.comparison import Interval
+from freelb_tune.results.statistics.comparing.examples import one_seed_interval, paired_values
+from freelb_tune.results.statistics.comparing.scores import Score, score_rows
+from freelb_tune.results.statistics.numbers.calibration import calibration_error
+from freelb_tune.results.tables.contents.metric import measure_for, measure_of, score_line
+from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.space import Cell
-
-if TYPE_CHECKING:
-    from freelb_tune.results.statistics.comparing.comparison import Interval
-    from freelb_tune.results.statistics.comparing.scores import Score
+from freelb_tune.store import load_store
+from freelb_tune.tasks import get_task
 
 __all__ = ["Evaluated", "Evaluation", "evaluate_file"]
 
@@ -33,7 +40,7 @@ class Evaluated:
     name: str
     cell: Cell
     rows: int
-    scores: "Mapping[str, Score]"
+    scores: Mapping[str, Score]
     calibration: float | None
 
 
@@ -51,14 +58,12 @@ class Evaluation:
 
     models: tuple[Evaluated, ...]
     metric: str
-    difference: "Interval | None" = None
+    difference: Interval | None = None
     why: str = ""
 
     @property
     def lines(self) -> list[str]:
         """All of it in words, a line each, in the unit of the tables."""
-        from freelb_tune.results.tables.contents.metric import measure_for, score_line
-
         lines = []
         for each in self.models:
             arm = "clean arm" if each.cell.arm == "clean" else "adversarial"
@@ -115,10 +120,6 @@ def evaluate_file(
     Raises:
         FreeLBTuneError: the folder has no model, or the file is not as it reads it.
     """
-    from freelb_tune.results.statistics.comparing.arms import Run
-    from freelb_tune.results.tables.contents.metric import measure_of
-    from freelb_tune.results.tables.contents.pending import pending
-    from freelb_tune.store import load_store
     from freelb_tune.training.predicting.texts import answer_labelled
 
     if not source.expanduser().is_file():
@@ -146,19 +147,11 @@ def evaluate_file(
 
 
 def _scored(name: str, cell: Cell, logits: Any, labels: Any) -> Evaluated:
-    from freelb_tune.results.statistics.comparing.scores import score_rows
-    from freelb_tune.results.statistics.numbers.calibration import calibration_error
-    from freelb_tune.tasks import get_task
-
     scores = score_rows(get_task(cell.task), logits, labels)
     return Evaluated(name, cell, len(labels), scores, calibration_error(logits, labels))
 
 
 def _compared(found: Evaluation, run: Any, other: Any, sign: int) -> Evaluation:
-    import numpy as np
-
-    from freelb_tune.results.statistics.comparing.examples import one_seed_interval, paired_values
-
     values = None
     if np.array_equal(run.labels, other.labels):
         values = paired_values([(run, other)], found.metric, sign)

@@ -1,23 +1,23 @@
 """Searches that run as jobs of a Ray cluster.
 
-Room: api. Ray loads on use. `address` is that of the cluster's dashboard, http://HOST:8265.
+Room: api. Loads Ray. `address` is that of the cluster's dashboard, http://HOST:8265.
 """
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from freelb_tune.errors import FreeLBTuneError
+from freelb_tune.search.ray_tune.jobs import Jobs
+from freelb_tune.space import Space
+from freelb_tune.space.cells.parts import part_folder
+from freelb_tune.store.folders.archive import read_printed, unpack
 from freelb_tune.store.remote.place import uri_of
-
-if TYPE_CHECKING:
-    from freelb_tune.space import Space
 
 __all__ = ["fetch", "log_of", "state_of", "stop", "submit"]
 
 
 def submit(
-    space: "Space",
+    space: Space,
     results: str,
     address: str,
     *,
@@ -43,9 +43,6 @@ def submit(
     Raises:
         FreeLBTuneError: the path is none, or the cluster does not answer or refuses.
     """
-    from freelb_tune.search.ray_tune.jobs import Jobs
-    from freelb_tune.space.cells.parts import part_folder
-
     if not PurePosixPath(results).is_absolute() and uri_of(results) is None:
         raise FreeLBTuneError(
             f"--results {results}: expected the absolute path of a folder that all machines of the "
@@ -64,8 +61,6 @@ def state_of(job: str, address: str) -> str:
     Raises:
         FreeLBTuneError: there is no such job, or the cluster does not answer.
     """
-    from freelb_tune.search.ray_tune.jobs import Jobs
-
     jobs = Jobs(address)
     told = jobs.told(job)
     lines = [line for line in jobs.log(job).splitlines() if line.strip()]
@@ -79,8 +74,6 @@ def log_of(job: str, address: str) -> str:
     Raises:
         FreeLBTuneError: as `state_of`.
     """
-    from freelb_tune.search.ray_tune.jobs import Jobs
-
     return Jobs(address).log(job)
 
 
@@ -93,8 +86,6 @@ def stop(job: str, address: str) -> bool:
     Raises:
         FreeLBTuneError: as `state_of`.
     """
-    from freelb_tune.search.ray_tune.jobs import Jobs
-
     return Jobs(address).stop(job)
 
 
@@ -112,9 +103,6 @@ def fetch(job: str, address: str, into: Path | None = None) -> Path:
     Raises:
         FreeLBTuneError: as `state_of`; the results are too many, or something else is in the way.
     """
-    from freelb_tune.search.ray_tune.jobs import Jobs
-    from freelb_tune.store.folders.archive import read_printed, unpack
-
     jobs = Jobs(address)
     told = jobs.told(job).folder
     if uri_of(told):

@@ -12,18 +12,22 @@ from freelb_tune.api.remote import kept_at, work_folder
 from freelb_tune.api.results import Results, open_results
 from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.progress import waiting
+from freelb_tune.space import Inputs, Plan, Space
+from freelb_tune.space.cells.parts import part_folder, take_part
+from freelb_tune.space.problems import shown
+from freelb_tune.store import check_results, load_store, set_aside
 from freelb_tune.store.remote.place import uri_of
+from freelb_tune.store.remote.uploader import Uploader
+from freelb_tune.store.trial_places import TrialPlaces
+from freelb_tune.tasks import check_data, data_fingerprint
 
 if TYPE_CHECKING:
     from freelb_tune.search.driver.listener import Listener
-    from freelb_tune.space import Inputs, Plan, Space
-    from freelb_tune.store.remote.uploader import Uploader
-    from freelb_tune.store.trial_places import TrialPlaces
 
 __all__ = ["folder_of", "search"]
 
 
-def folder_of(space: "Space", results: str | Path, shard: str | None = None) -> Path:
+def folder_of(space: Space, results: str | Path, shard: str | None = None) -> Path:
     """Where a search's results go: `results/NAME`, of a part `results/NAME.shard-1-of-4`.
 
     Where `results` is a URI, it is the folder in this machine's cache that the search works in.
@@ -31,13 +35,11 @@ def folder_of(space: "Space", results: str | Path, shard: str | None = None) -> 
     Raises:
         FreeLBTuneError: `shard` is no part, such as `1/4`.
     """
-    from freelb_tune.space.cells.parts import part_folder
-
     return work_folder(results) / part_folder(space.name, shard)
 
 
 def search(
-    space: "Space",
+    space: Space,
     results: str | Path = "results",
     *,
     fresh: bool = False,
@@ -110,7 +112,6 @@ def search(
 
 def _listener(progress: "bool | Listener") -> "Listener":
     from freelb_tune.search import Silent, make_display
-    from freelb_tune.space.problems import shown
 
     if isinstance(progress, bool):
         return make_display() if progress else Silent()
@@ -121,14 +122,10 @@ def _listener(progress: "bool | Listener") -> "Listener":
     return progress
 
 
-def _planned(
-    space: "Space", most_cells: int | None, shard: str | None, listener: "Listener"
-) -> "Plan":
+def _planned(space: Space, most_cells: int | None, shard: str | None, listener: "Listener") -> Plan:
     """The cells of a space, or of a part of it, once its data and models are here."""
-    from freelb_tune.space.cells.parts import take_part
-    from freelb_tune.tasks import check_data, data_fingerprint
 
-    def read(inputs: "Inputs") -> str:
+    def read(inputs: Inputs) -> str:
         for note in check_data(inputs.task, inputs.data):
             listener.said(note)
         return data_fingerprint(inputs)  # of a dataset of the Hub it is known from here on
@@ -138,19 +135,15 @@ def _planned(
     return plan if shard is None else take_part(plan, shard, space.search)
 
 
-def _make_room(space: "Space", folder: Path, fresh: bool, listener: "Listener") -> None:
+def _make_room(space: Space, folder: Path, fresh: bool, listener: "Listener") -> None:
     """Have a folder that is this search's, or none, as far as can be told beforehand."""
-    from freelb_tune.store import check_results, set_aside
-
     if fresh and (aside := set_aside(folder)):
         listener.said(f"what was stored is now in {aside}")
     check_results(folder, name=space.name, task=space.task)
 
 
-def _trial_places(uploader: "Uploader", folder: Path, address: str | None) -> "TrialPlaces | None":
+def _trial_places(uploader: Uploader, folder: Path, address: str | None) -> TrialPlaces | None:
     """Where a cluster's trials keep their cells; a search here takes back what is there."""
-    from freelb_tune.store.trial_places import TrialPlaces
-
     places = TrialPlaces(uploader.place, folder, uploader.once_sent)
     if address is not None:
         return places
@@ -158,11 +151,10 @@ def _trial_places(uploader: "Uploader", folder: Path, address: str | None) -> "T
     return None
 
 
-def _check_address(address: str, stored: Path | None, plan: "Plan", *, retry_failed: bool) -> None:
+def _check_address(address: str, stored: Path | None, plan: Plan, *, retry_failed: bool) -> None:
     """Refuse an address before anything is written, unless every cell that is stored is over."""
     from freelb_tune.search import Silent
     from freelb_tune.search.ray_tune.machines.address import check_address
-    from freelb_tune.store import load_store
 
     try:
         check_address(address, Silent().said)
