@@ -141,7 +141,7 @@ def test_a_command_loads_a_room_only_when_it_is_called(path):
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.stem)
 def test_a_command_is_a_skin_over_the_api(path):
     own = {"importing", "tasks"} if path.stem == "importing" else set()  # that room is its own
-    allowed = {"api", "cli", "errors"} | own
+    allowed = {"api", "cli", "errors", "progress"} | own
     rooms = {name.split(".")[1] for name in imports(path) if name.startswith("freelb_tune.")}
     assert rooms <= allowed
 

@@ -7,6 +7,11 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from aiohttp import web
+
+from freelb_tune.watching.folders import searches_in
+from freelb_tune.watching.server import LOCAL, open_socket, server
+
 __all__ = ["serve"]
 
 
@@ -29,11 +34,6 @@ def serve(
     Raises:
         FreeLBTuneError: there is no such folder, or the address is taken.
     """
-    from aiohttp import web
-
-    from freelb_tune.watching.folders import searches_in
-    from freelb_tune.watching.server import LOCAL, open_socket, server
-
     root = Path(results)
     searches_in(root)  # there is such a folder
     if host not in LOCAL and not token:

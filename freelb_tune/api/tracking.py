@@ -8,6 +8,11 @@ from pathlib import Path
 
 from freelb_tune.api.remote import looked_in
 from freelb_tune.errors import FreeLBTuneError, unknown_name
+from freelb_tune.space.problems import Problems
+from freelb_tune.space.reading.track_section import TRACKERS, read_track
+from freelb_tune.store import load_store
+from freelb_tune.watching.tracking.feed import Feed
+from freelb_tune.watching.tracking.registry import present
 
 __all__ = ["track"]
 
@@ -26,12 +31,6 @@ def track(folder: Path, names: Sequence[str] = ()) -> list[str]:
         FreeLBTuneError: no tracker is named or installed, there is none of that name, the folder is
             no results folder or is damaged, or a tracker could not take it.
     """
-    from freelb_tune.space.problems import Problems
-    from freelb_tune.space.reading.track_section import TRACKERS, read_track
-    from freelb_tune.store import load_store
-    from freelb_tune.watching.tracking.feed import Feed
-    from freelb_tune.watching.tracking.registry import present
-
     for name in names:
         if name not in TRACKERS:
             raise FreeLBTuneError(f"--to: {unknown_name(name, TRACKERS)}")

@@ -7,17 +7,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.live import Live
 
 from freelb_tune.api.remote import looked_in
+from freelb_tune.api.results import write_report
 from freelb_tune.errors import counted
-from freelb_tune.progress import waiting
+from freelb_tune.results.earlier import EARLIER
 from freelb_tune.store.remote.place import uri_of
+from freelb_tune.watching import terminal
+from freelb_tune.watching.snapshot import Snapshot, change_mark, snapshot, snapshot_of
 
-if TYPE_CHECKING:
-    from freelb_tune.watching.snapshot import Snapshot
-
-__all__ = ["report", "show_end", "status_json", "waiting", "watch"]
+__all__ = ["report", "show_end", "status_json", "watch"]
 
 _SECONDS = 1.0  # between two looks at the folder's files
 _FAR_SECONDS = 10.0  # and between two looks at a URI
@@ -29,8 +31,6 @@ def status_json(folder: Path) -> dict[str, Any]:
     Raises:
         FreeLBTuneError: it is no results folder, or is damaged.
     """
-    from freelb_tune.watching.snapshot import snapshot
-
     return snapshot(looked_in(folder)).to_json()
 
 
@@ -44,27 +44,22 @@ def watch(folder: Path, *, go_on: bool) -> None:
     Raises:
         FreeLBTuneError: it is no results folder, or is damaged.
     """
-    from rich.live import Live
-
-    from freelb_tune.watching.snapshot import change_mark, snapshot
-    from freelb_tune.watching.terminal import console_for, status_of
-
     place, folder = folder, looked_in(folder)
-    console, mark = console_for(sys.stdout), change_mark(folder)
+    console, mark = terminal.console_for(sys.stdout), change_mark(folder)
     found = snapshot(folder)
     if go_on and found.overview.state == "running":
         rows = max(console.height - 16 - len(found.running), 3) if console.is_terminal else 5
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while found.overview.state == "running":
-                live.update(status_of(found, console, rows), refresh=True)
+                live.update(terminal.status_of(found, console, rows), refresh=True)
                 while (now := change_mark(folder)) == mark:
                     time.sleep(_FAR_SECONDS if uri_of(place) else _SECONDS)
                     folder = looked_in(place)
                 mark, found = now, snapshot(folder)
-    console.print(status_of(found, console))
+    console.print(terminal.status_of(found, console))
 
 
-def report(folder: Path, *, with_text: bool, say: Callable[[str], None]) -> "Snapshot":
+def report(folder: Path, *, with_text: bool, say: Callable[[str], None]) -> Snapshot:
     """Write every table and the page of a search again, and look at it as it stands.
 
     Args:
@@ -75,10 +70,6 @@ def report(folder: Path, *, with_text: bool, say: Callable[[str], None]) -> "Sna
     Raises:
         FreeLBTuneError: as `Results.report`.
     """
-    from freelb_tune.api.results import write_report
-    from freelb_tune.results.earlier import EARLIER
-    from freelb_tune.watching.snapshot import snapshot_of
-
     store, table = write_report(folder, with_text=with_text)
     kept = store.folder / EARLIER
     if table.damaged and kept.is_dir():
@@ -89,7 +80,7 @@ def report(folder: Path, *, with_text: bool, say: Callable[[str], None]) -> "Sna
     return snapshot_of(store, table)
 
 
-def show_end(search: "Path | Snapshot") -> None:
+def show_end(search: Path | Snapshot) -> None:
     """Print what a search has come to: the table and the verdict, and on stderr where it all is.
 
     Args:
@@ -98,8 +89,5 @@ def show_end(search: "Path | Snapshot") -> None:
     Raises:
         FreeLBTuneError: it is no results folder, or is damaged.
     """
-    from freelb_tune.watching.snapshot import snapshot
-    from freelb_tune.watching.terminal import console_for, show_end
-
     found = snapshot(looked_in(search)) if isinstance(search, Path) else search
-    show_end(found, console_for(sys.stdout), console_for(sys.stderr))
+    terminal.show_end(found, terminal.console_for(sys.stdout), terminal.console_for(sys.stderr))

@@ -26,7 +26,7 @@ def plan(
     """List every cell of a space, what it could show, and what it costs. Runs nothing."""
     from freelb_tune.api.plans import MOST_CELLS, plan
     from freelb_tune.api.spaces import load_space
-    from freelb_tune.api.watching import waiting
+    from freelb_tune.progress import waiting
 
     asked = load_space(space, overrides or (), data=data, plugins=plugin or ())
     with waiting("reading the data and looking at the models", tell):

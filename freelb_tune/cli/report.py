@@ -23,11 +23,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Rebuild every table of a search, and its page report.html, from its journal alone."""
-    from freelb_tune.api import watching
+    from freelb_tune.api.watching import report as again
+    from freelb_tune.api.watching import show_end
+    from freelb_tune.progress import waiting
 
-    with watching.waiting(f"making the tables and the page of {folder}", tell):
-        found = watching.report(folder, with_text=with_text, say=tell)
+    with waiting(f"making the tables and the page of {folder}", tell):
+        found = again(folder, with_text=with_text, say=tell)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
     else:
-        watching.show_end(found)
+        show_end(found)
