@@ -10,28 +10,10 @@ from freelb_tune.api.remote import looked_in
 from freelb_tune.results.glue.files import glue_markdown, write_glue
 from freelb_tune.results.glue.table import GlueTable, build_glue
 
-__all__ = ["Glue", "glue"]
+__all__ = ["glue", "glue_markdown", "write_glue"]
 
 
-class Glue:
-    """The table; `str()` gives it as Markdown."""
-
-    def __init__(self, table: GlueTable) -> None:
-        self._table = table
-
-    def write(self, folder: Path) -> tuple[Path, ...]:
-        """Write `glue.md`, `glue.csv` and `glue.tex`.
-
-        Raises:
-            FreeLBTuneError: the folder cannot be made or written.
-        """
-        return write_glue(self._table, folder)
-
-    def __str__(self) -> str:
-        return glue_markdown(self._table)
-
-
-def glue(folders: Sequence[Path], *, mixed: bool = False) -> Glue:
+def glue(folders: Sequence[Path], *, mixed: bool = False) -> GlueTable:
     """Put searches on several GLUE tasks into one table.
 
     Args:
@@ -41,4 +23,4 @@ def glue(folders: Sequence[Path], *, mixed: bool = False) -> Glue:
     Raises:
         FreeLBTuneError: a folder is none, its task is not GLUE's, or they do not go together.
     """
-    return Glue(build_glue([looked_in(folder) for folder in folders], mixed=mixed))
+    return build_glue([looked_in(folder) for folder in folders], mixed=mixed)

@@ -25,8 +25,9 @@ def glue(
 ) -> None:
     """Put searches on several GLUE tasks into one table, beside published figures."""
     from freelb_tune.api.glue import glue as table_of
+    from freelb_tune.api.glue import glue_markdown, write_glue
 
     table = table_of(folders, mixed=mixed)
-    print(table)
+    print(glue_markdown(table))
     if out is not None:
-        print(f"files: {', '.join(map(str, table.write(out)))}", file=sys.stderr)
+        print(f"files: {', '.join(map(str, write_glue(table, out)))}", file=sys.stderr)

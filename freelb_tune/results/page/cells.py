@@ -10,11 +10,11 @@ from operator import attrgetter
 from typing import Any
 
 from freelb_tune.results.page.logs import logs_of
-from freelb_tune.results.page.names import configuration_names
 from freelb_tune.results.tables.columns.columns import metrics_of
 from freelb_tune.results.tables.contents.axes import shown
 from freelb_tune.results.tables.contents.configuration import Configuration
 from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.sentences import configuration_names
 from freelb_tune.space.cells.naming import short_name, value_text
 from freelb_tune.store import CellResult, CellState, EpochRecord, Store
 

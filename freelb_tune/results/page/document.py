@@ -19,12 +19,12 @@ from freelb_tune.results.page.figures.figure import Figure
 from freelb_tune.results.page.figures.progress import best_so_far, time_line
 from freelb_tune.results.page.figures.seeds import seeds
 from freelb_tune.results.page.figures.settings import importance, parallel
-from freelb_tune.results.page.names import configuration_names
 from freelb_tune.results.page.overview import overview_of
 from freelb_tune.results.page.predictions import class_names, named, predictions_of
 from freelb_tune.results.page.times import running_cells, spans
 from freelb_tune.results.tables.contents.pending import pending
 from freelb_tune.results.tables.contents.table import Table
+from freelb_tune.results.tables.formats.sentences import configuration_names
 from freelb_tune.store import CellState, Store
 from freelb_tune.tasks import TASKS
 

@@ -3,6 +3,7 @@
 Room: results.
 """
 
+from collections.abc import Iterable
 from html import escape
 
 from freelb_tune.results.tables.formats.grid import Grid, Text
@@ -12,20 +13,16 @@ __all__ = ["html_grid"]
 
 def html_grid(grid: Grid) -> str:
     """Rows of text as an HTML table; results to the right, bold where they are."""
-    sides = ["left" if at < grid.numbers_from else "right" for at in range(len(grid.header))]
-    head = "".join(
-        f'<th style="text-align:{side}">{escape(text)}</th>'
-        for side, text in zip(sides, grid.header, strict=True)
-    )
-    rows = "\n".join(f"<tr>{_row(row, sides)}</tr>" for row in grid.rows)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
+    head = _row("th", map(escape, grid.header), grid)
+    rows = "\n".join(_row("td", map(_marked, row), grid) for row in grid.rows)
+    return f"<table><thead>{head}</thead>\n<tbody>{rows}</tbody></table>"
 
 
-def _row(row: tuple[Text, ...], sides: list[str]) -> str:
-    return "".join(
-        f'<td style="text-align:{side}">{_marked(text)}</td>'
-        for side, text in zip(sides, row, strict=True)
-    )
+def _row(tag: str, texts: Iterable[str], grid: Grid) -> str:
+    sides = ("left" if at < grid.numbers_from else "right" for at in range(len(grid.header)))
+    cells = zip(sides, texts, strict=True)
+    told = (f'<{tag} style="text-align:{side}">{text}</{tag}>' for side, text in cells)
+    return f"<tr>{''.join(told)}</tr>"
 
 
 def _marked(text: Text) -> str:

@@ -17,6 +17,7 @@ from freelb_tune.store import CellState
 __all__ = [
     "clean_sentence",
     "configuration_name",
+    "configuration_names",
     "column_label",
     "column_heading",
     "entry_notes",
@@ -60,6 +61,18 @@ def configuration_name(config: Configuration, table: Table) -> str:
     names = (n for n in table.told if not (is_clean and n.startswith("adversary.")))
     said = settings_text(config, names)
     return ", ".join([*start, *([said] if said else [])]) or "the adversarial arm"
+
+
+def configuration_names(configs: Sequence[Configuration], table: Table) -> dict[str, str]:
+    """What each is called, by id; no two alike, as the page's reader picks one by its name."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for config in configs:
+        name = configuration_name(config, table)
+        name = name if name not in taken else f"{name} ({config.config_id[:4]})"
+        taken.add(name)
+        found[config.config_id] = name
+    return found
 
 
 def column_label(table: Table, value: Shown) -> str:
