@@ -206,6 +206,13 @@ def test_a_cell_is_told_from_the_others_by_what_varies():
     assert cell_labels([alone]) == {alone.id: alone.id}
 
 
+def test_a_cell_of_many_methods_is_told_by_its_own_settings_not_by_the_first_that_vary():
+    names = ("adv_lr", "init_mag", "max_norm", "norm", "relative", "adv_weight")
+    cells = [cell(1, **dict.fromkeys(names, value)) for value in (0.1, 0.2)]
+    cells += [cell(1, method="sam", rho=rho) for rho in (0.05, 0.5)]
+    assert list(cell_labels(cells).values())[2:] == ["method sam, rho 0.05", "method sam, rho 0.5"]
+
+
 # --- arms that are unsteadier than the rest
 
 

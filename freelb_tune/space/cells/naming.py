@@ -133,14 +133,15 @@ class _Apart:
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self._names = told_apart(cells)[:_MOST_SETTINGS]
+        self._names = told_apart(cells)
         self._several = len({cell.block for cell in cells}) > 1
 
     def of(self, cell: Cell) -> list[tuple[str, str]]:
         """The settings that differ and what they are here; of a clean cell also `("", "clean")`."""
         said = [("", "clean")] if cell.arm == "clean" else []
         own = own_settings(cell)
-        said += [(short_name(n), value_text(own[n])) for n in self._names if n in own]
+        names = [name for name in self._names if name in own][:_MOST_SETTINGS]
+        said += [(short_name(name), value_text(own[name])) for name in names]
         if self._several:
             said.append(("seed", str(cell.seed)))
             said += [("fold", str(cell.fold))] if cell.fold is not None else []
