@@ -75,9 +75,8 @@ def read_paragen(command: Command, known: Known, notes: Notes, folder: Path) -> 
         **_optimizer(flags, notes),
         **_adversary(flags, given, notes),
     }
-    metric = known.metric(
-        task, _selects(flags.get(str, f"{_TRAINER}assess_by")), command.place, notes
-    )
+    by = flags.get(str, f"{_TRAINER}assess_by")
+    metric = known.metric(task, None if by == "criterion" else by, command.place, notes)
     seed = flags.get(int, "env.seed")
     if seed is None:
         notes.add("no env.seed: ParaGen's default, 0")
@@ -123,10 +122,6 @@ def _task_name(config: str, content: Mapping[str, str | None]) -> str:
         if re.match(r"task\.data\.train.*path", name) and value and "/" in value:
             return value.split("/")[-2]
     return Path(config).stem
-
-
-def _selects(metric: str | None) -> str | None:
-    return None if metric == "criterion" else metric
 
 
 def _batch(flags: Flags) -> int:

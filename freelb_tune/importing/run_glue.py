@@ -47,7 +47,7 @@ def read_run_glue(command: Command, known: Known, notes: Notes) -> Run:
     Raises:
         FreeLBTuneError: the task or the model is missing, or a flag's value may not stand here.
     """
-    plain = {_plain(name): value for name, value in command.flags.items()}
+    plain = {k.lstrip("-").replace("-", "_"): value for k, value in command.flags.items()}
     command = Command(command.program, plain, command.words, command.place, command.gpus)
     flags = Flags(command)
     task = known.task(flags.need(str, "task_name", "task"), command.place)
@@ -72,10 +72,6 @@ def read_run_glue(command: Command, known: Known, notes: Notes) -> Run:
     seed = flags.get(int, "seed")
     unread = flags.unread(_HARMLESS.match, notes, ("fp16", "bf16"))
     return Run(task, settings, 42 if seed is None else seed, metric, unread, command.place)
-
-
-def _plain(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
 
 
 def _dropout(flags: Flags, notes: Notes) -> dict[str, Value]:

@@ -15,7 +15,7 @@ from typing import Any
 from freelb_tune.errors import FreeLBTuneError, counted
 from freelb_tune.importing.runs import Known, Run
 from freelb_tune.importing.spanning import Settings, as_text, spanned_sections
-from freelb_tune.space.cells.cell import Cell, Value
+from freelb_tune.space.cells.cell import Cell
 from freelb_tune.space.cells.planning import plan_cells
 from freelb_tune.space.reading.space import load_space
 
@@ -102,15 +102,11 @@ def save_spaces(spaces: Sequence[Imported], out: Path | None) -> list[Path]:
     return paths
 
 
-def _key(settings: Mapping[str, Value]) -> str:
-    return json.dumps(settings, sort_keys=True)
-
-
 def _groups(path: Path, runs: Sequence[Run]) -> list[_Group]:
     seen: dict[tuple[str, str, int], Run] = {}
     configurations: dict[tuple[str, str | None, str], tuple[Settings, list[int]]] = {}
     for run in runs:
-        key = _key(run.settings)
+        key = json.dumps(run.settings, sort_keys=True)
         twin = seen.setdefault((run.task, key, run.seed), run)
         if twin is not run:
             _refuse_twins(path, twin, run)

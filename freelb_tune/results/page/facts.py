@@ -31,13 +31,14 @@ def facts_of(store: Store, table: Table) -> list[tuple[str, str]]:
     unit, cost = device_of(store), spent(store)
     about = "not known yet" if cost.left is None else f"about {_hours(cost.left)}"
     left = [f"{about} left"] if cells_left(store) else []
+    model = table.fixed.get("model.name")
     facts = [
         ("Tried", _tried(store, table)),
         ("Training", _training(table)),
         ("When", _when(store)),
         ("On", _machine(store.folder)),
         ("Data", _data(store, table)),
-        ("Model", _fixed(table, "model.name")),
+        ("Model", model.text if model else ""),
         (f"{unit[0].upper()}{unit[1:]}-hours", ", ".join([f"{_hours(cost.hours)} spent", *left])),
         ("Seeds", ", ".join(map(str, table.seeds))),
         ("Folds", f"{table.folds}, of the data above" if table.folds else ""),
@@ -132,7 +133,3 @@ def _data(store: Store, table: Table) -> str:
     if known and len(prints) == 1:
         source += [f"{each.texts:,} examples of {name}" for name, each in known.sets.items()]
     return f"{table.measure.task}{': ' if source else ''}{', '.join(source)} (fingerprint {said})"
-
-
-def _fixed(table: Table, name: str) -> str:
-    return table.fixed[name].text if name in table.fixed else ""

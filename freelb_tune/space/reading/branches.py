@@ -265,7 +265,8 @@ class _LayerReader:
 
 def _check_references(layer: Layer, problems: Problems) -> None:
     """A reference leads to a setting that its configuration has, and not back to itself."""
-    fields = {f"adversary.{n}" for m in layer.methods for n in _fields(m)}
+    methods = [ADVERSARIES[name] for name in layer.methods if name in ADVERSARIES]
+    fields = {f"adversary.{name}" for method in methods for name in method.model_fields}
     known = {*layer.keys, *fields}
     for key, value in layer.settings.items():
         trail = [key]
@@ -278,7 +279,3 @@ def _check_references(layer: Layer, problems: Problems) -> None:
                 break
             trail.append(value.target)
             value = layer.settings.get(value.target)
-
-
-def _fields(method: str) -> Iterable[str]:
-    return ADVERSARIES[method].model_fields if method in ADVERSARIES else ()

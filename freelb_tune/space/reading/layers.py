@@ -124,11 +124,8 @@ class Layer:
 
     @cached_property
     def _fixed(self) -> dict[str, Value]:
-        return {k: v for k, v in self._all.items() if not isinstance(v, Domain | Reference)}
-
-    @cached_property
-    def _all(self) -> dict[str, Setting]:
-        return {**self.defaults, **self.settings}
+        given = {**self.defaults, **self.settings}
+        return {k: v for k, v in given.items() if not isinstance(v, Domain | Reference)}
 
     @cached_property
     def _axes(self) -> list[list[dict[str, Value]]]:

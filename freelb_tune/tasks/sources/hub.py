@@ -48,9 +48,8 @@ def read_hub(data: DataSettings) -> tuple[Rows, dict[str, Rows], tuple[str, ...]
     labels = data.task.labels
     if labels is None and data.task.kind != "regression":
         labels = _labels(data, sets, train)
-    evaluation = {
-        name: _collect(data, sets, split, labels) for name, split in _dev_splits(data).items()
-    }
+    splits = {**data.task.dev_sets, **({"dev": data.dev} if data.dev else {})}
+    evaluation = {name: _collect(data, sets, split, labels) for name, split in splits.items()}
     return _collect(data, sets, train, labels), evaluation, labels
 
 
@@ -77,10 +76,6 @@ def _unlabelled(data: DataSettings, sets: Any, split: str) -> Rows:
     rows = _collect(data, sets, split, None, labelled=False)
     rows.index = list(range(len(rows)))
     return rows
-
-
-def _dev_splits(data: DataSettings) -> dict[str, str]:
-    return {**data.task.dev_sets, **({"dev": data.dev} if data.dev else {})}
 
 
 def _load(data: DataSettings) -> Any:

@@ -141,11 +141,6 @@ def _resolve(name: str, names: Sequence[str]) -> str:
     return next(iter(by_section(matches)), name)
 
 
-def _values(configs: Sequence[Configuration], name: str) -> set[str]:
-    """The distinct values of a setting; not having it is one of them."""
-    return {_key(config, name) for config in configs}
-
-
 def _key(config: Configuration, name: str) -> str:
     """A setting's value as something to compare."""
     return json.dumps(config.settings[name]) if name in config.settings else ""
@@ -159,7 +154,7 @@ def _goes_with(
     In a random search every value stands once and would settle everything: that does not count.
     """
     pairs = {(_key(config, columns), _key(config, name)) for config in configs}
-    heads = _values(configs, columns)
+    heads = {head for head, _ in pairs}
     is_settled = len(pairs) == len(heads)
     is_tied = any({name, columns} <= group for group in ties)
     return is_settled and (is_tied or 1 < len(heads) < len(configs))

@@ -66,7 +66,7 @@ class Proposals:
             return
         self._asked = [[] for _ in self._studies.each]
         for place, values in self._studies.points:
-            self._take(self._studies, place, values)
+            self._add(place, values, self._studies.configured(place, values))
         self._points = [len(asked) for asked in self._asked]
         for entry in journal:
             if entry["event"] == "proposed":
@@ -140,9 +140,6 @@ class Proposals:
         configured = studies.configured(place, entry["values"])
         if (configured and configured.config_id) == entry["config_id"]:
             self._add(place, entry["values"], configured)
-
-    def _take(self, studies: Studies, place: int, values: Mapping[str, Value]) -> None:
-        self._add(place, values, studies.configured(place, values))
 
     def _add(self, place: int, values: Mapping[str, Value], configured: Configured | None) -> None:
         config_id = None if configured is None else configured.config_id
