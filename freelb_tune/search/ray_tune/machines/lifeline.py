@@ -126,7 +126,9 @@ class _Joined:
         own = f"--raylet_socket_name={node.raylet_socket_name}"
         named = psutil.process_iter(["name", "cmdline"])
         self._raylets = [  # none where it runs in another container
-            each for each in named if each.info["name"] == "raylet" and own in each.info["cmdline"]
+            each
+            for each in named
+            if each.info["name"] == "raylet" and own in (each.info["cmdline"] or ())  # dead: None
         ]
         self._head = ray.get_runtime_context().gcs_address
         self._heard, self._asked = float("-inf"), float("-inf")
