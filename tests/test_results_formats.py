@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from store_fixtures import Search, cell, epoch, grid, table_text
 
-from freelb_tune.results import Comparison, Verdict, build_table, write_outputs
+from freelb_tune.results import build_table, write_outputs
+from freelb_tune.results.statistics.comparing.comparison import Comparison, Verdict
 from freelb_tune.results.tables.contents.building import with_verdict
 from freelb_tune.results.tables.formats.csv_text import to_csv
 from freelb_tune.results.tables.formats.latex import to_latex

@@ -13,7 +13,7 @@ from freelb_tune.results.tables.columns.columns import CLEAN_ID, CONFIG_ID, DIFF
 from freelb_tune.results.tables.contents.configuration import Configuration, Spread
 from freelb_tune.results.tables.contents.metric import Measure
 from freelb_tune.results.tables.contents.table import Table
-from freelb_tune.results.tables.formats.csv_text import to_csv
+from freelb_tune.results.tables.formats.csv_text import columns_to_csv
 from freelb_tune.results.tables.formats.grid import Grid, Text, comparison_texts
 from freelb_tune.results.tables.formats.markdown import markdown_grid, markdown_line, markdown_notes
 from freelb_tune.results.tables.formats.sentences import configuration_name, spread_text
@@ -106,10 +106,9 @@ def robustness_of(table: Table, *, is_tested: bool = False) -> Robustness | None
 
 def to_robustness(found: Robustness) -> dict[str, str]:
     """The files' contents by their names."""
-    columns = [[column.value(row) for column in COLUMNS] for row in found.rows]
     return {
         "robustness.md": _markdown(found),
-        "robustness.csv": to_csv([each.name for each in COLUMNS], columns),
+        "robustness.csv": columns_to_csv(COLUMNS, found.rows),
     }
 
 

@@ -9,11 +9,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from freelb_tune.results.tables.columns.column import Dtype
+from freelb_tune.results.tables.columns.column import Column, Dtype
 
 __all__ = ["columns_to_csv", "to_csv"]
+
+Row = TypeVar("Row")
 
 # what begins a formula; the last four are the wide forms that spreadsheets also take
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -24,14 +26,13 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return _csv(header, (map(_field, row) for row in rows))
 
 
-def columns_to_csv(columns: Iterable[tuple[str, Dtype, Iterable[Any]]]) -> str:
-    """The same of columns, each a name, a type and values: most are numbers, which need no look."""
-    header, looked = [], []
-    for name, dtype, values in columns:
-        header.append(name)
-        look = _LOOKS.get(dtype)
+def columns_to_csv(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
+    """The same by declared columns: most are of numbers, which need no look."""
+    looked = []
+    for each in columns:
+        values, look = map(each.value, rows), _LOOKS.get(each.dtype)
         looked.append(values if look is None else map(look, values))
-    return _csv(header, zip(*looked, strict=True))
+    return _csv([each.name for each in columns], zip(*looked, strict=True))
 
 
 def _csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
