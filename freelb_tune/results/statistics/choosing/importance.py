@@ -41,6 +41,9 @@ _LEVEL = 0.05
 
 _NORMAL = NormalDist().inv_cdf(1 - _LEVEL)
 
+_SAME = 1e-12
+"""Scores that are no farther apart than this are one score, rounded."""
+
 
 @dataclass(frozen=True)
 class Importance:
@@ -99,7 +102,7 @@ def importances(settings: Sequence[Mapping[str, Any]], scores: Sequence[float]) 
     for name in sorted({name for row in settings for name in row}):
         kept = _comparable(settings, methods, name)
         groups = _groups([settings[at][name] for at in kept])
-        if len(kept) < FEWEST or groups is None or target[kept].std() == 0:
+        if len(kept) < FEWEST or groups is None or np.ptp(target[kept]) <= _SAME:
             continue
         judged[name] = groups, target[kept]
         alike.setdefault(bytes(np.asarray(kept)) + bytes(groups), []).append(name)
