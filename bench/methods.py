@@ -1,6 +1,6 @@
 """Each method's seconds per pass beside FreeLB's, in paired rounds on RTE's length distribution.
 
-    python -m bench.methods                       every method at K = 2, about ten minutes
+    python -m bench.methods                       every method at K = 2, about half an hour
     python -m bench.methods tavat sam --rounds 1  some of them
     python -m bench.methods creat --adv-steps 3   at another K
 
@@ -36,24 +36,26 @@ def main() -> None:
     parser.add_argument("--adv-steps", type=int, default=2, metavar="K")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    names = ["freelb", *asked.methods]
+    print(f"{'method':8} passes  ms per pass  beside freelb", flush=True)
+    for name in asked.methods:
+        known = [settings_of(each, asked.adv_steps) for each in ("freelb", name)]
+        base, own = _per_pass(known, asked.rounds, asked.updates)
+        ratio = median(b / a for a, b in zip(base, own, strict=True))
+        said = f"{known[1].passes_per_batch:6d}  {1000 * median(own):11.0f}"
+        print(f"{name:8} {said}  {ratio:13.2f}", flush=True)
+
+
+def _per_pass(known: list[AdversarySettings], rounds: int, updates: int) -> list[list[float]]:
+    """Seconds per pass of each side in each round; the sides take turns at being first."""
+    found: list[list[float]] = [[] for _ in known]
     with tempfile.TemporaryDirectory() as folder:
-        known = {name: settings_of(name, asked.adv_steps) for name in names}
-        steppers = {
-            name: trainer_stepper(build("minilm"), BATCH, folder, adversary=own)
-            for name, own in known.items()
-        }
-        per_pass: dict[str, list[float]] = {name: [] for name in names}
-        for place in range(asked.rounds):
-            rows = MadeUp(rte_lengths("train", BATCH * (asked.updates + 1), place), place)
-            for name, step in steppers.items():
-                passes = known[name].passes_per_batch or 1
-                per_pass[name].append(median(step(rows)) / passes)
-    print(f"{'method':8} passes  ms per pass  beside freelb")
-    for name in names:
-        ratios = [a / b for a, b in zip(per_pass[name], per_pass["freelb"], strict=True)]
-        said = f"{known[name].passes_per_batch:6d}  {1000 * median(per_pass[name]):11.0f}"
-        print(f"{name:8} {said}  {median(ratios):13.2f}")
+        steppers = [trainer_stepper(build("minilm"), BATCH, folder, adversary=k) for k in known]
+        for place in range(rounds):
+            rows = MadeUp(rte_lengths("train", BATCH * (updates + 1), place), place)
+            for side in (0, 1) if place % 2 == 0 else (1, 0):
+                passes = known[side].passes_per_batch or 1
+                found[side].append(median(steppers[side](rows)) / passes)
+    return found
 
 
 if __name__ == "__main__":
