@@ -209,6 +209,9 @@ def test_a_bad_address_leaves_no_folder(tmp_path):
     with pytest.raises(ft.FreeLBTuneError, match="--address nowhere: expected HOST:PORT of a Ray"):
         ft.search(ft.load_space("quickstart"), tmp_path / "r", address="nowhere", progress=False)
     assert not (tmp_path / "r" / "quickstart").exists()
+    (tmp_path / "r" / "quickstart").mkdir(parents=True)  # one that somebody made for it
+    with pytest.raises(ft.FreeLBTuneError, match="--address nowhere: expected HOST:PORT of a Ray"):
+        ft.search(ft.load_space("quickstart"), tmp_path / "r", address="nowhere", progress=False)
 
 
 def test_a_bad_address_writes_nothing_and_is_not_asked_where_all_cells_are_over(tmp_path):

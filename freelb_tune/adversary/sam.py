@@ -13,6 +13,7 @@ __all__ = ["ASAM", "SAM"]
 SMALLEST = 1e-12
 """Added to the norm that a step is divided by, as in davda54/sam."""
 _ROWS = 1024
+"""Of a weight that are sized at a time, so that what is made for it stays in a core's cache."""
 
 
 class SAM:

@@ -16,6 +16,7 @@ from freelb_tune.space import Inputs, Plan, Space
 from freelb_tune.space.cells.parts import part_folder, take_part
 from freelb_tune.space.problems import shown
 from freelb_tune.store import check_results, load_store, set_aside
+from freelb_tune.store.journal.journal import JOURNAL
 from freelb_tune.store.remote.place import uri_of
 from freelb_tune.store.remote.uploader import Uploader
 from freelb_tune.store.trial_places import TrialPlaces
@@ -92,7 +93,7 @@ def search(
     with kept_at(results, name, listener.said) as (home, uploader):
         folder = home / name
         if address is not None:
-            stored = None if fresh or not folder.exists() else folder
+            stored = None if fresh or not (folder / JOURNAL).exists() else folder
             _check_address(address, stored, plan, retry_failed=retry_failed)
         _make_room(space, folder, fresh, listener)
         options = SearchOptions(

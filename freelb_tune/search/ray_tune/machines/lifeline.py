@@ -115,22 +115,21 @@ class _Joined:
 
     Raises:
         ConnectionError: the head does not answer at once, as where Ray speaks TLS.
-        ImportError, AttributeError: this version of Ray has these things elsewhere.
+        ImportError: this version of Ray has its messages elsewhere.
     """
 
     def __init__(self) -> None:
         import ray
-        from ray._private import worker
 
-        node: Any = worker._global_node
-        own = f"--raylet_socket_name={node.raylet_socket_name}"
+        here = ray.get_runtime_context()
+        own = f"--node_id={here.get_node_id()}"
         named = psutil.process_iter(["name", "cmdline"])
-        self._raylets = [  # none where it runs in another container
+        self._raylets = [  # none in another container, and where Ray has another option for it
             each
             for each in named
             if each.info["name"] == "raylet" and own in (each.info["cmdline"] or ())  # dead: None
         ]
-        self._head = ray.get_runtime_context().gcs_address
+        self._head = here.gcs_address
         self._heard, self._asked = float("-inf"), float("-inf")
         if self():
             raise ConnectionError(f"no answer from {self._head}")
