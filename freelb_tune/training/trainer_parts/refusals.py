@@ -9,7 +9,7 @@ from torch import nn
 
 from freelb_tune.errors import FreeLBTuneError
 
-__all__ = ["check_optimizer", "check_trainer"]
+__all__ = ["check_optimizer", "check_precision", "check_trainer"]
 
 _OURS = ("compute_loss", "training_step", "_get_num_items_in_batch")
 """Methods of `Trainer` that we replace whole: another class's behind ours would never be called."""
@@ -81,6 +81,24 @@ def check_optimizer(trainer: Any, model: nn.Module) -> None:
         )
 
 
+def check_precision(trainer: Any, model: nn.Module) -> None:
+    """Refuse a model that accelerate has prepared for another precision: it does so only once.
+
+    Raises:
+        FreeLBTuneError: the trainer's bf16 or fp16 would be left out, or another's kept.
+    """
+    mixed = bool(trainer.accelerator.native_amp)
+    if getattr(model, "_is_accelerate_prepared", False) and mixed != hasattr(
+        model, "_original_forward"
+    ):
+        own, other = ("mixed precision", "float32") if mixed else ("float32", "mixed precision")
+        _refuse(
+            f"{own} for this model",
+            f"another trainer has prepared it for {other}, and accelerate would leave it so; give "
+            "each trainer a model of its own",
+        )
+
+
 _PER_EXAMPLE = (
     "adversaries need each example's loss: override example_losses(logits, labels), which returns "
     "one number per example"
@@ -108,7 +126,8 @@ def _check_devices(trainer: Any) -> None:
             "a trainer trains in one process, on one device; start it without torchrun or "
             "accelerate launch",
         )
-    if trainer.is_model_parallel or trainer.is_distributed_loading_by_transformers:
+    spread = getattr(trainer, "is_distributed_loading_by_transformers", False)  # not before 5.20
+    if trainer.is_model_parallel or spread:
         _refuse("a model spread over devices", "load it onto one device")
 
 
