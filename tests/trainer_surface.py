@@ -27,6 +27,7 @@ ARGUMENTS = {
 OURS_METHODS = {
     "__init__",
     "_get_num_items_in_batch",
+    "_prepare_inputs",
     "call_model_init",
     "_load_optimizer_and_scheduler",
     "_save_optimizer_and_scheduler",

@@ -5,6 +5,7 @@ Room: training. Usable alone: in place of `Trainer`, with one more argument.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,14 @@ from freelb_tune.training.inputs.arguments import check_accumulation
 from freelb_tune.training.passes.lookup import input_embeddings
 from freelb_tune.training.passes.losses import weights_of
 from freelb_tune.training.passes.packing import packed_encoder
+from freelb_tune.training.passes.unpadded.recording import Recorder
 from freelb_tune.training.trainer_parts.health import Health
 from freelb_tune.training.trainer_parts.one_batch import BatchTrainer
-from freelb_tune.training.trainer_parts.refusals import check_optimizer, check_trainer
+from freelb_tune.training.trainer_parts.refusals import (
+    check_optimizer,
+    check_precision,
+    check_trainer,
+)
 
 __all__ = ["AdversarialTrainer"]
 
@@ -85,6 +91,7 @@ class AdversarialTrainer(BatchTrainer):
         if self._adversary.UPDATES_WEIGHTS:
             check_accumulation(self._adversary.method, self.args.gradient_accumulation_steps)
         self.passes = self.micro_batch = 0
+        self._recordings = Recorder(bf16=self.args.bf16)
         self._largest: int | None = None
         self._update_inputs: list[Mapping[str, Any]] = []
         self._is_due = False  # whether a weight update has begun, and no step of ours in it
@@ -177,9 +184,10 @@ class AdversarialTrainer(BatchTrainer):
         if callable(getattr(self.optimizer, "train", None)):
             self.optimizer.train()
         self._update_inputs.append(inputs)
-        try:
+        outcome = None
+        with suppress(torch.OutOfMemoryError):
             outcome = self._one_batch(model, inputs, items)
-        except torch.OutOfMemoryError:
+        if outcome is None:  # outside of `except`, which would hold on to the failed pass
             outcome = self._again_in_smaller_pieces(model, items)
         self.health.add(outcome)
         self.passes += outcome.passes
@@ -211,7 +219,14 @@ class AdversarialTrainer(BatchTrainer):
         if self._met[0] is model and self._met[1] is self.optimizer:
             return
         check_optimizer(self, model)
+        check_precision(self, self.accelerator.unwrap_model(model))
         self._check_loss(model, self._prepare_inputs(inputs))
-        if self.args.bf16 and self.padding_free is None and self._paths(model).padding_free:
+        on_cpu = self.args.device.type == "cpu"
+        if (
+            on_cpu
+            and self.args.bf16
+            and self.padding_free is None
+            and self._paths(model).padding_free
+        ):
             logger.warning("bf16 takes the general path: the padding-free one is float32's")
         self._met = (model, self.optimizer)

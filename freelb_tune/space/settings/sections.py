@@ -262,7 +262,8 @@ class RunFields(_Section):
     """How a cell is computed.
 
     Attributes:
-        padding_free: do no work on padding (BERT, RoBERTa, ELECTRA); auto chooses it on a CPU.
+        padding_free: do no work on padding: on a CPU for BERT, RoBERTa and ELECTRA, on a GPU for
+            encoders whose attention is torch's own; auto does so where it is right.
         keep_adapter: how a trained adapter is kept in best/: merged into the model's weights,
             which loads anywhere, or alone, small, beside the name of the model it is for.
     """

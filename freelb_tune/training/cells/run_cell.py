@@ -129,4 +129,6 @@ def _collator(tokens: Tokens) -> PadCollator:
 
     tokenizer = AutoTokenizer.from_pretrained(tokens.folder / "tokenizer", local_files_only=True)
     pads = {"input_ids": tokens.pad_id, "attention_mask": 0, "token_type_ids": 0}
-    return PadCollator(pads, left=tokenizer.padding_side == "left")
+    return PadCollator(
+        pads, left=tokenizer.padding_side == "left", counted=torch.cuda.is_available()
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from freelb_tune.training.inputs.model_config import UNBUILT, own_config
 from freelb_tune.training.inputs.source import ModelSource
 
-__all__ = ["bare_model", "position_room", "word_rows"]
+__all__ = ["bare_model", "position_room", "room_of", "word_rows"]
 
 _TABLES = ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
 
@@ -18,7 +18,11 @@ def position_room(source: ModelSource) -> int | None:
 
     A table may have rows that no token gets (RoBERTa's first two).
     """
-    model = bare_model(source)
+    return room_of(bare_model(source))
+
+
+def room_of(model: Any) -> int | None:
+    """The same of a model at hand; None is no model."""
     rooms = [
         int(each.weight.shape[0]) - (0 if each.padding_idx is None else each.padding_idx + 1)
         for name, each in (() if model is None else model.named_modules())

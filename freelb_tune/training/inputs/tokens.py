@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from freelb_tune.progress import Progress, waiting
@@ -26,6 +25,7 @@ from freelb_tune.training.inputs.source import ModelSource
 from freelb_tune.training.inputs.tokenizer import made_tokenizer, source_tokenizer
 
 __all__ = [
+    "REAL_TOKENS",
     "PadCollator",
     "TokenDataset",
     "Tokens",
@@ -103,16 +103,27 @@ class TokenDataset(Dataset[dict[str, Any]]):
         return item
 
 
+REAL_TOKENS = "real_tokens"
+"""In a batch: how many of its tokens are no padding; no model is given it."""
+
+
 class PadCollator:
-    """Pads a batch to its longest example."""
+    """Pads a batch to its longest example.
 
-    def __init__(self, pads: Mapping[str, int], left: bool = False) -> None:
-        self._pads, self._left = dict(pads), left
+    Args:
+        pads: what each column is padded with.
+        left: pad on the left.
+        counted: tell how many tokens are real, as `REAL_TOKENS`: on a GPU, to count them in the
+            batch is to wait for the device.
+    """
 
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    def __init__(self, pads: Mapping[str, int], left: bool = False, counted: bool = False) -> None:
+        self._pads, self._left, self._counted = dict(pads), left, counted
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Tensors `(B, T)` for each column, and `labels`, where the rows have them, `(B, ...)`."""
         width = max(len(row["input_ids"]) for row in rows)
-        batch = {}
+        batch: dict[str, Any] = {}
         for name, pad in self._pads.items():
             if name not in rows[0]:
                 continue
@@ -123,6 +134,8 @@ class PadCollator:
             batch[name] = torch.from_numpy(whole)
         if "labels" in rows[0]:
             batch["labels"] = torch.as_tensor(np.asarray([row["labels"] for row in rows]))
+        if self._counted:
+            batch[REAL_TOKENS] = sum(len(row["input_ids"]) for row in rows)
         return batch
 
 

@@ -97,12 +97,7 @@ class PaddedPasses(MovedWeights):
         self._model, self._inputs, self.labels, self.items = model, dict(inputs), labels, items
         self._module = input_embeddings(model)
         mask = real_tokens(model, inputs)
-        lengths = [mask.shape[1]] * mask.shape[0] if whole else token_lengths(mask)
-        rows = cut_by_length(lengths, largest, overhead=float("inf")) if whole else None
-        self._pieces = [
-            (torch.tensor(piece, device=mask.device), max(lengths[row] for row in piece))
-            for piece in rows or cut_by_length(lengths, largest)
-        ]
+        self._pieces = _pieces_of(mask, largest, whole)
         self._order = torch.cat([piece for piece, _ in self._pieces]).argsort()
         self.micro_batch = max(len(piece) for piece, _ in self._pieces)
         self._runs_again = is_checkpointing(model)
@@ -187,7 +182,7 @@ class PaddedPasses(MovedWeights):
                 self._dropout.restore(drawn)
             ids = inputs["input_ids"]
             masks = lent(copy if apart else 0)
-            with _Entry(self._module, ids, leaf) as entry, self.tools.context(), masks:
+            with Entry(self._module, ids, leaf) as entry, self.tools.context(), masks:
                 output = self._model(**inputs)
             if not entry.used:
                 raise unused(self._model)
@@ -240,14 +235,27 @@ class PaddedPasses(MovedWeights):
         self._arrived = None
 
 
-class _Entry:
+def _pieces_of(mask: Tensor, largest: int | None, whole: bool) -> list[tuple[Tensor, int]]:
+    """Rows and width of each micro-batch; a whole one waits for no device."""
+    examples, width = mask.shape
+    if whole:
+        rows = torch.arange(examples, device=mask.device)
+        return [(piece, width) for piece in torch.split(rows, largest or examples)]
+    lengths = token_lengths(mask)
+    return [
+        (torch.tensor(piece, device=mask.device), max(lengths[row] for row in piece))
+        for piece in cut_by_length(lengths, largest)
+    ]
+
+
+class Entry:
     """Puts given embeddings in the place of the ones a model looks up, while it is open."""
 
     def __init__(self, module: nn.Module, ids: Tensor, words: Tensor) -> None:
         self._module, self._ids, self._words = module, ids, words
         self.used = False
 
-    def __enter__(self) -> "_Entry":
+    def __enter__(self) -> "Entry":
         self._handle = self._module.register_forward_hook(self._replace, with_kwargs=True)
         return self
 

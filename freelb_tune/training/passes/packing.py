@@ -38,8 +38,8 @@ def packed_encoder(
         FreeLBTuneError: it is asked for, and this model has none or this batch holds more than it
             reads.
     """
-    if wanted is False or (wanted is None and device.type != "cpu"):
-        return None
+    if wanted is False or device.type != "cpu":
+        return None  # a GPU has a path of its own, see `unpadded`
     from freelb_tune.training.passes.packed import pack
 
     packed = pack(model)

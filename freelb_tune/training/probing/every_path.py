@@ -25,6 +25,7 @@ from freelb_tune.training.passes.losses import example_losses, problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses, packed_encoder
 from freelb_tune.training.passes.plain import PlainPasses
+from freelb_tune.training.passes.unpadded.passes import UnpaddedPasses
 from freelb_tune.training.probing.at_rest import (
     LENGTHS,
     batch_of,
@@ -53,12 +54,14 @@ class Paths(NamedTuple):
     Attributes:
         padding_free: the one without padding, where the model has it.
         trimmed: micro-batches of similar length, their words looked up once.
-        why: what keeps the fastest from being right; empty where nothing does.
+        why: what keeps the fastest on a CPU from being right; empty where nothing does.
+        unpadded: the model's own layers on real tokens, which is for a GPU.
     """
 
     padding_free: bool
     trimmed: bool
     why: str = ""
+    unpadded: bool = False
 
 
 class Unseen(Exception):
@@ -96,8 +99,10 @@ def look(model: nn.Module, *, own_loss: bool = False, dtype: torch.dtype = torch
         opened = partial(_open, kind, model)
         wrong = _wrong(opened, model, batch, delta, (want, pushed), close)
         right[name] = not wrong
-        why += [f"the {name} path {wrong}"] if wrong else []
-    return Paths(right.get("padding-free", False), right["trimmed"], "; ".join(why))
+        why += [f"the {name} path {wrong}"] if wrong and name != "unpadded" else []
+    return Paths(
+        right.get("padding-free", False), right["trimmed"], "; ".join(why), right["unpadded"]
+    )
 
 
 def _faster(model: nn.Module) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -105,6 +110,7 @@ def _faster(model: nn.Module) -> Iterator[tuple[str, Callable[..., Any]]]:
     if packed is not None:
         yield "padding-free", partial(PackedPasses, packed, dropout=torch.Generator())
     yield "trimmed", partial(PaddedPasses, model, largest=2)
+    yield "unpadded", partial(UnpaddedPasses, model)
 
 
 def _wrong(

@@ -148,6 +148,8 @@ class EvaluatingTrainer(LossTrainer):
 
     def _paths(self, model: nn.Module) -> Paths:
         """Which fast paths are right for a model: looked at once for each object."""
+        if self._seen[0] is model:
+            return self._seen[1]
         raw = self.accelerator.unwrap_model(model, keep_torch_compile=False)
         if self._seen[0] is not raw:
             self._seen = raw, paths_of(raw)

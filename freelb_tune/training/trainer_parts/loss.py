@@ -59,7 +59,8 @@ class LossTrainer(Trainer):
 
     @property
     def _config(self) -> Any:
-        return getattr(self.accelerator.unwrap_model(self.model), "config", None)
+        own = getattr(self.model, "config", None)  # to unwrap it takes a walk through its modules
+        return own or getattr(self.accelerator.unwrap_model(self.model), "config", None)
 
     def _labels(self, inputs: Mapping[str, Any]) -> Tensor:
         labels = inputs.get("labels")

@@ -11,15 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from freelb_tune.adversary import Adversary, Outcome, Passes
+from freelb_tune.errors import FreeLBTuneError
 from freelb_tune.space.settings.adversaries import AdversarySettings
 from freelb_tune.training.inputs.arguments import check_accumulation
+from freelb_tune.training.inputs.positions import room_of
+from freelb_tune.training.inputs.tokens import REAL_TOKENS
 from freelb_tune.training.passes.lookup import can_be_cut
 from freelb_tune.training.passes.losses import problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses
 from freelb_tune.training.passes.plain import PlainPasses
+from freelb_tune.training.passes.unpadded.passes import UnpaddedPasses
+from freelb_tune.training.passes.unpadded.recording import Recorder
+from freelb_tune.training.passes.unpadded.standing import standing_of
 from freelb_tune.training.trainer_parts.evaluation import EvaluatingTrainer
 from freelb_tune.training.trainer_parts.health import Health
+from freelb_tune.training.trainer_parts.loss import LossTrainer
 
 __all__ = ["BatchTrainer"]
 
@@ -40,6 +47,8 @@ class BatchTrainer(EvaluatingTrainer):
     _largest: int | None  # most examples in one forward pass, once memory ran out
     _update_inputs: list[Mapping[str, Any]]  # the weight update's batches so far
     _stepped = False  # whether the batch at hand has moved the weights
+    _recordings: Recorder
+    _roomy: tuple[nn.Module | None, int | None] = (None, None)
 
     def _one_batch(
         self, model: nn.Module, inputs: Mapping[str, Any], items: Tensor | int
@@ -47,7 +56,7 @@ class BatchTrainer(EvaluatingTrainer):
         self._stepped = False
         batch = self._prepare_inputs(dict(inputs))
         labels = batch.pop("labels")
-        passes = self._open(model, batch, labels, items)
+        passes = self._open(model, batch, labels, items, inputs.get(REAL_TOKENS))
         outcome = self.adversary(passes)
         if outcome.delta is not None and self.health.probe_is_due:
             with torch.no_grad():
@@ -58,7 +67,12 @@ class BatchTrainer(EvaluatingTrainer):
         return outcome
 
     def _open(
-        self, model: nn.Module, inputs: dict[str, Tensor], labels: Tensor, items: Tensor | int
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        labels: Tensor,
+        items: Tensor | int,
+        tokens: int | None = None,
     ) -> _OpenPasses:
         place = f"{self.args.seed}/{self.state.global_step}/{len(self._update_inputs)}"
         tools = Machinery(
@@ -79,9 +93,52 @@ class BatchTrainer(EvaluatingTrainer):
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(packed, inputs, labels, dropout=masks, **common)
         common["largest"] = self._largest
-        if not (self._paths(model).trimmed and can_be_cut(model, inputs)):
+        paths = self._paths(model)
+        if not (paths.trimmed and can_be_cut(model, inputs)):
             return PlainPasses(model, inputs, labels, **common)
+        standing = self._unpadded(model, labels.device)
+        if standing is not None:
+            del common["largest"]
+            common |= {"recorder": self._recorder, "standing": standing, "tokens": tokens}
+            return UnpaddedPasses(model, inputs, labels, room=self._room(model), **common)
         return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
+
+    def _unpadded(self, model: nn.Module, device: torch.device) -> int | None:
+        """What `standing_of` says of a model whose layers may run on real tokens; else None.
+
+        Raises:
+            FreeLBTuneError: it is asked for, and may not be.
+        """
+        if device.type != "cuda" or self.padding_free is False or self._largest:
+            return None
+        standing = standing_of(model) if self._paths(model).unpadded else None
+        if standing is None and self.padding_free:
+            raise FreeLBTuneError(
+                f"run.padding_free: {type(model).__name__} cannot run on real tokens alone as it "
+                "stands; on a GPU encoders can whose attention is torch's own and the same in all "
+                "layers, without hooks, gradient checkpointing or compiling; write auto or false"
+            )
+        return standing
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        """As in `Trainer`; without what is not the model's."""
+        prepared = super()._prepare_inputs(inputs)
+        if REAL_TOKENS in prepared:
+            prepared = {name: own for name, own in prepared.items() if name != REAL_TOKENS}
+        return prepared
+
+    @property
+    def _recorder(self) -> Recorder | None:
+        """Recorded passes, where a pass is the same whatever the batch: one process, one scale."""
+        own = type(self).example_losses is LossTrainer.example_losses
+        alone = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
+        alike = own and alone and self.class_weights is None
+        return self._recordings if alike and not self.args.full_determinism else None
+
+    def _room(self, model: nn.Module) -> int | None:
+        if self._roomy[0] is not model:
+            self._roomy = model, room_of(model)
+        return self._roomy[1]
 
     def _update_weights(self, model: nn.Module) -> None:
         """One optimizer step between two passes; the learning rate stays the update's.
@@ -115,6 +172,7 @@ class BatchTrainer(EvaluatingTrainer):
             if largest <= 1:
                 raise torch.OutOfMemoryError("one example alone does not fit into device memory")
             self._largest = largest // 2
+            self._recordings = Recorder(bf16=self.args.bf16)  # and its memory
             model.zero_grad()
             torch.cuda.empty_cache()
             self._update_inputs = []
