@@ -15,15 +15,24 @@ from torch import Tensor
 class PlainLoop:
     """A model, its optimizer and the loop's settings."""
 
-    def __init__(self, model: Any, adv_steps: int, adv_lr: float, init_mag: float, max_norm: float):
-        self.model, self.k = model, adv_steps
+    def __init__(
+        self,
+        model: Any,
+        adv_steps: int,
+        adv_lr: float,
+        init_mag: float,
+        max_norm: float,
+        bf16: bool = False,
+    ):
+        self.model, self.k, self.bf16 = model, adv_steps, bf16
         self.adv_lr, self.init_mag, self.max_norm = adv_lr, init_mag, max_norm
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
 
     def step(self, rows: Sequence[dict[str, Any]]) -> float:
         """One weight update on one batch."""
         self.model.train()
-        batch = pad(rows)
+        device = self.model.device
+        batch = {name: value.to(device) for name, value in pad(rows).items()}
         mask = batch["attention_mask"].float()
         words = self.model.get_input_embeddings()(batch["input_ids"])
         delta = torch.zeros_like(words).uniform_(-1, 1) * mask.unsqueeze(2)
@@ -32,11 +41,12 @@ class PlainLoop:
         total = 0.0
         for step in range(self.k):
             delta.requires_grad_()
-            loss = self.model(
-                inputs_embeds=words + delta,
-                attention_mask=batch["attention_mask"],
-                labels=batch["labels"],
-            ).loss
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+                loss = self.model(
+                    inputs_embeds=words + delta,
+                    attention_mask=batch["attention_mask"],
+                    labels=batch["labels"],
+                ).loss
             loss = loss / self.k
             total += loss.item()
             loss.backward()

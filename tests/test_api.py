@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from api_fixtures import TOY
 from store_fixtures import Search, cell
 
@@ -471,3 +472,12 @@ def test_the_readmes_search_runs_in_an_event_loop_under_the_users_ray_and_goes_o
     is_other = again.best.cell.arm == "clean"
     assert (again.folder / "best_adversarial").is_dir() is is_other
     assert (again.best_adversarial.cell != again.best.cell) is is_other
+
+
+@pytest.mark.parametrize(("gpu", "shares"), [(1, True), (0.25, False), (0, False), (None, False)])
+def test_a_plan_says_where_small_trials_share_a_gpu(tmp_path, gpu, shares):
+    if gpu is None and torch.cuda.is_available():
+        shares = True
+    given = {**TOY, "resources": {} if gpu is None else {"gpu": gpu}}
+    notes = ft.plan(ft.Space.of(given), tmp_path).notes
+    assert any("resources: {gpu: 0.25}" in note for note in notes) == shares

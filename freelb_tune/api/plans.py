@@ -216,7 +216,7 @@ def plan(
     if store is not None and cells.studies is None:  # proposed cells are in no plan
         said = match_sentence(store, cells.cells)
         notes.update(dict.fromkeys([said] if said else []))
-    notes.update(dict.fromkeys(_look_at_models(cells)))
+    notes.update(dict.fromkeys(_look_at_models(cells, space.resources.gpu)))
     return Plan(space, known, tuple(notes), cells, home, store, looks, whole)
 
 
@@ -280,10 +280,12 @@ def _stored(folder: Path) -> Store | None:
     return load_store(folder) if (folder / "journal.jsonl").is_file() else None
 
 
-def _look_at_models(cells: Cells) -> Sequence[str]:
+def _look_at_models(cells: Cells, gpu: float | None) -> Sequence[str]:
     """As `search` does, as far as models are here; torch loads for it."""
     if not any(find_model(cell.model) for cell in {c.weights: c for c in cells.cells}.values()):
         return ()
     from freelb_tune.training.preparing.checks import check_cells
+    from freelb_tune.training.preparing.sharing import sharing_note
 
-    return check_cells(cells.cells)
+    shared = sharing_note(cells.cells, gpu)
+    return [*check_cells(cells.cells), *([shared] if shared else [])]
