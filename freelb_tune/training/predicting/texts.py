@@ -87,6 +87,7 @@ def predict_texts(
     cell: Cell,
     texts: Sequence[str | Sequence[str]],
     *,
+    model: Any = None,
     trust_remote_code: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Answers:
@@ -96,6 +97,7 @@ def predict_texts(
         best: `results/NAME/best`.
         cell: whose model it is.
         texts: texts, or pairs where the model reads pairs.
+        model: the one in the folder, where it is loaded already.
         trust_remote_code: let Python inside the folder run.
         say: told now and then how far it is.
 
@@ -111,7 +113,8 @@ def predict_texts(
             f"expected texts, or pairs of texts, got {len(rows)} of "
             f"{sorted({len(row) for row in rows})} parts"
         )
-    model = load_best_model(best, trust_remote_code=trust_remote_code)
+    if model is None:
+        model = load_best_model(best, trust_remote_code=trust_remote_code)
     labels = class_names(model, get_task(cell.task), best)
     tokenizer = load_tokenizer(best, trust_remote_code=trust_remote_code)
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -153,10 +156,10 @@ def predict_file(
     """
     check_target(target)  # before minutes of work that could not be kept
     trust = trust_remote_code
-    cell, best, unseen = _read(folder, source, adversarial, trust, say)
+    cell, best, model, unseen = _read(folder, source, adversarial, trust, say)
     if unseen.note:
         say(unseen.note)
-    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
+    answers = predict_texts(best, cell, unseen.texts, model=model, trust_remote_code=trust, say=say)
     added = answers.columns
     twice = [name for name in added if name in unseen.columns]
     if twice:
@@ -185,7 +188,7 @@ def answer_labelled(
         FreeLBTuneError: as `best_cell`, `read_unseen` and `predict_texts`; or a row has no label.
     """
     trust = trust_remote_code
-    cell, best, unseen = _read(folder, source, adversarial, trust, say)
+    cell, best, model, unseen = _read(folder, source, adversarial, trust, say)
     bare = [place for place, label in enumerate(unseen.labels, start=1) if label is None]
     if bare:
         raise FreeLBTuneError(
@@ -193,7 +196,7 @@ def answer_labelled(
             f"first is row {bare[0]}; to be scored each row needs one, in the column that the "
             f"training set has it in ({_label_column(cell)}); predict takes rows without"
         )
-    answers = predict_texts(best, cell, unseen.texts, trust_remote_code=trust, say=say)
+    answers = predict_texts(best, cell, unseen.texts, model=model, trust_remote_code=trust, say=say)
     return cell, answers.logits, _numbers(unseen, range(len(unseen.labels)), answers)
 
 
@@ -204,15 +207,16 @@ def _label_column(cell: Cell) -> str:
 
 def _read(
     folder: Path, source: Path, adversarial: bool, trust: bool, say: Callable[[str], None]
-) -> tuple[Cell, Path, Unseen]:
-    """The cell whose model is asked, that model's folder, and the file's rows."""
+) -> tuple[Cell, Path, Any, Unseen]:
+    """The cell whose model is asked, that model's folder and it itself, and the file's rows."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     cell = best_cell(folder, adversarial=adversarial)
     best, task = best_folder(folder, adversarial=adversarial), get_task(cell.task)
-    names = class_names(load_best_model(best, trust_remote_code=trust), task, best)
+    model = load_best_model(best, trust_remote_code=trust)
+    names = class_names(model, task, best)
     with waiting(f"reading {source}", say):
-        return cell, best, read_unseen(source, task, cell.data, names)
+        return cell, best, model, read_unseen(source, task, cell.data, names)
 
 
 def _numbers(unseen: Unseen, places: Iterable[int], answers: Answers) -> "NDArray[Any]":
