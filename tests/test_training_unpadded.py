@@ -131,6 +131,18 @@ def test_every_method_gets_the_padded_gradient_from_static_memory(name):
         assert max(float((got[n] - want[n]).abs().max()) for n in want) < 1e-12 * top
 
 
+@pytest.mark.parametrize("recorder", [None, Recorder()], ids=["launched", "static"])
+def test_the_gradient_is_that_of_the_units_that_were_dropped(recorder):
+    torch.manual_seed(0)
+    model = tiny_encoder("bert", dropout=0.3).double()
+    passes = static_passes(model, recorder)
+    start = torch.zeros(*passes.mask.shape, passes.width, dtype=torch.double)
+    slope = passes.run(start).slope
+    step = 0.01 * slope / slope.norm()  # losses are told in float32
+    ahead, back = (passes.run(start + way * step).losses.mean() for way in (1, -1))
+    assert float((ahead - back) / 0.02) == pytest.approx(float(slope.norm()), rel=2e-3)
+
+
 def test_gradients_of_several_mini_batches_add_up_in_static_memory():
     model, recorder = model_of(), Recorder()
     zero = None
@@ -169,13 +181,18 @@ def test_what_a_recording_takes_for_granted_is_noticed():
     changes.append(standing_of(model))
     model.base_model.embeddings.dropout.p = 0.3
     changes.append(standing_of(model))
+    model.base_model.embeddings.rate = 0.3  # a layer that keeps its rate as a number
+    changes.append(standing_of(model))
     model.classifier.weight.data = model.classifier.weight.data.clone()
     changes.append(standing_of(model))
-    assert len({before, *changes}) == 4
+    assert len({before, *changes}) == 5
     handle = model.classifier.register_forward_hook(lambda *_: None)
     assert standing_of(model) is None
     handle.remove()
     assert standing_of(model) == changes[-1]
+    model.classifier.forward = model.classifier.forward
+    assert standing_of(model) is None
+    del model.classifier.forward
     model.gradient_checkpointing_enable()
     assert standing_of(model) is None
 

@@ -75,8 +75,8 @@ class AdversarialTrainer(BatchTrainer):
         Args:
             args, kwargs: as for `Trainer`.
             adversary: the method and its settings; FreeLB with its defaults if None.
-            padding_free: run no work on padding (BERT, RoBERTa and ELECTRA); None chooses it on
-                a CPU for as long as the model and its batches allow it, False never.
+            padding_free: run no work on padding (BERT, RoBERTa and ELECTRA on a CPU, more on a
+                GPU); None does so for as long as the model and its batches allow it, False never.
             class_weights: what an example of each class counts in the loss, in the classes' order.
 
         Raises:

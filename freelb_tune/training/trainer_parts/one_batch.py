@@ -3,8 +3,10 @@
 Room: training.
 """
 
+import gc
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import torch
@@ -94,9 +96,10 @@ class BatchTrainer(EvaluatingTrainer):
             return PackedPasses(packed, inputs, labels, dropout=masks, **common)
         common["largest"] = self._largest
         paths = self._paths(model)
-        if not (paths.trimmed and can_be_cut(model, inputs)):
+        cut = paths.trimmed and can_be_cut(model, inputs)
+        standing = self._unpadded(model, labels.device) if cut or self.padding_free else None
+        if not cut:
             return PlainPasses(model, inputs, labels, **common)
-        standing = self._unpadded(model, labels.device)
         if standing is not None:
             del common["largest"]
             common |= {"recorder": self._recorder, "standing": standing, "tokens": tokens}
@@ -118,7 +121,7 @@ class BatchTrainer(EvaluatingTrainer):
                 "stands; on a GPU encoders can whose attention is torch's own and the same in all "
                 "layers, without hooks, gradient checkpointing or compiling; write auto or false"
             )
-        return standing
+        return None if standing is None else hash((standing, self.args.label_smoothing_factor))
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         """As in `Trainer`; without what is not the model's."""
@@ -131,13 +134,15 @@ class BatchTrainer(EvaluatingTrainer):
     def _recorder(self) -> Recorder | None:
         """Recorded passes, where a pass is the same whatever the batch: one process, one scale."""
         own = type(self).example_losses is LossTrainer.example_losses
+        own = own and "example_losses" not in vars(self)
         alone = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
         alike = own and alone and self.class_weights is None
         return self._recordings if alike and not self.args.full_determinism else None
 
     def _room(self, model: nn.Module) -> int | None:
         if self._roomy[0] is not model:
-            self._roomy = model, room_of(model)
+            said = getattr(self._config, "max_position_embeddings", None)
+            self._roomy = model, room_of(model) or said
         return self._roomy[1]
 
     def _update_weights(self, model: nn.Module) -> None:
@@ -161,6 +166,7 @@ class BatchTrainer(EvaluatingTrainer):
                 since the first pass.
         """
         batches = self._update_inputs
+        whole = self._recordings.recorded > 0  # without them the batch may fit
         while True:
             if self._stepped:
                 raise torch.OutOfMemoryError(
@@ -171,18 +177,20 @@ class BatchTrainer(EvaluatingTrainer):
             largest = self._largest or max(len(batch["labels"]) for batch in batches)
             if largest <= 1:
                 raise torch.OutOfMemoryError("one example alone does not fit into device memory")
-            self._largest = largest // 2
-            self._recordings = Recorder(bf16=self.args.bf16)  # and its memory
+            if not whole:
+                self._largest = largest // 2
+            whole = False
+            self._recordings = Recorder(bf16=self.args.bf16)
+            self._recordings.refused = "memory ran out"
             model.zero_grad()
+            gc.collect()  # what was recorded holds on to itself
             torch.cuda.empty_cache()
             self._update_inputs = []
-            try:
+            with suppress(torch.OutOfMemoryError):
                 for inputs in batches:
                     self._update_inputs.append(inputs)
                     outcome = self._one_batch(model, inputs, items)
                 return outcome
-            except torch.OutOfMemoryError:
-                continue
 
 
 def _stream(place: str, device: torch.device) -> torch.Generator:

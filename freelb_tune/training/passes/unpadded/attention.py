@@ -1,8 +1,8 @@
 """Attention within each example of a packed batch, for models that look theirs up by name.
 
 Room: training. transformers' registry lends a model an attention function; this one gives packed
-tokens to the kernels for sequences of varying length that come with torch, dropout included. The
-public `torch.nn.attention.varlen` has none, so the operators beneath it are called.
+tokens to the kernel for sequences of varying length that comes with torch, dropout included. The
+public `torch.nn.attention.varlen` has none, so the operator beneath it is called.
 
 Letters: A heads, N packed tokens, D width of a head.
 """
@@ -18,7 +18,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from freelb_tune.errors import FreeLBTuneError
-from freelb_tune.training.passes.unpadded.layout import Layout
+from freelb_tune.training.passes.unpadded.layout import Layout, pack, unpack
 
 __all__ = ["packed_attention"]
 
@@ -78,41 +78,51 @@ def _within(
     scale: float | None,
 ) -> Tensor:
     """`(N, A, D)` to `(N, A, D)`."""
+    if not _has_kernel(q):
+        return _padded(q, k, v, layout, dropout, causal, scale)
     starts, longest = layout.starts, layout.longest
-    if q.device.type != "cuda":
-        return _one_by_one(q, k, v, starts, dropout, causal, scale)
-    if q.dtype in (torch.float16, torch.bfloat16):
-        out: Tensor = torch.ops.aten._flash_attention_forward(
-            q, k, v, starts, starts, longest, longest, dropout, causal, False, scale=scale
-        )[0]
-        return out
-    whole: Tensor = torch.ops.aten._efficient_attention_forward(
-        q[None], k[None], v[None], None, starts, starts, longest, longest,
-        dropout, int(causal), True, scale=scale,
-    )[0]  # fmt: skip
-    return whole.squeeze(0)
+    out: Tensor = torch.ops.aten._flash_attention_forward(
+        q, k, v, starts, starts, longest, longest, dropout, causal, False, scale=scale
+    )[0]
+    return out
 
 
-def _one_by_one(
+def _has_kernel(q: Tensor) -> bool:
+    """Whether torch's flash attention takes such heads on such a device.
+
+    Its other kernel for varying lengths, which knows float32, drops other units backward than
+    forward (torch 2.13, `mem_eff_attention`).
+    """
+    half = q.dtype in (torch.float16, torch.bfloat16)
+    fits = q.shape[2] % 8 == 0 and q.shape[2] <= 256
+    return q.is_cuda and half and fits and torch.cuda.get_device_capability(q.device)[0] >= 8
+
+
+def _padded(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    starts: Tensor,
+    layout: Layout,
     dropout: float,
     causal: bool,
     scale: float | None,
 ) -> Tensor:
-    """The same where there is no such kernel: for the look at a small model."""
-    sizes = starts.diff().tolist()
-    heads_first = [torch.split(part.transpose(0, 1), sizes, 1) for part in (q, k, v)]
-    outs = [
-        scaled_dot_product_attention(
-            own_q, own_k, own_v, dropout_p=dropout, is_causal=causal, scale=scale
-        )
-        for own_q, own_k, own_v in zip(*heads_first, strict=True)
-        if own_q.shape[1]
-    ]
-    return torch.cat(outs, 1).transpose(0, 1)
+    """The same on the padded batch: what lies around it still runs on real tokens alone."""
+    tokens, heads, own = q.shape
+    examples, width = layout.shape
+    wide_q, wide_k, wide_v = (
+        unpack(part.reshape(1, tokens, -1), layout)
+        .view(examples, width, heads, own)
+        .transpose(1, 2)
+        for part in (q, k, v)
+    )  # (B, A, T, D)
+    seen = layout.real[:, None, None, :]
+    if causal:
+        seen = seen & torch.ones(width, width, dtype=torch.bool, device=q.device).tril()
+    out = scaled_dot_product_attention(
+        wide_q, wide_k, wide_v, attn_mask=seen, dropout_p=dropout, scale=scale
+    )
+    return pack(out.transpose(1, 2).flatten(2), layout).view(tokens, heads, own)
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

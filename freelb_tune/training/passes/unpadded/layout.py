@@ -21,13 +21,18 @@ class Layout(NamedTuple):
         rows: each packed token's place in the flattened padded batch, `(N,)`; B x T for filler.
         starts: each example's first packed token, then the filler's, then N: `(B + 2,)`, int32.
         longest: no example is longer, nor is the filler.
-        shape: B and T.
+        real: true at a real token, `(B, T)`.
     """
 
     rows: Tensor
     starts: Tensor
     longest: int
-    shape: tuple[int, int]
+    real: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """B and T."""
+        return self.real.shape[0], self.real.shape[1]
 
 
 def layout_of(mask: Tensor, tokens: int, longest: int) -> Layout:
@@ -45,7 +50,7 @@ def layout_of(mask: Tensor, tokens: int, longest: int) -> Layout:
     ends = real.sum(1).cumsum(0)
     rows = torch.where(place < ends[-1], order, flat.numel())
     starts = torch.cat([ends.new_zeros(1), ends, ends.new_full((1,), tokens)]).to(torch.int32)
-    return Layout(rows, starts, longest, (mask.shape[0], mask.shape[1]))
+    return Layout(rows, starts, min(longest, tokens), real)
 
 
 def pack(x: Tensor, layout: Layout) -> Tensor:

@@ -28,6 +28,7 @@ class CastWeights:
             part
             for part in model.modules()
             if type(part) is nn.Linear and part.weight.dtype == torch.float32
+            if "forward" not in vars(part)  # somebody else's
         ]
         self._own = [
             w for layer in self._layers for w in (layer.weight, layer.bias) if w is not None

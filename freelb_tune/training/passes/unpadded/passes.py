@@ -48,7 +48,7 @@ class UnpaddedPasses(PaddedPasses):
         Args:
             standing: what `standing_of` says of the model.
             recorder: plays passes again; None runs each as it is.
-            room: the most tokens of an example that the model has places for.
+            room: the most tokens of an example that the model has places for, if that is known.
             tokens: how many are real; to count them is to wait for the device.
         """
         if recorder is not None:
@@ -116,19 +116,28 @@ class UnpaddedPasses(PaddedPasses):
         examples, width = self._layout.shape
         shape = Shape(self._standing, examples, width, len(self._layout.rows), own)
         body = partial(_pass, self._model, self._module, self.tools, self._recorder)
-        self._found = self._recorder.of(shape, self._model, self._static, body)
+        static = partial(self._static, self._recorder)
+        self._found = self._recorder.of(shape, self._model, static, body)
         self._found.begin(self._inputs, labels, self._layout)
         return self._found
 
-    def _static(self) -> Static:
+    def _static(self, recorder: Recorder) -> Static:
+        own = self._words.detach()
+        words, slope = recorder.memory(own)
+        with torch.no_grad():
+            words.copy_(own)
+        exact = torch.promote_types(own.dtype, torch.float32)  # bf16 would round 1/48
         return Static(
             {name: value.clone() for name, value in self._inputs.items()},
             self.labels.clone(),
             self._layout._replace(
-                rows=self._layout.rows.clone(), starts=self._layout.starts.clone()
+                rows=self._layout.rows.clone(),
+                starts=self._layout.starts.clone(),
+                real=self._layout.real.clone(),
             ),
-            self._words.detach().clone().requires_grad_(),
-            torch.ones((), dtype=self._words.dtype, device=self.labels.device),
+            words,
+            slope,
+            torch.ones((), dtype=exact, device=self.labels.device),
         )
 
 
@@ -136,6 +145,7 @@ def _pass(
     model: nn.Module, embeddings: nn.Module, tools: Machinery, recorder: Recorder, static: Static
 ) -> tuple[Tensor, Tensor]:
     """Forward and backward on static memory; gives losses `(B,)` and logits `(B, C)`."""
+    static.words.grad = static.slope.zero_()
     entry = Entry(embeddings, static.inputs["input_ids"], static.words)
     with entry, tools.context(), recorder.lent(), on_real_tokens(model, static.layout):
         logits = logits_of(model(**static.inputs))
@@ -151,7 +161,7 @@ def _widened(
     ids = inputs["input_ids"]
     width = ids.shape[1]
     wide = up_to(width, step_of(width, _WIDTHS))
-    if "attention_mask" not in inputs or (room is not None and wide > room):
+    if "attention_mask" not in inputs or room is None or wide > room:
         return inputs
     pad = getattr(getattr(model, "config", None), "pad_token_id", None) or 0
     beyond = (0, wide - width)

@@ -1,6 +1,6 @@
 """Passes recorded as CUDA graphs, and played again: small encoders wait for their launches.
 
-Room: training. A pass of a BERT of base size launches some 2,000 kernels; for the thousand tokens
+Room: training. A pass of a BERT of base size launches some 1,300 kernels; for the thousand tokens
 of an RTE batch the device needs a fraction of the time in which they are launched one by one. A
 graph is recorded for each rounded shape of batch, on its second meeting; before, the same kernels
 are launched on the same memory, so that it makes no difference to a number when that was.
@@ -26,6 +26,9 @@ __all__ = ["Recorder", "Shape", "Static", "StaticPass"]
 MEETINGS = 2
 """A shape is recorded when it is met this often: a graph takes a few passes to make."""
 
+MOST = 48
+"""No more shapes are recorded: each keeps some memory. The others are launched."""
+
 logger = logging.getLogger(__name__)
 Body = Callable[["Static"], tuple[Tensor, Tensor]]
 """One pass forward and backward; gives losses `(B,)` and logits `(B, C)`."""
@@ -50,6 +53,7 @@ class Static:
         labels: `(B, ...)`.
         layout: where the real tokens lie.
         words: the perturbed embeddings, `(B, T, E)`, a leaf.
+        slope: the gradient by them, `(B, T, E)`.
         factor: what the sum of the losses is multiplied by.
     """
 
@@ -57,6 +61,7 @@ class Static:
     labels: Tensor
     layout: Layout
     words: Tensor
+    slope: Tensor
     factor: Tensor
 
     def take(self, inputs: Mapping[str, Tensor], labels: Tensor, layout: Layout) -> None:
@@ -66,6 +71,16 @@ class Static:
         self.labels.copy_(labels)
         self.layout.rows.copy_(layout.rows)
         self.layout.starts.copy_(layout.starts)
+        self.layout.real.copy_(layout.real)
+
+    @torch.no_grad()
+    def put(self, words: Tensor, factor: Tensor | float) -> None:
+        """Copy a pass's words and factor in."""
+        self.words.copy_(words)
+        if isinstance(factor, Tensor):
+            self.factor.copy_(factor)
+        else:
+            self.factor.fill_(factor)
 
 
 class StaticPass:
@@ -88,7 +103,7 @@ class StaticPass:
         self._recorder.refresh()
         self._met += 1
         on_gpu = labels.device.type == "cuda"
-        if on_gpu and self._met == MEETINGS and not self._recorder.refused:
+        if on_gpu and self._met == MEETINGS and self._recorder.has_room:
             self._record()
 
     def play(self, words: Tensor, factor: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,33 +112,24 @@ class StaticPass:
         Returns:
             Losses, logits, and the gradient by the words: copies, as the next play overwrites them.
         """
-        static = self._static
-        with torch.no_grad():
-            static.words.copy_(words)
-            if isinstance(factor, Tensor):
-                static.factor.copy_(factor)
-            else:
-                static.factor.fill_(factor)
+        self._static.put(words, factor)
         self._recorder.lend_gradients()
         if self._graph is None:
-            static.words.grad = None
-            self._found = self._body(static)
+            self._found = self._body(self._static)
         else:
             self._graph.replay()
-        (losses, logits), slope = self._found, static.words.grad
-        assert slope is not None
-        return losses.clone(), logits.clone(), slope.clone()
+        losses, logits = self._found
+        return losses.clone(), logits.clone(), self._static.slope.clone()
 
     def _record(self) -> None:
         static, recorder = self._static, self._recorder
         device = static.words.device
-        draws = DropoutReplay(device)
+        draws, main = DropoutReplay(device), torch.cuda.current_stream(device)
         before = recorder.take_gradients()
         try:
             with recorder.aside(device):
                 self._body(static)  # what is set up once, is set up before it is recorded
             recorder.lend_memory()
-            static.words.grad = None
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(
                 graph, recorder.pool, recorder.stream(device), capture_error_mode="thread_local"
@@ -136,6 +142,7 @@ class StaticPass:
             recorder.refused = str(err).split("\n", maxsplit=1)[0]
             logger.warning("passes are launched one by one, which is slower: %s", recorder.refused)
         finally:
+            torch.cuda.set_stream(main)  # a capture that fails leaves its own
             for weight, grad in before.items():
                 weight.grad = grad
             draws.rewind()
@@ -153,6 +160,7 @@ class Recorder:
         self._passes: dict[Shape, StaticPass] = {}
         self._grads: dict[Tensor, Tensor] = {}
         self._pool: Any = None
+        self._memory: tuple[Tensor, Tensor] | None = None
         self._standing: int | None = None
         self._cast: CastWeights | None = None
         self.refused = ""
@@ -173,6 +181,22 @@ class Recorder:
                 self._grads = _gradients(model, made, body)
             self._passes[shape] = StaticPass(made, body, self)
         return self._passes[shape]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another pass is recorded."""
+        return not self.refused and self.recorded < MOST
+
+    def memory(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Memory for perturbed words as `like` and for the gradient by them; all shapes share it.
+
+        Both are of its shape; the words are a leaf.
+        """
+        size = like.numel()
+        if self._memory is None or self._memory[0].numel() < size:
+            self._memory = like.new_empty(size), like.new_empty(size)
+        words, slope = (flat[:size].view(like.shape) for flat in self._memory)
+        return words.requires_grad_(), slope
 
     def refresh(self) -> None:
         """See the weights as they stand now."""
@@ -232,9 +256,11 @@ class Recorder:
         """Run on that stream, between what came before and what follows."""
         stream, main = self.stream(device), torch.cuda.current_stream(device)
         stream.wait_stream(main)
-        with torch.cuda.stream(stream):
-            yield
-        main.wait_stream(stream)
+        try:
+            with torch.cuda.stream(stream):
+                yield
+        finally:
+            main.wait_stream(stream)
 
 
 _STREAMS: dict[torch.device, Any] = {}
@@ -253,5 +279,4 @@ def _gradients(model: nn.Module, static: Static, body: Body) -> dict[Tensor, Ten
     finally:
         for weight, grad in zip(weights, before, strict=True):
             weight.grad = grad
-        static.words.grad = None
         draws.rewind()
