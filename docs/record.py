@@ -23,14 +23,16 @@ from freelb_tune.store import load_store
 TABLES = ("table.md", "table.csv", "configurations.csv", "trials.csv", "robustness.md")
 FACTS = ("space.yaml", "journal.jsonl", "environment.json")
 ARCHIVE = "record.tar.xz"
+CALLED = {"data.path": "GLUE_FOLDER", "data.advglue": "ADVGLUE_FOLDER"}
 MOST_BYTES = 1_000_000
 
 
 def keep(results: Path, target: Path) -> int:
     """Write a results folder's record; gives its size in bytes.
 
-    The data's folder is called GLUE_FOLDER in it, wherever it lay. The page leaves out plotly's
-    script, which is nearly all of it: it reads `../plotly.min.js`, which `make docs` puts there.
+    The data's folders are called GLUE_FOLDER and ADVGLUE_FOLDER in it, wherever they lay. The page
+    leaves out plotly's script, which is nearly all of it: it reads `../plotly.min.js`, which
+    `make docs` puts there.
     """
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -71,15 +73,18 @@ def _facts(results: Path) -> list[Path]:
 
 
 def _copy(results: Path, copied: Path) -> None:
-    told = (each.cell.settings for each in load_store(results).cells)
-    places = {
-        str(settings["data.path"]) for settings in told if "/" in str(settings.get("data.path"))
-    }
+    places = {}
+    for each in load_store(results).cells:
+        for name, shown in CALLED.items():
+            place = str(each.cell.settings.get(name))
+            folder = place if name == "data.path" else place.rpartition("/")[0]
+            if "/" in place:
+                places[folder] = shown
     for path in _facts(results):
         whole = path.read_bytes()
         if path.name in FACTS:
-            for place in places:
-                whole = whole.replace(place.encode(), b"GLUE_FOLDER")
+            for place, shown in places.items():
+                whole = whole.replace(place.encode(), shown.encode())
         goal = copied / path.relative_to(results)
         goal.parent.mkdir(parents=True, exist_ok=True)
         goal.write_bytes(whole)

@@ -41,7 +41,12 @@ class Figure:
 
 
 def short_model(name: str) -> str:
-    """A model's name without its owner or folder: `roberta-base` for `FacebookAI/roberta-base`."""
+    """A model's name without its owner or folder: `roberta-base` for `FacebookAI/roberta-base`.
+
+    One of a package is called by the package: `mine` for `package:mine/model`.
+    """
+    if name.startswith("package:"):
+        return name.removeprefix("package:").partition("/")[0]
     return name.rstrip("/").rpartition("/")[2] or name
 
 
