@@ -133,6 +133,6 @@ def test_configurations_are_tidy_and_in_the_order_of_the_ranking(tmp_path):
     best = table.ranking[0].entry
     assert float(first["mean"]) == best.config.spread("best_epoch").mean
     assert float(first["clean_mean"]) == best.clean.spread("best_epoch").mean
-    assert float(first["difference"]) == best.comparison.difference
+    assert float(first["difference"]) == pytest.approx(best.comparison.difference, rel=1e-11)
     assert first["adversary.adv_lr"] == str(best.config.settings["adversary.adv_lr"])
     assert clean["adversary.adv_lr"] == clean["difference"] == ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freelb_tune.results.statistics.comparing.comparison import Comparison
-from freelb_tune.results.tables.columns.column import Column, Dtype
+from freelb_tune.results.tables.columns.column import Column, Dtype, settled
 from freelb_tune.results.tables.columns.columns import CLEAN_ID, CONFIG_ID, DIFFERENCE, HIGH, LOW
 from freelb_tune.results.tables.contents.configuration import Configuration, Spread
 from freelb_tune.results.tables.contents.metric import Measure
@@ -179,7 +179,7 @@ def robustness_sentence(found: Robustness) -> str:
 
 def _compared(name: str, dtype: Dtype, meaning: str) -> Column[OneSet]:
     return Column(
-        name, dtype, meaning, lambda row: row.comparison and getattr(row.comparison, name)
+        name, dtype, meaning, lambda row: row.comparison and settled(getattr(row.comparison, name))
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["Column", "Dtype", "dtype_of"]
+__all__ = ["Column", "Dtype", "dtype_of", "settled"]
 
 Dtype = Literal["string", "Int64", "float64", "boolean", "object"]
 """By the name that pandas has for it; any value may be missing. "object" is for lists, mappings and
@@ -31,6 +31,11 @@ class Column(Generic[Row]):
     dtype: Dtype
     meaning: str
     value: Callable[[Row], object]
+
+
+def settled(value: object) -> object:
+    """A computed number to twelve digits: processors differ in the last ones."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def dtype_of(values: Iterable[object]) -> Dtype:

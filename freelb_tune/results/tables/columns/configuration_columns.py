@@ -6,7 +6,7 @@ and what they are compared with.
 
 from collections.abc import Callable
 
-from freelb_tune.results.tables.columns.column import Column, Dtype, dtype_of
+from freelb_tune.results.tables.columns.column import Column, Dtype, dtype_of, settled
 from freelb_tune.results.tables.columns.columns import (
     ARM,
     CLEAN_ID,
@@ -34,9 +34,12 @@ def _config(name: str, dtype: Dtype, meaning: str) -> Column[Ranked]:
 
 def _compared(name: str, dtype: Dtype, meaning: str) -> Column[Ranked]:
     """An attribute of `Comparison`."""
-    return Column(
-        name, dtype, meaning, lambda r: r.entry.comparison and getattr(r.entry.comparison, name)
-    )
+
+    def value(ranked: Ranked) -> object:
+        compared = ranked.entry.comparison
+        return compared and settled(getattr(compared, name))
+
+    return Column(name, dtype, meaning, value)
 
 
 def _flips(name: str, meaning: str) -> Column[Ranked]:
