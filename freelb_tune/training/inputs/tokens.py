@@ -114,7 +114,7 @@ class PadCollator:
         pads: what each column is padded with.
         left: pad on the left.
         counted: tell how many tokens are real, as `REAL_TOKENS`: on a GPU, to count them in the
-            batch is to wait for the device.
+            batch is to wait for the device. Not with padding on the left.
     """
 
     def __init__(self, pads: Mapping[str, int], left: bool = False, counted: bool = False) -> None:
@@ -134,7 +134,7 @@ class PadCollator:
             batch[name] = torch.from_numpy(whole)
         if "labels" in rows[0]:
             batch["labels"] = torch.as_tensor(np.asarray([row["labels"] for row in rows]))
-        if self._counted:
+        if self._counted and not self._left:
             batch[REAL_TOKENS] = sum(len(row["input_ids"]) for row in rows)
         return batch
 

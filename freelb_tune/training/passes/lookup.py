@@ -26,6 +26,7 @@ __all__ = [
     "rows_of",
     "rows_of_input",
     "same_ids",
+    "starts_with_words",
     "states_seen",
     "token_lengths",
     "unused",
@@ -105,6 +106,14 @@ def real_tokens(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     pad = getattr(getattr(model, "config", None), "pad_token_id", None)
     ids = inputs["input_ids"]
     return ids.ne(pad).long() if isinstance(pad, int) else torch.ones_like(ids)
+
+
+def starts_with_words(model: nn.Module, inputs: Mapping[str, Tensor]) -> bool:
+    """Whether each example's first token is real: a head may read the first, whatever it is.
+
+    To look is to wait for the device.
+    """
+    return bool(real_tokens(model, inputs)[:, 0].ne(0).all())
 
 
 def same_ids(looked_up: Any, ids: Tensor) -> bool:

@@ -18,7 +18,7 @@ from freelb_tune.space.settings.adversaries import AdversarySettings
 from freelb_tune.training.inputs.arguments import check_accumulation
 from freelb_tune.training.inputs.positions import room_of
 from freelb_tune.training.inputs.tokens import REAL_TOKENS
-from freelb_tune.training.passes.lookup import can_be_cut
+from freelb_tune.training.passes.lookup import can_be_cut, starts_with_words
 from freelb_tune.training.passes.losses import problem_of
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.packing import PackedPasses
@@ -100,6 +100,8 @@ class BatchTrainer(EvaluatingTrainer):
         standing = self._unpadded(model, labels.device) if cut or self.padding_free else None
         if not cut:
             return PlainPasses(model, inputs, labels, **common)
+        if standing is not None and tokens is None and not starts_with_words(model, inputs):
+            standing = None  # the head may read padding, of which packed layers give nothing
         if standing is not None:
             del common["largest"]
             common |= {"recorder": self._recorder, "standing": standing, "tokens": tokens}
