@@ -94,19 +94,19 @@ class BatchTrainer(EvaluatingTrainer):
         if packed is not None:
             masks = _stream(f"{place}/dropout", labels.device)
             return PackedPasses(packed, inputs, labels, dropout=masks, **common)
-        common["largest"] = self._largest
+        pieces: dict[str, Any] = {"largest": self._largest}
         paths = self._paths(model)
         cut = paths.trimmed and can_be_cut(model, inputs)
         standing = self._unpadded(model, labels.device) if cut or self.padding_free else None
         if not cut:
-            return PlainPasses(model, inputs, labels, **common)
+            return PlainPasses(model, inputs, labels, **common, **pieces)
         if standing is not None and tokens is None and not starts_with_words(model, inputs):
             standing = None  # the head may read padding, of which packed layers give nothing
         if standing is not None:
-            del common["largest"]
             common |= {"recorder": self._recorder, "standing": standing, "tokens": tokens}
             return UnpaddedPasses(model, inputs, labels, room=self._room(model), **common)
-        return PaddedPasses(model, inputs, labels, whole=labels.device.type != "cpu", **common)
+        whole = labels.device.type != "cpu"
+        return PaddedPasses(model, inputs, labels, whole=whole, **common, **pieces)
 
     def _unpadded(self, model: nn.Module, device: torch.device) -> int | None:
         """What `standing_of` says of a model whose layers may run on real tokens; else None.

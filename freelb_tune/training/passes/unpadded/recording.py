@@ -1,6 +1,6 @@
 """Passes recorded as CUDA graphs, and played again: small encoders wait for their launches.
 
-Room: training. A pass of a BERT of base size launches some 1,300 kernels; for the thousand tokens
+Room: training. A pass of a BERT of base size launches hundreds of kernels; for the thousand tokens
 of an RTE batch the device needs a fraction of the time in which they are launched one by one. A
 graph is recorded for each rounded shape of batch, on its second meeting; before, the same kernels
 are launched on the same memory, so that it makes no difference to a number when that was.
@@ -171,7 +171,7 @@ class Recorder:
         """The pass of a shape."""
         if shape.standing != self._standing:  # what was recorded is of another model now
             self._standing = shape.standing
-            self._passes, self._grads, self._cast = {}, {}, None
+            self._passes, self._grads, self._cast, self._memory = {}, {}, None, None
         if shape not in self._passes:
             if self._bf16 and self._cast is None:
                 self._cast = CastWeights(model)
