@@ -4,8 +4,10 @@ Graphs are recorded on a GPU only: what holds there is tried by `python -m bench
 the last test here runs where there is one.
 """
 
+import gc
 import subprocess
 import sys
+import weakref
 from contextlib import nullcontext
 from functools import partial
 
@@ -27,6 +29,7 @@ from freelb_tune.training.inputs.tokens import REAL_TOKENS, PadCollator
 from freelb_tune.training.passes.losses import example_losses
 from freelb_tune.training.passes.minibatch import Machinery, PaddedPasses
 from freelb_tune.training.passes.unpadded.layout import layout_of, pack, unpack
+from freelb_tune.training.passes.unpadded.linear import CastWeights
 from freelb_tune.training.passes.unpadded.passes import UnpaddedPasses
 from freelb_tune.training.passes.unpadded.recording import Recorder
 from freelb_tune.training.passes.unpadded.rounding import step_of, up_to
@@ -229,6 +232,43 @@ def test_a_model_prepared_for_another_precision_is_refused(tmp_path, first):
     train(first)
     with pytest.raises(FreeLBTuneError, match="give each trainer a model of its own"):
         train(not first)
+
+
+def test_linear_layers_on_cast_weights_make_the_gradient_of_autocast():
+    torch.manual_seed(0)
+    model = tiny_encoder("bert", dropout=0.0).train()
+    start = torch.randn(3, 7, model.config.hidden_size)
+    lent = CastWeights(model)
+    lent.refresh()
+    found = []
+    for context in (lent.lent, nullcontext):
+        for _ in range(2):  # gradients add up
+            words = start.clone().requires_grad_()
+            with torch.autocast("cpu", torch.bfloat16), context():
+                loss = model(inputs_embeds=words).logits.float().square().sum()
+            loss.backward()
+        found.append([float(loss.detach()), {**gradients(model), "words": words.grad}])
+        model.zero_grad()
+    (ours, got), (theirs, want) = found
+    assert ours == theirs
+    assert got.keys() == want.keys()
+    for name, value in want.items():
+        assert got[name].dtype == torch.float32
+        assert float((got[name] - value).norm()) <= 0.02 * float(value.norm()), name
+
+
+def test_a_pass_on_cast_weights_is_forgotten_when_it_is_over():
+    model = tiny_encoder("bert").train()
+    lent = CastWeights(model)
+    lent.refresh()
+    words = torch.randn(1, 3, model.config.hidden_size, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16), lent.lent():
+        loss = model(inputs_embeds=words).logits.sum()
+    loss.backward()
+    kept = weakref.ref(words)
+    del loss, words
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 Room: training. Autocast casts every weight in every pass, makes its gradient in bf16, casts that
 back and adds it up: eight kernels where two will do. Here the weights are cast once per mini-batch,
-and the product that makes a weight's gradient adds to `.grad` in float32 by itself.
+and the product that makes a weight's gradient adds to `.grad` in float32 by itself. So do the
+products that make the gradient by an input that several layers share.
 
 Letters: N rows (tokens), I inputs, O outputs.
 """
@@ -44,52 +45,110 @@ class CastWeights:
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Let the layers take the cast weights for one pass forward; backward needs it no more."""
-        seen = _Inputs()
+        shared = _Shared()
         for layer in self._layers:
             own = self._by_weight[layer.weight], self._by_weight.get(layer.bias)
-            layer.forward = partial(_forward, layer, own, seen)  # type: ignore[method-assign]
+            layer.forward = partial(_forward, layer, own, shared)  # type: ignore[method-assign]
         try:
             yield
         finally:
+            shared.forget()
             for layer in self._layers:
                 del layer.forward
 
 
-class _Inputs:
-    """The last input that was cast: queries, keys and values are made of the same."""
+class _Shared:
+    """What the layers share in one pass."""
 
     def __init__(self) -> None:
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._last: tuple[Tensor, Tensor, _Below] | None = None
+        self._ones: Tensor | None = None
 
-    def cast(self, x: Tensor) -> Tensor:
+    def forget(self) -> None:
+        """Let go of the last input: what the layers keep would otherwise keep itself."""
+        self._last = None
+
+    def ones(self, like: Tensor) -> Tensor:
+        """`(1, N)`: their product with `(N, O)` adds up its rows."""
+        if self._ones is None or self._ones.shape[1] != len(like):
+            self._ones = like.new_ones(1, len(like))
+        return self._ones
+
+    def cast(self, x: Tensor) -> tuple[Tensor, "_Below | None"]:
+        """An input in bf16, and where its layers add up the gradient by it; None where as is.
+
+        The last one is remembered: queries, keys and values are made of the same.
+        """
+        if x.dtype == torch.bfloat16:
+            return x, None
         if self._last is None or self._last[0] is not x:
-            self._last = x, x.detach().to(torch.bfloat16)
-        return self._last[1]
+            below = _Below()
+            self._last = x, cast(Any, _Cast.apply)(x, below), below
+        return self._last[1:]
+
+
+class _Below:
+    """The gradient by one input of several layers, in float32."""
+
+    def __init__(self) -> None:
+        self._total: Tensor | None = None
+
+    def add(self, a: Tensor, b: Tensor) -> None:
+        """Add a x b."""
+        if self._total is None:
+            self._total = _product(a, b)
+        else:
+            _add_product(self._total, a, b)
+
+    def take(self) -> Tensor | None:
+        """What was added, and begin again."""
+        total, self._total = self._total, None
+        return total
+
+
+class _Cast(torch.autograd.Function):
+    """Its layers give no gradient to what it returns: they add theirs up in `below`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, below: _Below) -> Tensor:
+        ctx.set_materialize_grads(False)
+        ctx.below, ctx.like = below, (x.shape, x.dtype)
+        return x.to(torch.bfloat16)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, None]:
+        shape, dtype = ctx.like
+        total = ctx.below.take()
+        return None if total is None else total.to(dtype).view(shape), None
 
 
 def _forward(
-    layer: nn.Linear, own: tuple[Tensor, Tensor | None], seen: _Inputs, x: Tensor
+    layer: nn.Linear, own: tuple[Tensor, Tensor | None], shared: _Shared, x: Tensor
 ) -> Tensor:
-    if not torch.is_autocast_enabled("cuda") or torch.get_autocast_dtype("cuda") != torch.bfloat16:
+    kind = x.device.type
+    if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.bfloat16:
         return linear(x, layer.weight, layer.bias)
+    x16, below = shared.cast(x)
     apply = cast(Any, _Linear.apply)
-    return cast(Tensor, apply(x, layer.weight, layer.bias, seen.cast(x), *own))
+    return cast(Tensor, apply(x16, layer.weight, layer.bias, *own, below, shared))
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        x: Tensor,
+        x16: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        x16: Tensor,
         weight16: Tensor,
         bias16: Tensor | None,
+        below: _Below | None,
+        shared: _Shared,
     ) -> Tensor:
         ctx.save_for_backward(x16, weight16)
-        ctx.owners, ctx.dtype = (weight, bias), x.dtype
-        with torch.autocast("cuda", enabled=False):
+        ctx.owners, ctx.below, ctx.shared = (weight, bias), below, shared
+        with torch.autocast(x16.device.type, enabled=False):
             return linear(x16, weight16, bias16)
 
     @staticmethod
@@ -98,21 +157,29 @@ class _Linear(torch.autograd.Function):
         x16, weight16 = ctx.saved_tensors
         weight, bias = ctx.owners
         flat = grad.flatten(0, -2)
-        below = None
-        if ctx.needs_input_grad[0]:
-            below = torch.mm(flat, weight16).to(ctx.dtype).view(x16.shape)
+        by_x = None
+        if ctx.needs_input_grad[0] and ctx.below is not None:
+            ctx.below.add(flat, weight16)
+        elif ctx.needs_input_grad[0]:
+            by_x = torch.mm(flat, weight16).view(x16.shape)
         if weight.requires_grad:
             _add_product(_grad_of(weight), flat.t(), x16.flatten(0, -2))
         if bias is not None and bias.requires_grad:
-            ones = flat.new_ones(1, len(flat))
-            _add_product(_grad_of(bias).unsqueeze(0), ones, flat)
-        return below, None, None, None, None, None
+            _add_product(_grad_of(bias).unsqueeze(0), ctx.shared.ones(flat), flat)
+        return by_x, *(None,) * 6
 
 
 def _grad_of(weight: Tensor) -> Tensor:
     if weight.grad is None:
         weight.grad = torch.zeros_like(weight)
     return weight.grad
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """The float32 matrix a x b."""
+    if _adds_in_float32(a.device):
+        return torch.mm(a, b, out_dtype=torch.float32)
+    return torch.mm(a, b).float()
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
@@ -125,11 +192,11 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
 
 @cache
 def _adds_in_float32(device: torch.device) -> bool:
-    """Whether torch's products of bf16 matrices add to float32 here (torch 2.8, CUDA)."""
+    """Whether torch's products of bf16 matrices are float32 here (torch 2.8, CUDA)."""
     a = torch.ones(16, 16, device=device, dtype=torch.bfloat16)
-    total = torch.ones(16, 16, device=device)
     try:
+        total = torch.mm(a, a, out_dtype=torch.float32)
         torch.addmm(total, a, a, out_dtype=torch.float32, out=total)
     except (RuntimeError, TypeError, NotImplementedError):
         return False
-    return bool((total == 17).all())
+    return bool((total == 32).all())
