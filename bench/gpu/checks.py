@@ -1,6 +1,6 @@
 """What must hold on a GPU, tried on one: each check says what it found, and all are run.
 
-    python -m bench.gpu.checks [--only NAME ...]
+    python -m bench.gpu.checks [--only NAME ...] [--fused]
 
 Exit status 1 if one failed.
 """
@@ -289,10 +289,21 @@ def main() -> int:
     """Run the checks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="checks whose names begin so")
+    parser.add_argument("--fused", action="store_true", help="with bench.gpu.fused's kernels")
     asked = parser.parse_args()
+    if asked.fused:
+        from bench.gpu.fused import fused
+
+        with fused():
+            return try_all(asked.only)
+    return try_all(asked.only)
+
+
+def try_all(only: list[str] | None) -> int:
+    """Try those whose names begin so; 1 if one failed."""
     failed = 0
     for name, check in CHECKS.items():
-        if asked.only and not name.startswith(tuple(asked.only)):
+        if only and not name.startswith(tuple(only)):
             continue
         try:
             print(f"ok    {name}: {check()}", flush=True)

@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,10 @@ VARIANTS = (
     "ours_padded",
     "ours_launched",
     "ours",
+    "ours_fused",
 )
-EPOCHS = {"ours": 4, "ours_clean": 4}  # two more, in which shapes are met and recorded
+# Two more, in which shapes are met and recorded.
+EPOCHS = {"ours": 4, "ours_clean": 4, "ours_fused": 4}
 
 
 def build(size: str) -> Any:
@@ -127,12 +130,22 @@ def time_trainer(
         if variant == "ours_launched":
             trainer._recordings.refused = "to be measured without"
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with kernels_of(variant):
+        trainer.train()
     if ours and (why := trainer._recordings.refused) and variant != "ours_launched":
         print(f"  not recorded: {why}", flush=True)
     graphs = [each._graph for each in trainer._recordings._passes.values()] if ours else []
     alone = [timed(graph.replay, 5) for graph in graphs if graph is not None]
     return min(times[-2:]), float(np.mean(alone)) if alone else None
+
+
+def kernels_of(variant: str) -> AbstractContextManager[None]:
+    """Lend recorded passes the kernels that a variant tries."""
+    if variant != "ours_fused":
+        return nullcontext()
+    from bench.gpu.fused import fused
+
+    return fused()
 
 
 def timed(run: Callable[[], Any], repeats: int = 10) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-__all__ = ["CastWeights"]
+__all__ = ["CastWeights", "Shared"]
 
 
 class CastWeights:
@@ -43,21 +43,21 @@ class CastWeights:
         torch._foreach_copy_(self._cast, self._own)
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lent(self) -> Iterator["Shared"]:
         """Let the layers take the cast weights for one pass forward; backward needs it no more."""
-        shared = _Shared()
+        shared = Shared()
         for layer in self._layers:
             own = self._by_weight[layer.weight], self._by_weight.get(layer.bias)
             layer.forward = partial(_forward, layer, own, shared)  # type: ignore[method-assign]
         try:
-            yield
+            yield shared
         finally:
             shared.forget()
             for layer in self._layers:
                 del layer.forward
 
 
-class _Shared:
+class Shared:
     """What the layers share in one pass."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class _Cast(torch.autograd.Function):
 
 
 def _forward(
-    layer: nn.Linear, own: tuple[Tensor, Tensor | None], shared: _Shared, x: Tensor
+    layer: nn.Linear, own: tuple[Tensor, Tensor | None], shared: Shared, x: Tensor
 ) -> Tensor:
     kind = x.device.type
     if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.bfloat16:
@@ -144,7 +144,7 @@ class _Linear(torch.autograd.Function):
         weight16: Tensor,
         bias16: Tensor | None,
         below: _Below | None,
-        shared: _Shared,
+        shared: Shared,
     ) -> Tensor:
         ctx.save_for_backward(x16, weight16)
         ctx.owners, ctx.below, ctx.shared = (weight, bias), below, shared

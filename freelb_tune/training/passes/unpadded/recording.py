@@ -203,7 +203,7 @@ class Recorder:
         if self._cast is not None:
             self._cast.refresh()
 
-    def lent(self) -> AbstractContextManager[None]:
+    def lent(self) -> AbstractContextManager[Any]:
         """Lend a model cheaper means for one pass forward."""
         return nullcontext() if self._cast is None else self._cast.lent()
 
