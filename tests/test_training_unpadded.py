@@ -57,12 +57,12 @@ def common(model, labels):
     return {"items": len(labels), "generator": generator, "tools": tools}
 
 
-def static_passes(model, recorder):
+def static_passes(model, recorder, **tools):
     batch, labels = batch_of(model)
+    own = common(model, labels)
+    own["tools"] = own["tools"]._replace(**tools)
     standing = standing_of(model)
-    return UnpaddedPasses(
-        model, batch, labels, recorder=recorder, standing=standing, **common(model, labels)
-    )
+    return UnpaddedPasses(model, batch, labels, recorder=recorder, standing=standing, **own)
 
 
 @given(st.data())
@@ -255,6 +255,30 @@ def test_linear_layers_on_cast_weights_make_the_gradient_of_autocast():
     for name, value in want.items():
         assert got[name].dtype == torch.float32
         assert float((got[name] - value).norm()) <= 0.02 * float(value.norm()), name
+
+
+@pytest.mark.parametrize("kind", ["bert", "electra", "distilbert"])
+def test_a_recorder_in_bf16_makes_the_gradient_of_double_precision(kind):
+    torch.manual_seed(0)
+    model = tiny_encoder(kind, dropout=0.0).train()
+    recorder = Recorder(bf16=True)
+    adversary = make_adversary(ADVERSARIES["freelb"](adv_lr=0.05, max_norm=0.2))
+    for _ in range(2):
+        passes = static_passes(
+            model, recorder, context=partial(torch.autocast, "cpu", torch.bfloat16)
+        )
+        ours = adversary(passes)
+        passes.close()
+        got = gradients(model)
+        model.zero_grad()
+    exact = model.double()
+    passes = static_passes(exact, Recorder())
+    theirs = adversary(passes)
+    passes.close()
+    want = gradients(exact)
+    assert torch.allclose(ours.losses.double(), theirs.losses.double(), atol=1e-2)
+    both = [torch.cat([found[n].double().flatten() for n in want]) for found in (got, want)]
+    assert float(torch.cosine_similarity(*both, dim=0)) > 0.999
 
 
 def test_a_pass_on_cast_weights_is_forgotten_when_it_is_over():
