@@ -6,19 +6,25 @@ Skipped without: Triton takes a gigabyte, and decides when it is imported whethe
 """
 
 import os
+from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
 from conftest import tiny_encoder
-from test_training_unpadded import gradients
+from test_training_unpadded import gradients, static_passes
 from torch import nn
 from torch.nn.functional import cosine_similarity
+
+from freelb_tune.adversary import make_adversary
+from freelb_tune.space.settings.adversaries import ADVERSARIES
+from freelb_tune.training.passes.unpadded.recording import Recorder
 
 if os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("needs triton and TRITON_INTERPRET=1", allow_module_level=True)
 pytest.importorskip("triton")
 
-from bench.gpu.fused import FusedWeights
+from bench.gpu.fused import FusedWeights, fused
 
 
 def model_of(kind, dropout=0.0):
@@ -85,3 +91,21 @@ def test_fused_kernels_drop_the_same_units_in_both_directions():
         again = loss(start), loss(start)
     assert float((ahead - back) / 2) == pytest.approx(float(slope.norm()), rel=0.2)
     assert again[0] == again[1]
+
+
+def test_static_passes_take_the_fused_kernels():
+    model = model_of("bert")
+    recorder, launched = Recorder(bf16=True), Recorder(bf16=True)
+    adversary = make_adversary(ADVERSARIES["freelb"](adv_lr=0.05, max_norm=0.2))
+    context = partial(torch.autocast, "cpu", torch.bfloat16)
+    found = []
+    for made, kernels in ((recorder, fused), (launched, nullcontext)):
+        with kernels():
+            passes = static_passes(model, made, context=context)
+            outcome = adversary(passes)
+            passes.close()
+        found.append((outcome.losses, gradients(model)))
+        model.zero_grad()
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-2)
+    both = [torch.cat([v.double().flatten() for v in own.values()]) for _, own in found]
+    assert float(cosine_similarity(*both, dim=0)) > 0.999

@@ -29,10 +29,10 @@ wait
 timeout 320 python3 -m bench.gpu.speed --json "$out/speed.json" >"$out/speed.log" 2>&1
 echo "speed: status $?, $SECONDS s"
 grep "^|\|TFLOP\|failed\|not recorded" "$out/speed.log" | cut -c1-200
-timeout 45 python3 -m bench.gpu.share >"$out/share.log" 2>&1
-echo "share: status $?, $SECONDS s"
-tail -3 "$out/share.log"
 for variant in ours ours_fused; do
     timeout 30 python3 -m bench.gpu.where --variant $variant >"$out/where_$variant.log" 2>&1
     echo "where $variant: status $?, $SECONDS s"
 done
+timeout 45 python3 -m bench.gpu.share >"$out/share.log" 2>&1
+echo "share: status $?, $SECONDS s"
+tail -3 "$out/share.log"

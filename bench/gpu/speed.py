@@ -1,6 +1,6 @@
 """FreeLB on a GPU beside the plain loop and `Trainer`, side by side in one run.
 
-    python -m bench.gpu.speed                     the table of docs/gpu.md (about four minutes)
+    python -m bench.gpu.speed                     the table of docs/gpu.md (about five minutes)
     python -m bench.gpu.speed --size base --batch 16 --lengths rte      one setting of it
 
 Random weights at the sizes of roberta-base and roberta-large, K 3, bf16. Each variant trains the
