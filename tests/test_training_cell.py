@@ -2,15 +2,18 @@
 
 import json
 import os
+import platform
 import shutil
 
 import numpy as np
+import psutil
 import pytest
+import torch
 
 from freelb_tune.errors import DivergedError, FreeLBTuneError
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.training import prepare, run_cell
-from freelb_tune.training.cells.memory import process_peak_gib, restart_peaks
+from freelb_tune.training.cells.memory import process_peak_gib, start_afresh
 from freelb_tune.training.inputs.positions import position_room
 from freelb_tune.training.inputs.source import ModelSource
 
@@ -280,5 +283,18 @@ def test_a_cells_peak_of_memory_is_its_own_and_not_the_workers_last_one():
     held = np.ones(50_000_000)  # 0.37 GiB
     before = process_peak_gib()
     del held
-    restart_peaks()
+    start_afresh()
     assert 0.05 < process_peak_gib() < before - 0.3
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's memory")
+def test_a_cell_does_not_hold_what_the_one_before_had_freed():
+    pieces, kept = [], []
+    for _ in range(6000):
+        pieces.append(torch.ones(2**13 + len(pieces) % 64))  # 32 KiB: the C library's own
+        kept.append(torch.ones(16))  # lies between the pieces, so that none joins the free end
+    full = psutil.Process().memory_info().rss
+    pieces.clear()
+    start_afresh()
+    assert psutil.Process().memory_info().rss < full - 100 * 2**20
+    assert len(kept) == 6000

@@ -1,24 +1,34 @@
 """How much memory a cell has held: of the device, or on a CPU of the process.
 
-Room: training. A worker trains one cell after another, so each cell begins with `restart_peaks`.
+Room: training. A worker trains one cell after another, so each cell begins with `start_afresh`.
 """
 
+import ctypes
+import gc
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-__all__ = ["device_peak_gib", "process_peak_gib", "restart_peaks"]
+__all__ = ["device_peak_gib", "process_peak_gib", "start_afresh"]
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def restart_peaks() -> None:
-    """Let the peaks be of what comes from here on, where the system can (Linux, CUDA)."""
+def start_afresh() -> None:
+    """Give back what the cells before have left, and let the peaks be of what comes from here on.
+
+    Both where the system can (Linux, CUDA). The C library keeps freed memory in pieces of which
+    another cell uses only some, so that a worker would hold more after each cell.
+    """
+    gc.collect()
     if torch.cuda.is_available():
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     else:
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)  # glibc's
         with suppress(OSError):
             _RESET.write_text("5")  # proc(5): sets the peak back to what is held now
 

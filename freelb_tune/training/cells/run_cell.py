@@ -21,7 +21,7 @@ from freelb_tune.store import (
     tell_again,
 )
 from freelb_tune.training.cells.each_epoch import EachEpoch, Report
-from freelb_tune.training.cells.memory import restart_peaks
+from freelb_tune.training.cells.memory import start_afresh
 from freelb_tune.training.cells.new_settings import NewLearningRate, changed_settings
 from freelb_tune.training.inputs.arguments import training_arguments
 from freelb_tune.training.inputs.launcher import no_launcher
@@ -62,7 +62,7 @@ def run_cell(
         FreeLBTuneError: the settings cannot run, as the message says.
     """
     torch.set_num_threads(threads)
-    restart_peaks()
+    start_afresh()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
