@@ -9,6 +9,7 @@ and the device is waited for at its ends only.
 """
 
 import argparse
+import gc
 import json
 import tempfile
 import time
@@ -114,7 +115,7 @@ def time_trainer(
         logging_strategy="no",
         logging_nan_inf_filter=False,
         save_strategy="no",
-        **(best if ours or variant.endswith("best") else {}),
+        **(best if ours or variant.endswith("best") else {"tf32": False}),  # it is the process's
     )
     common = {"model": model, "args": arguments, "callbacks": [Clock()], "train_dataset": rows}
     if not ours:
@@ -234,6 +235,7 @@ def measure(
     found: list[dict[str, Any]] = []
     for variant in variants:
         model = build(size)  # accelerate prepares a model once: for the first trainer's precision
+        gc.collect()  # a trainer with recordings refers to itself
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         with tempfile.TemporaryDirectory() as folder:
@@ -262,22 +264,25 @@ def measure(
                 "gib": torch.cuda.max_memory_allocated() / 2**30,
             }
         )
-        print(told(found[-1], found[0]), flush=True)
+        plain = next((row for row in found if row["variant"] == "plain"), None)
+        print(told(found[-1], plain), flush=True)
     return found
 
 
-def told(row: dict[str, Any], plain: dict[str, Any]) -> str:
-    """A row as a line of the table; `plain` is the plain loop's of the same setting."""
+def told(row: dict[str, Any], plain: dict[str, Any] | None) -> str:
+    """A row as a line of the table; `plain` is the plain loop's of the same setting, if any."""
     passes, recorded = row["adv_steps"] * row["tokens"], row["recorded_ms"]
     per_pass = row["ms_per_step"] / row["adv_steps"]
-    ratio = plain["ms_per_step"] / row["ms_per_step"]
+    ratio = "-"
+    if plain and row["adv_steps"] == plain["adv_steps"]:
+        ratio = f"{plain['ms_per_step'] / row['ms_per_step']:.2f}x"
     shown = [
         row["size"],
         row["batch"],
         row["lengths"],
         row["variant"],
         f"{row['ms_per_step']:.1f}",
-        f"{ratio:.2f}x" if row["adv_steps"] == plain["adv_steps"] else "-",
+        ratio,
         f"{passes / row['ms_per_step']:.0f}k",
         f"{row['operations'] / per_pass * 1000 / row['peak']:.2f}",
         f"{row['pure_ms']:.1f}",
