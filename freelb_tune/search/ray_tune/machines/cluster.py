@@ -58,6 +58,9 @@ TRIAL_ENVIRONMENT = {
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "120",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # On a CPU torch keeps something small for each of the last 1,024 shapes of product. Between
+    # batches of ever new lengths that cuts the memory up, and a worker's peak grew with each trial.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
 }
 """For every worker; the threads come on top."""
 
