@@ -8,6 +8,7 @@ workers remember 16.
 """
 
 import argparse
+import gc
 import os
 import tempfile
 import time
@@ -54,6 +55,7 @@ def main() -> None:
             began = time.perf_counter()
             run_cell(cell, prepared[cell.id], Path(name, cell.id), lambda _: None)
             took = time.perf_counter() - began
+            gc.collect()  # as a worker does between trials
             print(f"seed {cell.seed}: {process_peak_gib()} GiB, {took:.0f} s", flush=True)
 
 

@@ -36,15 +36,19 @@ from bench.gpu.parts import (
 from bench.plain import pad
 from freelb_tune.space.cells.cell import Cell
 from freelb_tune.training.inputs.tokens import REAL_TOKENS
+from freelb_tune.training.passes.unpadded import linear, recording
 
-fusing = False  # whether `bench.gpu.fused` is tried
+
+def is_fusing() -> bool:
+    """Whether `bench.gpu.fused` is tried."""
+    return recording.CastWeights is not linear.CastWeights
 
 
 def is_recorded(trainer: Any) -> str:
     """Whether its passes were played from a recording, and how many layers' ends were fused."""
     made = trainer._recordings
     said = f"{made.recorded} recorded" if made.recorded else f"launched ({made.refused or 'never'})"
-    return f"{said}, {len(made._cast._closing) if made._cast else 0} fused" if fusing else said
+    return f"{said}, {len(made._cast._closing) if made._cast else 0} fused" if is_fusing() else said
 
 
 def exact_float32(kind: str) -> str:
@@ -120,7 +124,9 @@ def dropout_replayed(kind: str, bf16: bool) -> str:
             _slope_agrees(passes, trainer.model, 0.1 if bf16 else 0.01)
             apart = float((own[3] - own[0]).abs().max())
             alike = apart < (0.05 if bf16 else 1e-4)
-            assert alike or fusing, f"a launched pass is off by {apart}"  # fused draws otherwise
+            assert alike or is_fusing(), (
+                f"a launched pass is off by {apart}"
+            )  # fused draws otherwise
             seen.append(own[0])
         different = [float((a - b).abs().max()) for a, b in zip(seen, seen[1:], strict=False)]
         assert min(different) > 1e-3, "two mini-batches drop alike"
@@ -298,8 +304,6 @@ def main() -> int:
     if asked.fused:
         from bench.gpu.fused import fused
 
-        global fusing  # noqa: PLW0603
-        fusing = True
         with fused():
             return try_all(asked.only)
     return try_all(asked.only)

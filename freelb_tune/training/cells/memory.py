@@ -4,7 +4,6 @@ Room: training. A worker trains one cell after another, so each cell begins with
 """
 
 import ctypes
-import gc
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,12 +16,10 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def start_afresh() -> None:
-    """Give back what the cells before have left, and let the peaks be of what comes from here on.
+    """Give back what the cells before have freed, and let the peaks be of what comes from here on.
 
-    Both where the system can (Linux, CUDA). The C library keeps freed memory in pieces of which
-    another cell uses only some, so that a worker would hold more after each cell.
+    Both where the system can (Linux, CUDA). The C library and torch would keep it.
     """
-    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
